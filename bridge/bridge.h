@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The decision: where a frame that came in on a port goes.
+ *
+ * Model. A *bridge* is one L2 learning domain, a number below BR_BRIDGE_MAX; a *port* is a number below BR_PORT_MAX and
+ * is on one bridge or on none. All that an administrator sets (which port is on which bridge) is a `struct br_conf`,
+ * written once and never changed after it was handed to a worker: to change it, clone, edit the clone, publish the
+ * clone, wait until no worker uses the old one, free that. What frames teach is in a `struct fdb` (fdb.h), which lives
+ * on through all confs. What one receive queue remembers for speed is a `struct br_memo`, private to its worker.
+ *
+ * Limits. Looks at nothing but the header snapshot it is given; does no I/O, takes no clock (time is an argument, in
+ * seconds) and allocates nothing per frame.
+ *
+ * Threads. br_decide() may run on any number of workers at once over the same conf and fdb, each with its own memo.
+ * The br_conf_* writers want a conf that no worker sees yet.
+ *
+ * Errors. Acts return 0 or -errno, look-ups NULL or -1, predicates bool.
+ */
+#ifndef XBAR_BRIDGE_H
+#define XBAR_BRIDGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fdb.h"
+
+#define BR_PORT_MAX FDB_PORT_MAX
+#define BR_BRIDGE_MAX FDB_BRIDGE_MAX
+#define BR_NONE 0xffff /* "no bridge", "no port" */
+
+/* Why a frame was not forwarded. Every one has a name (br_drop_name) and a counter per ingress port. */
+enum br_drop {
+	BR_DROP_RUNT, /* shorter than an Ethernet header */
+	BR_DROP_SRC_INVALID, /* source is a group address or all zeroes */
+	BR_DROP_RESERVED, /* to 01:80:c2:00:00:00..0f, which an 802.1D bridge never forwards */
+	BR_DROP_NO_BRIDGE, /* the ingress port is on no bridge */
+	BR_DROP_HAIRPIN, /* the destination is behind the ingress port */
+	BR_DROP_NO_EGRESS, /* no other port on the bridge may have it */
+	BR_DROP_MAX
+};
+
+/* A word for scripts and tables, as "no-egress"; "unknown" out of range. A constant. */
+const char *br_drop_name(enum br_drop reason);
+
+enum br_kind { BR_TO_PORT, BR_TO_SET, BR_DROP };
+
+struct br_verdict {
+	uint8_t kind; /* enum br_kind */
+	uint8_t reason; /* enum br_drop, where kind is BR_DROP */
+	uint16_t to; /* the port; or the bridge whose members get it, all but ingress: see br_flood_next */
+};
+
+struct br_frame {
+	const uint8_t *hdr; /* private copy of the frame's first bytes, from the Ethernet header on */
+	uint16_t hdr_len; /* bytes at hdr; >= min(14, the frame's length) */
+};
+
+/* ---- what the administrator set ---------------------------------------------------------------------------------- */
+
+struct br_conf;
+
+/* NULL: no memory. The caller frees, once no worker uses it. */
+struct br_conf *br_conf_new(void);
+struct br_conf *br_conf_clone(const struct br_conf *conf);
+void br_conf_free(struct br_conf *conf);
+
+/* Put `port` on `bridge`. -EINVAL where a number is out of range, -EBUSY where the port is on a bridge already. */
+int br_conf_join(struct br_conf *conf, uint16_t port, uint16_t bridge);
+/* Take `port` off its bridge. -ENOENT where it is on none, -EINVAL out of range. The caller flushes the port in the fdb. */
+int br_conf_leave(struct br_conf *conf, uint16_t port);
+/* The bridge that `port` is on, or BR_NONE. */
+uint16_t br_conf_bridge_of(const struct br_conf *conf, uint16_t port);
+
+/* May a frame from `in` leave by `out`? All rules of egress stand in this one predicate. */
+bool br_egress_ok(const struct br_conf *conf, uint16_t in, uint16_t out);
+
+/*
+ * Walk the ports that a BR_TO_SET verdict names: start with *iter = 0, call until it returns BR_NONE. Only ports for
+ * which br_egress_ok() holds are returned.
+ */
+uint16_t br_flood_next(const struct br_conf *conf, uint16_t bridge, uint16_t in, unsigned *iter);
+
+/* ---- per receive queue, private to its worker -------------------------------------------------------------------- */
+
+/* All zeroes at first, and again where the queue gets another use. */
+struct br_memo {
+	uint64_t src_key; /* last source that was learned or found fresh in `second` under `epoch`; 0: none */
+	uint64_t dst_key; /* last unicast destination found in `second` under `epoch`; 0: none */
+	uint32_t second;
+	uint32_t epoch;
+	uint16_t dst_port;
+	uint16_t port; /* the ingress that this holds for */
+};
+
+/*
+ * Decide a burst of `n` frames that came in on `in`; out[i] is frame i's verdict. `now` is in seconds of a monotonic
+ * clock. Frames are decided in order, so a source learned from frame i serves frame i+1. Counts nothing: the caller
+ * adds drops up by reason.
+ *
+ * Of several reasons to drop a frame the first of these is given: NO_BRIDGE, RUNT, SRC_INVALID; then, the source being
+ * learned, RESERVED, HAIRPIN, NO_EGRESS. A destination whose port is not on the ingress port's bridge (any more) is
+ * unknown, and flooded: no entry of the fdb can carry a frame from one bridge to another.
+ */
+void br_decide(const struct br_conf *conf, struct fdb *fdb, struct br_memo *memo, uint16_t in,
+	       const struct br_frame *frames, unsigned n, uint32_t now, struct br_verdict *out);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The MAC table's memory and its look-up, inline for the packet path. Private to bridge/: everyone else includes fdb.h.
+ *
+ * How a reader without a lock gets a key and its value as a pair. A writer that gives a slot to another key stores, each
+ * with release: key 0, the new value with the next version, the new key. A reader loads, each with acquire: value, key,
+ * value. Finding its key between two values of one version it knows that both values were written for that key: a later
+ * key would have shown it a later version in the second load, an earlier one an earlier version in the first. A refresh
+ * or a move is one store of the value alone, with the version as it was. (A version has 12 bits: to be fooled, a reader
+ * would have to sleep between two loads while the slot changes hands exactly 4096 times. What it then answers may be
+ * wrong, but br_decide() still keeps the frame on its bridge.)
+ *
+ * Generations are 1..4095 in entries. GEN_WRAPPING fits no entry: while a port or bridge has it, none of its entries is
+ * live and none is learned, so the sweep that removes all of them before the generation starts at 1 again leaves none
+ * behind that could come alive.
+ */
+#ifndef XBAR_FDB_TABLE_H
+#define XBAR_FDB_TABLE_H
+
+#include <stdatomic.h>
+
+#include "fdb.h"
+
+#define FDB_SLOTS 4
+#define FDB_STRIPES_MAX 256
+#define FDB_GEN_WRAPPING 0x1000
+
+/* A value, from the top: port 12 | port's generation 12 | bridge's generation 12 | stamp 16 | version 12. */
+#define FDB_VERSION_MASK 0xfffull
+_Static_assert(FDB_PORT_MAX == 1 << 12, "a port has 12 bits in a value");
+_Static_assert(FDB_SKEW + FDB_AGEING_MAX + 1 < 1 << 16, "an age has 16 bits");
+
+struct fdb_slot {
+	_Atomic uint64_t key; /* 0: free */
+	_Atomic uint64_t value;
+};
+
+struct fdb_bucket {
+	struct fdb_slot slot[FDB_SLOTS];
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct fdb_bucket) == 64, "a bucket is a cache line");
+
+/* Writers of a stripe's buckets hold its lock, and so need no atomic arithmetic on its counters. */
+struct fdb_stripe {
+	_Atomic uint32_t lock;
+	_Atomic uint64_t learned, moved, aged, refused;
+} __attribute__((aligned(64)));
+
+struct fdb {
+	/* Never changed after fdb_new(). */
+	struct fdb_bucket *bucket;
+	uint64_t seed, mul;
+	uint32_t mask; /* buckets - 1 */
+	uint32_t stripe_shift; /* 1 << this: stripes; a bucket's is its number's low bits */
+	uint32_t share_default;
+
+	_Atomic uint32_t epoch __attribute__((aligned(64)));
+
+	/* The control thread's. */
+	_Atomic uint32_t control __attribute__((aligned(64))); /* lock of who changes generations and ageing times */
+	uint32_t sweep_next;
+
+	/* Generation in the upper half, entries owned under it in the lower: they change together. */
+	_Atomic uint64_t port[FDB_PORT_MAX] __attribute__((aligned(64)));
+	/* Generation in the upper half; in the lower the aged() at which an entry is dead, 0 for an ageing time of 0. */
+	_Atomic uint32_t bridge[FDB_BRIDGE_MAX];
+	_Atomic uint32_t share[FDB_PORT_MAX];
+	struct fdb_stripe stripe[FDB_STRIPES_MAX];
+};
+
+static inline uint16_t fdb_value_port(uint64_t value)
+{
+	return value >> 52;
+}
+
+static inline uint32_t fdb_value_port_gen(uint64_t value)
+{
+	return value >> 40 & 0xfff;
+}
+
+static inline uint32_t fdb_value_bridge_gen(uint64_t value)
+{
+	return value >> 28 & 0xfff;
+}
+
+/* Seconds since last use, plus FDB_SKEW: a stamp from another worker's clock, a little ahead of ours, is no old one. */
+static inline uint16_t fdb_value_aged(uint64_t value, uint32_t now)
+{
+	return now - (uint32_t)(value >> 12) + FDB_SKEW;
+}
+
+/* The key's bits all reach all of the hash, and which do where depends on two secret numbers. */
+static inline uint64_t fdb_hash(const struct fdb *fdb, uint64_t key)
+{
+	unsigned __int128 product = (unsigned __int128)(key ^ fdb->seed) * fdb->mul;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static inline struct fdb_bucket *fdb_bucket_first(const struct fdb *fdb, uint64_t hash)
+{
+	return &fdb->bucket[hash & fdb->mask];
+}
+
+/* Another bucket, of the same stripe, so that one lock holds both. */
+static inline struct fdb_bucket *fdb_bucket_second(const struct fdb *fdb, uint64_t hash)
+{
+	uint64_t offset = (hash >> 32 | 1) << fdb->stripe_shift;
+
+	return &fdb->bucket[(hash ^ offset) & fdb->mask];
+}
+
+/*
+ * Start loading what a look-up of `key` reads first. The second bucket is left alone: few entries are there, about one in
+ * ten of a table a quarter full.
+ */
+static inline void fdb_prefetch(const struct fdb *fdb, uint64_t key)
+{
+	__builtin_prefetch(fdb_bucket_first(fdb, fdb_hash(fdb, key)));
+	/* To gcc a function that only prefetches has no effect: it would remove the calls of it. */
+	__asm__ volatile("");
+}
+
+static inline unsigned fdb_slot_match(const struct fdb_bucket *bucket, uint64_t key, unsigned i)
+{
+	return (unsigned)(atomic_load_explicit(&bucket->slot[i].key, memory_order_relaxed) == key) << i;
+}
+
+/* Which slots hold `key`, a bit each: no branch that depends on where in the bucket it is. */
+static inline unsigned fdb_bucket_match(const struct fdb_bucket *bucket, uint64_t key)
+{
+	_Static_assert(FDB_SLOTS == 4, "written out, since compilers do not unroll loops over atomics");
+	return fdb_slot_match(bucket, key, 0) | fdb_slot_match(bucket, key, 1) | fdb_slot_match(bucket, key, 2) |
+	       fdb_slot_match(bucket, key, 3);
+}
+
+/* The slot's value if it is `key`'s, else 0 (which no entry has). */
+static inline uint64_t fdb_slot_read(const struct fdb_slot *slot, uint64_t key)
+{
+	uint64_t before = atomic_load_explicit(&slot->value, memory_order_acquire);
+	uint64_t found = atomic_load_explicit(&slot->key, memory_order_acquire);
+	uint64_t value = atomic_load_explicit(&slot->value, memory_order_relaxed);
+
+	return found == key && !((before ^ value) & FDB_VERSION_MASK) ? value : 0;
+}
+
+/* The value of `key` (not 0), live or dead, or 0. */
+static inline uint64_t fdb_find(const struct fdb *fdb, uint64_t key)
+{
+	uint64_t hash = fdb_hash(fdb, key);
+	const struct fdb_bucket *bucket = fdb_bucket_first(fdb, hash);
+	unsigned match = fdb_bucket_match(bucket, key);
+
+	if (!match) {
+		bucket = fdb_bucket_second(fdb, hash);
+		match = fdb_bucket_match(bucket, key);
+		if (!match)
+			return 0;
+	}
+	return fdb_slot_read(&bucket->slot[__builtin_ctz(match)], key);
+}
+
+/* Whether neither port nor bridge was flushed since. `value` is one that fdb_find() gave for `key`, not 0. */
+static inline bool fdb_value_kept(const struct fdb *fdb, uint64_t key, uint64_t value)
+{
+	uint64_t port = atomic_load_explicit(&fdb->port[fdb_value_port(value)], memory_order_relaxed);
+	uint32_t bridge = atomic_load_explicit(&fdb->bridge[key >> 48], memory_order_relaxed);
+
+	return port >> 32 == fdb_value_port_gen(value) && bridge >> 16 == fdb_value_bridge_gen(value);
+}
+
+static inline bool fdb_value_expired(const struct fdb *fdb, uint64_t key, uint64_t value, uint32_t now)
+{
+	uint32_t bridge = atomic_load_explicit(&fdb->bridge[key >> 48], memory_order_relaxed);
+
+	return fdb_value_aged(value, now) >= (uint16_t)bridge;
+}
+
+static inline bool fdb_value_live(const struct fdb *fdb, uint64_t key, uint64_t value, uint32_t now)
+{
+	return fdb_value_kept(fdb, key, value) && !fdb_value_expired(fdb, key, value, now);
+}
+
+/* fdb_lookup(), inline. */
+static inline int fdb_get(const struct fdb *fdb, uint64_t key, uint32_t now)
+{
+	uint64_t value = key ? fdb_find(fdb, key) : 0;
+
+	return value && fdb_value_live(fdb, key, value, now) ? fdb_value_port(value) : -1;
+}
+
+/* Whether fdb_learn() would find nothing to write: live, on `port`, and stamped within the last eighth of its life. */
+static inline bool fdb_fresh(const struct fdb *fdb, uint64_t key, uint16_t port, uint32_t now)
+{
+	uint64_t value = fdb_find(fdb, key);
+
+	if (!value || fdb_value_port(value) != port || !fdb_value_live(fdb, key, value, now))
+		return false;
+	uint16_t dead_at = atomic_load_explicit(&fdb->bridge[key >> 48], memory_order_relaxed);
+	int ageing = dead_at - FDB_SKEW - 1;
+
+	return fdb_value_aged(value, now) <= FDB_SKEW + ageing / 8;
+}
+
+#endif

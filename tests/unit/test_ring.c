@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The ring code against a driver written here, over ordinary memory: first a driver that keeps the rules, then drivers
+ * that break each of them.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "vif/ring.h"
+#include "vif/vnet.h"
+
+#define SIZE 64
+#define GPA  0x100000
+#define MEM  (4 << 20)
+
+struct guest { /* a driver's side: rings and buffers in one piece of shared memory */
+	uint8_t *mem;
+	struct ring_mem table;
+	struct vring_desc *desc;
+	struct vring_avail *avail;
+	struct vring_used *used;
+	struct ring ring;
+	uint32_t next_buf; /* offset of free memory */
+	struct vif_counters count;
+	struct vif_burst burst;
+};
+
+static int setup(void **state)
+{
+	struct guest *g = aligned_alloc(64, (sizeof(*g) + 63) & ~63UL);
+
+	memset(g, 0, sizeof(*g));
+	g->mem = aligned_alloc(4096, MEM);
+	memset(g->mem, 0, MEM);
+	g->table.n = 1;
+	g->table.region[0] = (struct ring_region){GPA, MEM, g->mem};
+	g->desc = (struct vring_desc *)g->mem;
+	g->avail = (struct vring_avail *)(g->mem + 4096);
+	g->used = (struct vring_used *)(g->mem + 8192);
+	g->next_buf = 65536;
+	g->ring = (struct ring){.desc = g->desc,
+				.avail = g->avail,
+				.used = g->used,
+				.mem = &g->table,
+				.size = SIZE,
+				.hdr_len = 12,
+				.mergeable = true,
+				.event_idx = true,
+				.enabled = true,
+				.callfd = eventfd(0, EFD_NONBLOCK),
+				.kickfd = -1};
+	*state = g;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct guest *g = *state;
+
+	close(g->ring.callfd);
+	free(g->mem);
+	free(g);
+	return 0;
+}
+
+static uint64_t buffer(struct guest *g, uint32_t len)
+{
+	uint64_t gpa = GPA + g->next_buf;
+
+	g->next_buf += (len + 63) & ~63u;
+	return gpa;
+}
+
+static uint8_t *at(struct guest *g, uint64_t gpa)
+{
+	return g->mem + (gpa - GPA);
+}
+
+static void offer(struct guest *g, uint16_t head)
+{
+	g->avail->ring[g->avail->idx % SIZE] = head;
+	g->avail->idx++;
+}
+
+/* A frame of `len` bytes counting up, cut at `cut` (0: header and frame in one buffer), from descriptor `head` on. */
+static void send_frame(struct guest *g, uint16_t head, uint32_t len, uint32_t cut)
+{
+	uint64_t gpa = buffer(g, len + 12);
+
+	memset(at(g, gpa), 0, 12);
+	for (uint32_t i = 0; i < len; i++)
+		at(g, gpa)[12 + i] = i * 7;
+	if (!cut) {
+		g->desc[head] = (struct vring_desc){gpa, len + 12, 0, 0};
+	} else {
+		g->desc[head] = (struct vring_desc){gpa, cut, VRING_DESC_F_NEXT, head + 1};
+		g->desc[head + 1] = (struct vring_desc){gpa + cut, len + 12 - cut, 0, 0};
+	}
+	offer(g, head);
+}
+
+static void flatten(const struct vif_frame *f, uint8_t *out)
+{
+	memcpy(out, f->snap, f->snap_len);
+	out += f->snap_len;
+	for (unsigned s = 0; s < f->nseg; s++) {
+		memcpy(out, f->seg[s].va, f->seg[s].len);
+		out += f->seg[s].len;
+	}
+}
+
+static void a_frame_is_described_whole_wherever_its_buffers_are_cut(void **state)
+{
+	static const uint32_t lens[] = {14, 60, 64, 127, 128, 129, 1514, 9014, 65000};
+	struct guest *g = *state;
+	static uint8_t out[VIF_FRAME_MAX];
+
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		for (uint32_t cut = 0; cut < 150 && cut < lens[i] + 12; cut += 1 + (cut == 13) * 40) {
+			g->next_buf = 65536;
+			send_frame(g, 0, lens[i], cut);
+			assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), 1);
+			assert_int_equal(g->burst.frame[0].len, lens[i]);
+			flatten(&g->burst.frame[0], out);
+			for (uint32_t k = 0; k < lens[i]; k++)
+				assert_int_equal(out[k], (uint8_t)(k * 7));
+			ring_release(&g->ring, &g->burst);
+		}
+	}
+	assert_null(g->ring.broken);
+	assert_int_equal(g->used->idx, g->avail->idx);
+}
+
+static void an_indirect_chain_is_followed(void **state)
+{
+	struct guest *g = *state;
+	uint64_t table = buffer(g, 64), data = buffer(g, 200);
+	struct vring_desc *d = (struct vring_desc *)at(g, table);
+
+	d[0] = (struct vring_desc){data, 12, VRING_DESC_F_NEXT, 2};
+	d[2] = (struct vring_desc){data + 12, 100, 0, 0};
+	g->desc[5] = (struct vring_desc){table, 48, VRING_DESC_F_INDIRECT, 0};
+	offer(g, 5);
+	assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), 1);
+	assert_int_equal(g->burst.frame[0].len, 100);
+	ring_release(&g->ring, &g->burst);
+	assert_int_equal(g->used->ring[0].id, 5);
+}
+
+static void frames_are_released_in_order_and_once(void **state)
+{
+	struct guest *g = *state;
+
+	for (int round = 0; round < 100; round++) {
+		g->next_buf = 65536;
+		for (uint16_t i = 0; i < 40; i++)
+			send_frame(g, 39 - i, 60, 0);
+		assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), VIF_BURST);
+		ring_release(&g->ring, &g->burst);
+		assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), 40 - VIF_BURST);
+		ring_release(&g->ring, &g->burst);
+		assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), 0);
+		for (uint16_t i = 0; i < 40; i++)
+			assert_int_equal(g->used->ring[(uint16_t)(round * 40 + i) % SIZE].id, 39 - i);
+	}
+}
+
+/* One frame to deliver, of `len` bytes in a snapshot and segments of `piece` bytes. */
+static struct vif_frame make(uint8_t *bytes, uint32_t len, uint32_t piece, struct vif_seg *seg)
+{
+	struct vif_frame f = {.snap = bytes, .len = len, .snap_len = len < VIF_SNAP ? len : VIF_SNAP, .seg = seg};
+
+	for (uint32_t i = 0; i < len; i++)
+		bytes[i] = i * 13;
+	for (uint32_t from = f.snap_len; from < len; from += piece)
+		seg[f.nseg++] = (struct vif_seg){bytes + from, len - from < piece ? len - from : piece};
+	return f;
+}
+
+static void a_frame_spreads_over_mergeable_buffers(void **state)
+{
+	static const uint32_t lens[] = {14, 60, 128, 129, 600, 1514, 20000};
+	static uint8_t bytes[VIF_FRAME_MAX] __attribute__((aligned(64)));
+	struct guest *g = *state;
+	struct vif_seg seg[200];
+
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		struct vif_frame f = make(bytes, lens[i], 999, seg), *ptr = &f;
+		uint32_t need = lens[i] + 12, bufs = (need + 511) / 512, k = 0;
+		uint16_t first = g->used->idx;
+
+		g->next_buf = 65536;
+		for (uint16_t b = 0; b < SIZE; b++)
+			g->desc[b] = (struct vring_desc){buffer(g, 512), 512, VRING_DESC_F_WRITE, 0};
+		for (uint32_t b = 0; b < bufs; b++)
+			offer(g, b);
+		assert_int_equal(ring_deliver(&g->ring, &ptr, 1, &g->count), 1);
+		assert_int_equal((uint16_t)(g->used->idx - first), bufs);
+		for (uint32_t b = 0; b < bufs; b++) {
+			struct vring_used_elem *e = &g->used->ring[(uint16_t)(first + b) % SIZE];
+			const uint8_t *p = at(g, g->desc[e->id].addr);
+
+			assert_int_equal(e->id, b);
+			assert_int_equal(e->len, b + 1 < bufs ? 512 : need - 512 * b);
+			for (uint32_t n = b ? 0 : 12; n < e->len; n++, k++)
+				assert_int_equal(p[n], (uint8_t)(k * 13));
+			if (!b)
+				assert_int_equal(((struct virtio_net_hdr_mrg_rxbuf *)p)->num_buffers, bufs);
+		}
+		assert_int_equal(k, lens[i]);
+	}
+	assert_null(g->ring.broken);
+}
+
+static void a_frame_without_enough_buffers_consumes_none(void **state)
+{
+	static uint8_t bytes[4096] __attribute__((aligned(64)));
+	struct guest *g = *state;
+	struct vif_seg seg[8];
+	struct vif_frame f = make(bytes, 1514, 4000, seg), *ptr = &f;
+
+	g->desc[0] = (struct vring_desc){buffer(g, 512), 512, VRING_DESC_F_WRITE, 0};
+	g->desc[1] = (struct vring_desc){buffer(g, 512), 512, VRING_DESC_F_WRITE, 0};
+	offer(g, 0);
+	offer(g, 1);
+	assert_int_equal(ring_deliver(&g->ring, &ptr, 1, &g->count), 0);
+	assert_int_equal(g->used->idx, 0);
+	g->desc[2] = (struct vring_desc){buffer(g, 512), 512, VRING_DESC_F_WRITE, 0};
+	offer(g, 2);
+	assert_int_equal(ring_deliver(&g->ring, &ptr, 1, &g->count), 1);
+	assert_int_equal(g->used->idx, 3);
+}
+
+static void without_mergeable_buffers_a_frame_that_never_fits_is_dropped(void **state)
+{
+	static uint8_t bytes[4096] __attribute__((aligned(64)));
+	struct guest *g = *state;
+	struct vif_seg seg[8];
+	struct vif_frame f = make(bytes, 1514, 4000, seg), *ptr = &f;
+
+	g->ring.mergeable = false;
+	g->desc[0] = (struct vring_desc){buffer(g, 512), 512, VRING_DESC_F_WRITE, 0};
+	offer(g, 0);
+	assert_int_equal(ring_deliver(&g->ring, &ptr, 1, &g->count), 1);
+	assert_int_equal(g->count.drop[VIF_TX_TOO_BIG], 1);
+	assert_int_equal(g->used->idx, 0);
+}
+
+static void the_guest_is_signalled_when_it_asks_and_not_otherwise(void **state)
+{
+	struct guest *g = *state;
+	uint64_t n;
+
+	for (int i = 0; i < 4; i++)
+		send_frame(g, i, 60, 0);
+	g->avail->ring[SIZE] = 2; /* used_event: wake me when entry 2 is used */
+	ring_peek(&g->ring, &g->burst, &g->count);
+	g->burst.n = 2;
+	ring_release(&g->ring, &g->burst);
+	assert_false(ring_notify(&g->ring));
+	ring_release(&g->ring, &g->burst);
+	assert_true(ring_notify(&g->ring));
+	assert_int_equal(read(g->ring.callfd, &n, sizeof(n)), sizeof(n));
+	assert_false(ring_notify(&g->ring));
+}
+
+static void arming_tells_of_entries_that_came_before(void **state)
+{
+	struct guest *g = *state;
+
+	assert_false(ring_arm(&g->ring));
+	send_frame(g, 0, 60, 0);
+	assert_true(ring_arm(&g->ring));
+}
+
+/* ---- drivers that break the rules -------------------------------------------------------------------------------- */
+
+struct breach {
+	const char *name;
+	void (*prepare)(struct guest *g);
+	bool write; /* a receive ring's breach */
+};
+
+static void outside(struct guest *g)
+{
+	g->desc[0] = (struct vring_desc){0x10, 100, g->ring.mergeable ? 0 : 0, 0};
+	offer(g, 0);
+}
+
+static void past_the_end(struct guest *g)
+{
+	g->desc[0] = (struct vring_desc){GPA + MEM - 50, 100, 0, 0};
+	offer(g, 0);
+}
+
+static void wraps_around(struct guest *g)
+{
+	g->desc[0] = (struct vring_desc){UINT64_MAX - 10, 100, 0, 0};
+	offer(g, 0);
+}
+
+static void loops(struct guest *g)
+{
+	g->desc[0] = (struct vring_desc){buffer(g, 64), 1, VRING_DESC_F_NEXT, 1};
+	g->desc[1] = (struct vring_desc){g->desc[0].addr, 1, VRING_DESC_F_NEXT, 0};
+	offer(g, 0);
+}
+
+static void next_is_nowhere(struct guest *g)
+{
+	g->desc[0] = (struct vring_desc){buffer(g, 64), 64, VRING_DESC_F_NEXT, SIZE};
+	offer(g, 0);
+}
+
+static void head_is_nowhere(struct guest *g)
+{
+	offer(g, SIZE);
+}
+
+static void index_runs_ahead(struct guest *g)
+{
+	g->avail->idx = SIZE + 1;
+}
+
+static void wrong_direction(struct guest *g)
+{
+	g->desc[0] = (struct vring_desc){buffer(g, 64), 64, VRING_DESC_F_WRITE, 0};
+	offer(g, 0);
+}
+
+static void table_in_table(struct guest *g)
+{
+	uint64_t table = buffer(g, 64);
+
+	*(struct vring_desc *)at(g, table) = (struct vring_desc){table, 16, VRING_DESC_F_INDIRECT, 0};
+	g->desc[0] = (struct vring_desc){table, 16, VRING_DESC_F_INDIRECT, 0};
+	offer(g, 0);
+}
+
+static void table_of_odd_length(struct guest *g)
+{
+	g->desc[0] = (struct vring_desc){buffer(g, 64), 17, VRING_DESC_F_INDIRECT, 0};
+	offer(g, 0);
+}
+
+static void table_too_long(struct guest *g)
+{
+	g->desc[0] = (struct vring_desc){buffer(g, 64), 16 * (SIZE + 1), VRING_DESC_F_INDIRECT, 0};
+	offer(g, 0);
+}
+
+static void table_outside(struct guest *g)
+{
+	g->desc[0] = (struct vring_desc){GPA + MEM - 16, 32, VRING_DESC_F_INDIRECT, 0};
+	offer(g, 0);
+}
+
+static void table_with_successor(struct guest *g)
+{
+	g->desc[0] = (struct vring_desc){buffer(g, 64), 16, VRING_DESC_F_INDIRECT | VRING_DESC_F_NEXT, 1};
+	offer(g, 0);
+}
+
+static const struct breach breaches[] = {
+	{"outside", outside, false},
+	{"past the end", past_the_end, false},
+	{"wraps around", wraps_around, false},
+	{"loops", loops, false},
+	{"next is nowhere", next_is_nowhere, false},
+	{"head is nowhere", head_is_nowhere, false},
+	{"index runs ahead", index_runs_ahead, false},
+	{"wrong direction", wrong_direction, false},
+	{"table in table", table_in_table, false},
+	{"table of odd length", table_of_odd_length, false},
+	{"table too long", table_too_long, false},
+	{"table outside", table_outside, false},
+	{"table with successor", table_with_successor, false},
+	{"outside, receiving", outside, true},
+	{"head is nowhere, receiving", head_is_nowhere, true},
+	{"index runs ahead, receiving", index_runs_ahead, true},
+	{"table too long, receiving", table_too_long, true},
+};
+
+static void every_breach_of_the_rules_is_found_and_named(void **state)
+{
+	static uint8_t bytes[256] __attribute__((aligned(64)));
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(breaches) / sizeof(breaches[0]); i++) {
+		struct vif_seg seg[4];
+		struct vif_frame f = make(bytes, 60, 100, seg), *ptr = &f;
+		struct guest *g;
+		void *s;
+
+		setup(&s);
+		g = s;
+		breaches[i].prepare(g);
+		if (breaches[i].write) {
+			g->desc[0].flags |= g->desc[0].flags & VRING_DESC_F_INDIRECT ? 0 : VRING_DESC_F_WRITE;
+			assert_int_equal(ring_deliver(&g->ring, &ptr, 1, &g->count), 0);
+		} else {
+			assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), 0);
+		}
+		if (!g->ring.broken)
+			fail_msg("not found: %s", breaches[i].name);
+		teardown(&s);
+	}
+}
+
+static void bad_offload_metadata_costs_the_frame_and_not_the_ring(void **state)
+{
+	static const struct virtio_net_hdr bad[] = {
+		{.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 60, .csum_offset = 16},
+		{.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 0xffff, .csum_offset = 0xffff},
+		{.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 0, .csum_offset = 0},
+		{.gso_type = VIRTIO_NET_HDR_GSO_TCPV4, .gso_size = 1448},
+		{.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 34, .gso_type = VIRTIO_NET_HDR_GSO_TCPV4},
+		{.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 34, .gso_type = 0x42, .gso_size = 100},
+	};
+	struct guest *g = *state;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		send_frame(g, i, 60, 0);
+		memcpy(at(g, g->desc[i].addr), &bad[i], sizeof(bad[i]));
+	}
+	send_frame(g, 20, 60, 0);
+	assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), 7);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(g->burst.frame[i].len, 0);
+	assert_int_equal(g->burst.frame[6].len, 60);
+	assert_int_equal(g->count.drop[VIF_RX_MALFORMED], 6);
+	assert_int_equal(g->count.rx_frames, 1);
+	assert_null(g->ring.broken);
+}
+
+static void runts_and_giants_are_dropped(void **state)
+{
+	struct guest *g = *state;
+
+	send_frame(g, 0, 13, 0);
+	send_frame(g, 1, VIF_FRAME_MAX + 1, 0);
+	send_frame(g, 2, 0, 0);
+	assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), 3);
+	assert_int_equal(g->count.rx_frames, 0);
+	assert_int_equal(g->count.drop[VIF_RX_MALFORMED], 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		T(a_frame_is_described_whole_wherever_its_buffers_are_cut),
+		T(an_indirect_chain_is_followed),
+		T(frames_are_released_in_order_and_once),
+		T(a_frame_spreads_over_mergeable_buffers),
+		T(a_frame_without_enough_buffers_consumes_none),
+		T(without_mergeable_buffers_a_frame_that_never_fits_is_dropped),
+		T(the_guest_is_signalled_when_it_asks_and_not_otherwise),
+		T(arming_tells_of_entries_that_came_before),
+		T(every_breach_of_the_rules_is_found_and_named),
+		T(bad_offload_metadata_costs_the_frame_and_not_the_ring),
+		T(runts_and_giants_are_dropped),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

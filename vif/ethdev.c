@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "ethdev.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <rte_bus.h>
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+#include <rte_spinlock.h>
+
+#include "copy.h"
+
+#define RX_RING 512
+#define TX_RING 512
+#define MBUFS	4095
+
+struct ethdev_port {
+	struct vif_port base;
+	struct rte_mempool *pool;
+	rte_spinlock_t tx_lock;
+	uint16_t dev;
+	uint16_t room; /* bytes of a frame that an mbuf holds */
+	int wait_fd;   /* our duplicate of what the worker sleeps on; -1: look once a millisecond */
+	char netdev[64], device[64], driver[16];
+};
+
+static struct ethdev_port *port_of(struct vif_port *base)
+{
+	return (struct ethdev_port *)base;
+}
+
+/* ---- the packet path --------------------------------------------------------------------------------------------- */
+
+static void describe(const struct rte_mbuf *m, struct vif_burst *burst, struct vif_frame *f, uint8_t *snap)
+{
+	const struct rte_mbuf *s = m;
+	unsigned at = 0, first = burst->nseg;
+
+	*f = (struct vif_frame){.snap = snap, .len = m->pkt_len, .cookie = (uintptr_t)m};
+	f->snap_len = f->len < VIF_SNAP ? f->len : VIF_SNAP;
+	for (; s; s = s->next) {
+		const uint8_t *p = rte_pktmbuf_mtod(s, const uint8_t *);
+		unsigned n = f->snap_len - at < s->data_len ? f->snap_len - at : s->data_len;
+
+		copy_snap(snap + at, p, n);
+		at += n;
+		if (n < s->data_len && burst->nseg < VIF_SEGS)
+			burst->seg[burst->nseg++] = (struct vif_seg){p + n, s->data_len - n};
+	}
+	f->seg = &burst->seg[first];
+	f->nseg = burst->nseg - first;
+}
+
+static unsigned ethdev_peek(struct vif_port *base, unsigned queue, struct vif_burst *burst)
+{
+	struct ethdev_port *port = port_of(base);
+	struct vif_counters *count = vif_count(base);
+	struct rte_mbuf *mbufs[VIF_BURST];
+	unsigned n = rte_eth_rx_burst(port->dev, queue, mbufs, VIF_BURST);
+
+	burst->nseg = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct vif_frame *f = &burst->frame[i];
+
+		/* the kernel takes the tag off what AF_PACKET reads: put it back */
+		if (mbufs[i]->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED && rte_vlan_insert(&mbufs[i]))
+			mbufs[i]->pkt_len = 0;
+		if (mbufs[i]->pkt_len < 14 || mbufs[i]->nb_segs > VIF_SEGS / VIF_BURST) {
+			*f = (struct vif_frame){.snap = burst->snap[i], .cookie = (uintptr_t)mbufs[i]};
+			count->drop[VIF_RX_MALFORMED]++;
+			continue;
+		}
+		describe(mbufs[i], burst, f, burst->snap[i]);
+		count->rx_frames++;
+		count->rx_bytes += f->len;
+		if (f->len > count->rx_max)
+			count->rx_max = f->len;
+	}
+	burst->n = n;
+	return n;
+}
+
+static void ethdev_release(struct vif_port *base, unsigned queue, const struct vif_burst *burst)
+{
+	(void)base;
+	(void)queue;
+	for (unsigned i = 0; i < burst->n; i++)
+		rte_pktmbuf_free((struct rte_mbuf *)burst->frame[i].cookie);
+}
+
+static unsigned ethdev_deliver(struct vif_port *base, unsigned queue, struct vif_frame *const *frames, unsigned n)
+{
+	struct ethdev_port *port = port_of(base);
+	struct vif_counters *count = vif_count(base);
+	struct rte_mbuf *mbufs[VIF_BURST];
+	unsigned made = 0, sent, i;
+	uint64_t bytes = 0;
+
+	for (i = 0; i < n && made < VIF_BURST; i++) {
+		const struct vif_frame *f = frames[i];
+		struct rte_mbuf *m;
+		uint8_t *p;
+
+		if (f->len > port->room) {
+			count->drop[VIF_TX_TOO_BIG]++;
+			continue;
+		}
+		m = rte_pktmbuf_alloc(port->pool);
+		if (!m) {
+			count->drop[VIF_TX_NO_BUFFER]++;
+			continue;
+		}
+		p = rte_pktmbuf_mtod(m, uint8_t *);
+		copy_snap(p, f->snap, f->snap_len);
+		p += f->snap_len;
+		for (unsigned s = 0; s < f->nseg; s++) {
+			memcpy(p, f->seg[s].va, f->seg[s].len);
+			p += f->seg[s].len;
+		}
+		m->data_len = m->pkt_len = f->len;
+		bytes += f->len;
+		if (f->len > count->tx_max)
+			count->tx_max = f->len;
+		mbufs[made++] = m;
+	}
+	if (base->shared)
+		rte_spinlock_lock(&port->tx_lock);
+	sent = rte_eth_tx_burst(port->dev, queue, mbufs, made);
+	if (base->shared)
+		rte_spinlock_unlock(&port->tx_lock);
+	count->tx_frames += sent;
+	for (unsigned k = sent; k < made; k++) {
+		bytes -= mbufs[k]->pkt_len;
+		rte_pktmbuf_free(mbufs[k]);
+		count->drop[VIF_TX_ERROR]++;
+	}
+	count->tx_bytes += bytes;
+	return i;
+}
+
+/* ---- open and close ---------------------------------------------------------------------------------------------- */
+
+static void detach(const struct ethdev_port *port)
+{
+	rte_eal_hotplug_remove(strcmp(port->driver, "pci") ? "vdev" : "pci", port->device);
+}
+
+static void ethdev_close(struct vif_port *base)
+{
+	struct ethdev_port *port = port_of(base);
+
+	if (port->wait_fd >= 0) {
+		epoll_ctl(base->epfd[0], EPOLL_CTL_DEL, port->wait_fd, NULL);
+		close(port->wait_fd);
+	}
+	rte_eth_dev_stop(port->dev);
+	rte_eth_dev_close(port->dev);
+	detach(port);
+	rte_mempool_free(port->pool);
+	free(port);
+}
+
+static const struct vif_ops ethdev_ops = {
+	.kind = "uplink",
+	.peek = ethdev_peek,
+	.release = ethdev_release,
+	.deliver = ethdev_deliver,
+	.close = ethdev_close,
+};
+
+/* The driver's own socket, bound to `ifindex`: the one that poll(2) tells of frames for. A duplicate, or -1. */
+static int find_socket(int family, unsigned ifindex)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+	int found = -1;
+
+	if (!dir)
+		return -1;
+	while (found < 0 && (entry = readdir(dir))) {
+		union {
+			struct sockaddr sa;
+			struct sockaddr_ll ll;
+			struct {
+				uint16_t family, flags;
+				uint32_t ifindex, queue, shared_fd;
+			} xdp; /* struct sockaddr_xdp */
+		} addr;
+		socklen_t len = sizeof(addr), n = sizeof(int);
+		int fd = atoi(entry->d_name), domain;
+
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) || domain != family)
+			continue;
+		memset(&addr, 0, sizeof(addr));
+		if (getsockname(fd, &addr.sa, &len) && family == AF_PACKET)
+			continue;
+		/* an AF_XDP socket does not tell its name: there is one for each uplink that was just made */
+		if (family == AF_PACKET && addr.ll.sll_ifindex != (int)ifindex)
+			continue;
+		found = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	}
+	closedir(dir);
+	return found;
+}
+
+/* Is there XDP in the netdev's own driver? Generic XDP costs more than AF_PACKET. Judged by the driver's name. */
+static bool driver_has_xdp(const char *netdev)
+{
+	static const char *const known[] = {"i40e", "ice", "igb", "igc", "ixgbe", "mlx5_core", "stmmac", "ena"};
+	char path[128], target[256];
+	const char *name;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/device/driver", netdev);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return false;
+	target[n] = 0;
+	name = strrchr(target, '/') ? strrchr(target, '/') + 1 : target;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (!strcmp(known[i], name))
+			return true;
+	return false;
+}
+
+static bool is_pci(const char *name)
+{
+	unsigned domain, bus, slot, function;
+
+	return sscanf(name, "%x:%x:%x.%x", &domain, &bus, &slot, &function) == 4 ||
+	       sscanf(name, "%x:%x.%x", &bus, &slot, &function) == 3;
+}
+
+/* Set up device, queues and pool; start. */
+static int start(struct ethdev_port *port, char *why, size_t whylen)
+{
+	struct rte_eth_conf conf = {0};
+	uint16_t mtu = port->base.mtu;
+	char pool[RTE_MEMPOOL_NAMESIZE];
+	int err;
+
+	port->room = (mtu < 1500 ? 1500 : mtu) + 14 + 8;
+	snprintf(pool, sizeof(pool), "uplink%u", port->base.id);
+	port->pool = rte_pktmbuf_pool_create(pool, MBUFS, 128, 0,
+					     RTE_PKTMBUF_HEADROOM + (port->room < 2048 ? 2048 : port->room), SOCKET_ID_ANY);
+	if (!port->pool) {
+		snprintf(why, whylen, "no memory for %u packet buffers: give xbard hugepages (sysctl vm.nr_hugepages)", MBUFS);
+		return -ENOMEM;
+	}
+	err = rte_eth_dev_configure(port->dev, 1, 1, &conf);
+	if (!err)
+		err = rte_eth_rx_queue_setup(port->dev, 0, RX_RING, SOCKET_ID_ANY, NULL, port->pool);
+	if (!err)
+		err = rte_eth_tx_queue_setup(port->dev, 0, TX_RING, SOCKET_ID_ANY, NULL);
+	if (!err)
+		err = rte_eth_dev_start(port->dev);
+	if (err) {
+		snprintf(why, whylen, "%s: the %s driver would not start: %s", port->netdev, port->driver, strerror(-err));
+		rte_mempool_free(port->pool);
+		return err;
+	}
+	rte_eth_promiscuous_enable(port->dev);
+	return 0;
+}
+
+static int netdev_check(const char *netdev, uint32_t *mtu, char *why, size_t whylen)
+{
+	struct ifreq ifr = {0};
+	int fd, err = 0;
+
+	if (strlen(netdev) >= IFNAMSIZ || !if_nametoindex(netdev)) {
+		snprintf(why, whylen, "there is no netdev %s here: `ip link` shows those that there are", netdev);
+		return -ENODEV;
+	}
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	strcpy(ifr.ifr_name, netdev);
+	if (fd < 0 || ioctl(fd, SIOCGIFMTU, &ifr)) {
+		err = -errno;
+		snprintf(why, whylen, "%s: %s", netdev, strerror(errno));
+	} else {
+		*mtu = ifr.ifr_mtu;
+		if (!ioctl(fd, SIOCGIFFLAGS, &ifr) && !(ifr.ifr_flags & IFF_UP)) {
+			ifr.ifr_flags |= IFF_UP;
+			ioctl(fd, SIOCSIFFLAGS, &ifr);
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, struct vif_port **out, char *why,
+		size_t whylen)
+{
+	const char *driver = opts->driver, *reason = "as asked";
+	struct ethdev_port *port;
+	char args[160];
+	int err;
+
+	port = aligned_alloc(64, (sizeof(*port) + 63) & ~63UL);
+	if (!port)
+		return -ENOMEM;
+	memset(port, 0, sizeof(*port));
+	port->base = *base;
+	port->base.ops = &ethdev_ops;
+	port->base.rx_queues = port->base.tx_queues = 1;
+	port->base.mtu = 1500;
+	port->wait_fd = -1;
+	snprintf(port->netdev, sizeof(port->netdev), "%s", opts->netdev);
+	if (!driver && is_pci(opts->netdev)) {
+		driver = "pci";
+		reason = "it is a PCI address";
+	} else if (!driver && driver_has_xdp(opts->netdev)) {
+		driver = "af_xdp";
+		reason = "its kernel driver has XDP of its own";
+	} else if (!driver) {
+		driver = "af_packet";
+		reason = "it stays with its kernel driver, which has no XDP of its own that is known here";
+	}
+	snprintf(port->driver, sizeof(port->driver), "%s", driver);
+	if (!strcmp(driver, "pci")) {
+		snprintf(port->device, sizeof(port->device), "%s", opts->netdev);
+		args[0] = 0;
+		err = rte_eal_hotplug_add("pci", opts->netdev, "");
+	} else {
+		err = netdev_check(opts->netdev, &port->base.mtu, why, whylen);
+		if (err)
+			goto free_port;
+		snprintf(port->device, sizeof(port->device), "net_%s%u", driver, base->id);
+		if (!strcmp(driver, "af_packet"))
+			snprintf(args, sizeof(args), "iface=%s,qpairs=1,blocksz=%u,framesz=%u,framecnt=512,qdisc_bypass=1",
+				 opts->netdev, port->base.mtu > 1900 ? 65536 : 4096, port->base.mtu > 1900 ? 16384 : 2048);
+		else
+			snprintf(args, sizeof(args), "iface=%s,start_queue=0,queue_count=1", opts->netdev);
+		err = rte_eal_hotplug_add("vdev", port->device, args);
+	}
+	if (err) {
+		snprintf(why, whylen,
+			 !strcmp(driver, "pci") ? "%s: DPDK cannot take this device: is it bound to vfio-pci (driverctl "
+						  "set-override %s vfio-pci)?"
+						: "%s: the %s driver would not take it: is another program using it? "
+						  "Try the other of af_packet and af_xdp",
+			 opts->netdev, !strcmp(driver, "pci") ? opts->netdev : driver);
+		goto free_port;
+	}
+	err = rte_eth_dev_get_port_by_name(port->device, &port->dev);
+	if (!err)
+		err = start(port, why, whylen);
+	if (err)
+		goto remove;
+	if (strcmp(driver, "pci"))
+		port->wait_fd = find_socket(!strcmp(driver, "af_xdp") ? AF_XDP : AF_PACKET, if_nametoindex(opts->netdev));
+	if (port->wait_fd >= 0) {
+		struct epoll_event ev = {.events = EPOLLIN};
+
+		epoll_ctl(base->epfd[0], EPOLL_CTL_ADD, port->wait_fd, &ev);
+	}
+	snprintf(why, whylen, "%s by the %s driver (%s)%s", opts->netdev, driver, reason,
+		 port->wait_fd < 0 ? "; it cannot wake a sleeping worker, so one looks every millisecond" : "");
+	port->base.up = true;
+	*out = &port->base;
+	return 0;
+
+remove:
+	detach(port);
+free_port:
+	free(port);
+	return err < 0 ? err : -EIO;
+}
+
+const char *ethdev_netdev(const struct vif_port *base)
+{
+	return ((const struct ethdev_port *)base)->netdev;
+}
+
+const char *ethdev_driver(const struct vif_port *base)
+{
+	return ((const struct ethdev_port *)base)->driver;
+}
+
+bool ethdev_link(const struct vif_port *base)
+{
+	struct rte_eth_link link;
+
+	return !rte_eth_link_get_nowait(((const struct ethdev_port *)base)->dev, &link) && link.link_status;
+}
+
+bool ethdev_timed(const struct vif_port *base)
+{
+	return ((const struct ethdev_port *)base)->wait_fd < 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Uplinks: a DPDK ethdev as a port. A PCI NIC that is bound to vfio-pci, or a kernel netdev through the AF_XDP or
+ * AF_PACKET poll-mode driver, so that it can stay with the kernel's driver.
+ *
+ * Model. The only place where mbufs exist. Frames are copied from an mbuf into the receiver's buffers, and from the
+ * sender's buffers into an mbuf. No offloads are asked of the device: what a guest left to be done is done in software
+ * (offload.h) before a frame gets here. An AF_PACKET or AF_XDP device is waited for by its own socket; a PCI device
+ * is looked at once a millisecond while its worker sleeps.
+ */
+#ifndef XBAR_ETHDEV_H
+#define XBAR_ETHDEV_H
+
+#include "vif.h"
+
+struct ethdev_opts {
+	const char *netdev; /* a netdev's name, or a PCI address */
+	const char *driver; /* "af_packet", "af_xdp", "pci"; NULL: choose */
+};
+
+/*
+ * As vhost_open. `why` (of whylen bytes) gets a sentence: on success which driver was taken and why, on failure what is
+ * wrong and what to do.
+ */
+int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, struct vif_port **out, char *why,
+		size_t whylen);
+const char *ethdev_netdev(const struct vif_port *port);
+const char *ethdev_driver(const struct vif_port *port);
+/* Link state as the driver knows it now. Control thread. */
+bool ethdev_link(const struct vif_port *port);
+/* The device has no descriptor to sleep on: its worker must look once a millisecond. */
+bool ethdev_timed(const struct vif_port *port);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * In software, what a receiver cannot do: cut a TSO or USO frame into segments, complete a partial checksum. The slow
+ * path, so written to be plain: every result is a whole copy with whole checksums, in memory of the caller's.
+ *
+ * Safety. The sender's header decides how much work there is, and the sender may be hostile: a frame may become at most
+ * OFFLOAD_SEGMENTS segments of at most OFFLOAD_SLOT bytes; whatever does not add up is refused. Payload is read while
+ * the sender may be changing it, which can spoil its own checksum and nothing else.
+ *
+ * Threads. None of its own; a struct offload belongs to one worker.
+ */
+#ifndef XBAR_OFFLOAD_H
+#define XBAR_OFFLOAD_H
+
+#include "vif.h"
+
+#define OFFLOAD_SLOT	 16384 /* bytes of a frame made here: jumbo frames fit */
+#define OFFLOAD_SLOTS	 16    /* frames made in one go */
+#define OFFLOAD_SEGMENTS 256   /* of one frame: 64 KiB at an MSS of 256 */
+
+struct offload {
+	const struct vif_frame *frame; /* being cut; NULL: none */
+	unsigned l3, l4, hdr;	       /* offsets: IP header, TCP or UDP header, payload */
+	bool v6, tcp;
+	uint32_t at;		       /* payload bytes done */
+	uint32_t size;		       /* payload bytes per segment */
+	uint16_t index;		       /* segments done */
+	unsigned seg;		       /* reading position in frame->seg */
+	uint32_t seg_at;
+	struct vif_seg rest[OFFLOAD_SLOTS];
+	struct vif_frame made[OFFLOAD_SLOTS];
+	uint8_t slot[OFFLOAD_SLOTS][OFFLOAD_SLOT] __attribute__((aligned(64)));
+};
+
+/*
+ * Begin with `frame`, which must stay until the last offload_next(). 0; -EINVAL: its headers and metadata do not agree;
+ * -EMSGSIZE: too many or too long segments.
+ */
+int offload_begin(struct offload *o, const struct vif_frame *frame);
+/* Make up to OFFLOAD_SLOTS frames, o->made[]; returns how many, 0 when the frame is done. They are valid until the next
+ * call. */
+unsigned offload_next(struct offload *o);
+
+/* The Internet checksum's sum (RFC 1071) of `n` bytes at p, added to `sum`; fold it with offload_fold(). */
+uint64_t offload_sum(const uint8_t *p, uint32_t n, uint64_t sum);
+uint16_t offload_fold(uint64_t sum);
+
+#endif

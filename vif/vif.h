@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Port drivers: how frames are taken from, and put into, whatever is on the far side of a port.
+ *
+ * Model. A frame is *segments in the sender's memory*. peek() describes up to a burst of frames: for each the first
+ * bytes, copied into private memory (the snapshot: all decisions are made on it, and it is what the receiver gets, since
+ * a guest may rewrite its memory at any time), the offload metadata, and where the rest lies. deliver() copies snapshot
+ * and rest, once, straight into buffers that the receiver has posted. release() gives the sender its buffers back, in
+ * order. notify(), once per pass of the worker and after a full memory barrier, tells the far side if it wants to be told.
+ *
+ * Threads. A receive queue (peek, release) belongs to one worker at a time. deliver() may be called by
+ * several workers for one port: the driver takes its own lock where `shared` is set. Everything else is the control
+ * thread's. A worker that is inside a pass (between two quiescent states, vswitch/worker.c) may use a port that is being
+ * taken away; the control thread waits for the pass to end before it frees anything.
+ *
+ * Ownership. Segments belong to the sender, and are valid from peek() to release() of the same burst.
+ *
+ * Errors. No call on the packet path fails: what cannot be done is dropped and counted, by reason, in the port's
+ * struct vif_counters. A far side that breaks its protocol gets the port quarantined (vif_quarantine) with a reason.
+ */
+#ifndef XBAR_VIF_H
+#define XBAR_VIF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VIF_NAME_MAX 64 /* with the NUL; a host port's name is also bounded by IFNAMSIZ */
+#define VIF_BURST 32 /* frames in a burst */
+#define VIF_SNAP 128 /* bytes of a frame that are copied before it is decided */
+#define VIF_SEGS 512 /* segments in a burst; more frames wait for the next one */
+#define VIF_FRAME_MAX 65549 /* 64 KiB - 1 of IP packet and an Ethernet header */
+#define VIF_WORKERS_MAX 16
+#define VIF_QUEUES_MAX 16 /* queue pairs of a port */
+
+/* What a receiver can take, and what a frame needs of it. */
+enum vif_cap {
+	VIF_CAP_CSUM = 1 << 0, /* partial checksums */
+	VIF_CAP_TSO4 = 1 << 1,
+	VIF_CAP_TSO6 = 1 << 2,
+	VIF_CAP_ECN = 1 << 3, /* TSO frames with CWR set */
+	VIF_CAP_USO4 = 1 << 4,
+	VIF_CAP_USO6 = 1 << 5,
+};
+
+/* Offload metadata of a frame, in no receiver's own form. All zeroes: a plain frame. */
+struct vif_offload {
+	uint16_t needs; /* VIF_CAP_*: what a receiver must know to take it as it is */
+	bool csum_valid; /* checksums were verified by the sender's side: no need to look again */
+	uint16_t csum_start; /* with VIF_CAP_CSUM: sum from here to the end ... */
+	uint16_t csum_offset; /* ... and store it this far behind csum_start */
+	uint16_t gso_size; /* with a TSO or USO cap: payload bytes per segment, never 0 then */
+	uint16_t hdr_len; /* with a TSO or USO cap: bytes of headers as the sender claims (a hint) */
+};
+
+struct vif_seg {
+	const uint8_t *va;
+	uint32_t len;
+};
+
+struct vif_frame {
+	uint8_t *snap; /* VIF_SNAP bytes, private, 64-byte aligned */
+	const struct vif_seg *seg; /* what follows the snapshot; unused where nseg is 0 */
+	uint32_t len;		   /* from the Ethernet header to the end; 0: dropped and counted by peek(), only to be released */
+	uint16_t snap_len; /* bytes valid at snap: min(len, VIF_SNAP) */
+	uint16_t nseg;
+	struct vif_offload off;
+	uintptr_t cookie;	   /* the driver's own: what to release */
+};
+
+struct vif_burst {
+	unsigned n;
+	unsigned nseg;
+	struct vif_frame frame[VIF_BURST];
+	struct vif_seg seg[VIF_SEGS];
+	uint8_t snap[VIF_BURST][VIF_SNAP] __attribute__((aligned(64)));
+};
+
+/* Why a driver did not take or deliver a frame. RX is from the far side into the switch, TX the other way. */
+enum vif_drop {
+	VIF_RX_MALFORMED, /* descriptor or header that cannot be: too short, too long, bad offload fields */
+	VIF_RX_TOO_MANY_SEGS,
+	VIF_TX_NO_BUFFER, /* the receiver has posted too few buffers, for longer than the grace */
+	VIF_TX_TOO_BIG, /* longer than the receiver's MTU allows, or than any buffer chain it can post */
+	VIF_TX_NO_OFFLOAD, /* needs an offload that the receiver lacks and software cannot stand in for */
+	VIF_TX_DOWN, /* the receiver is not connected, or is quarantined */
+	VIF_TX_ERROR, /* the far side (kernel, NIC) refused it */
+	VIF_DROP_MAX
+};
+
+const char *vif_drop_name(enum vif_drop reason);
+
+/* One worker's counters of one port: written by that worker alone, read by anyone. */
+struct vif_counters {
+	uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes; /* bytes: Ethernet header to end, no FCS */
+	uint64_t rx_gso, tx_gso; /* frames longer than a segment, passed as they are */
+	uint64_t rx_max, tx_max; /* longest frame seen */
+	uint64_t sw_segments, sw_csums; /* segments made, checksums completed in software for this receiver */
+	uint64_t kicks; /* times the far side was notified */
+	uint64_t drop[VIF_DROP_MAX];
+	uint64_t br_drop[8]; /* by enum br_drop, counted by the worker on ingress */
+} __attribute__((aligned(64)));
+
+struct vif_port;
+
+struct vif_ops {
+	const char *kind; /* "vhost-user", "host", "uplink", "memory" */
+	/* Describe up to VIF_BURST frames waiting on `queue`. */
+	unsigned (*peek)(struct vif_port *port, unsigned queue, struct vif_burst *burst);
+	/* Give all frames of the burst that peek() described back to the sender. */
+	void (*release)(struct vif_port *port, unsigned queue, const struct vif_burst *burst);
+	/*
+	 * Put `n` frames, none of which needs more than port->caps, into the receiver's queue `queue`. Returns how many
+	 * were taken, delivered or dropped and counted; fewer than n only where buffers ran out. The rest is for the
+	 * caller to try again or to drop. What was delivered is visible to the receiver on return.
+	 */
+	unsigned (*deliver)(struct vif_port *port, unsigned queue, struct vif_frame *const *frames, unsigned n);
+	/*
+	 * After a full barrier, tell the far side if it wants to be told: of buffers released on `rx_queue`, or, where
+	 * that is -1, of what was delivered. NULL: nothing to tell.
+	 */
+	void (*notify)(struct vif_port *port, int rx_queue);
+	/*
+	 * Before the worker sleeps: ask the far side for a wake-up on `queue`. true: something is there already, do not
+	 * sleep. NULL: the descriptor in the worker's epoll set needs no arming.
+	 */
+	bool (*arm)(struct vif_port *port, unsigned queue);
+	void (*disarm)(struct vif_port *port, unsigned queue);
+	/* Control thread: the port is in no worker's view any more; close and free all of it. */
+	void (*close)(struct vif_port *port);
+};
+
+/* What every driver's port begins with. */
+struct vif_port {
+	const struct vif_ops *ops;
+	char name[VIF_NAME_MAX];
+	uint16_t id; /* the port's number in bridge/ */
+	uint16_t rx_queues; /* how many queues a worker should peek (may change while running) */
+	uint16_t tx_queues; /* likewise deliver to */
+	uint16_t caps; /* VIF_CAP_*, of the receiver as it is now */
+	uint32_t mtu; /* longest IP packet that may be delivered; 0: any */
+	bool shared; /* more than one worker runs: deliver() must lock */
+	bool up; /* frames can be delivered */
+	const char *quarantine;	   /* NULL, or why the port is cut off: a sentence */
+	uint32_t gen;		   /* changes when bursts described before have lost their memory */
+	int epfd[VIF_WORKERS_MAX]; /* epoll set of the worker that peeks queue q, at [q]; -1 */
+	struct vif_counters *counters; /* [VIF_WORKERS_MAX] */
+};
+
+/* Which worker the calling thread is: index of its counters. Set once by vswitch/worker.c. */
+extern __thread unsigned vif_worker_id;
+
+static inline struct vif_counters *vif_count(struct vif_port *port)
+{
+	return &port->counters[vif_worker_id];
+}
+
+/*
+ * Wait until every worker has finished the pass that it was in: nobody uses then what was taken out of view before. Set
+ * once by vswitch/worker.c, before the first port is made. Any thread but a worker.
+ */
+extern void (*vif_synchronize)(void);
+
+/* Cut the port off for `why` (a string constant). Any thread. The control thread sees it and logs. */
+void vif_quarantine(struct vif_port *port, const char *why);
+
+#endif

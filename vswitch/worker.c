@@ -1,0 +1,630 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The way of a frame:   peek -> decide -> deliver -> release,   a burst at a time, in process() below.
+ *
+ * On the packet path there is no log, no lock on the common way, no allocation, and no system call but those that a
+ * port needs (a TAP's read and write, a signal to a guest that asked for one).
+ *
+ * A turn of the loop (pass) looks at every receive queue of the worker once, then, behind one full barrier, notifies
+ * whom it must. Between two passes the worker is quiescent: it holds no pointer into a view, a port or a guest's
+ * memory, but for held bursts, which are thrown away when their port's generation has changed.
+ *
+ * A receiver without buffers. Frames to one port that has none posted wait, in the sender's own ring, for at most
+ * GRACE_US: the burst is held, and nothing more is taken from that queue. After that they are dropped, and the receiver
+ * is known as stalled: nothing waits for it again until it takes a frame. So a stalled guest costs each of its senders
+ * one grace, and no memory. Flooded frames never wait.
+ *
+ * Idle. A worker without work polls for poll_us, then arms every queue's wake-up, looks once more, and sleeps.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+#include <urcu-qsbr.h>
+#include <x86intrin.h>
+
+#include "../vif/offload.h"
+
+#define GRACE_US   1000
+#define GROUPS_MAX 64
+
+struct group { /* frames of a burst for one port, in order */
+	uint16_t port;
+	uint8_t n, done;
+	bool flooded; /* some of them are copies of a flood: none waits */
+	uint8_t frame[VIF_BURST];
+};
+
+struct batch { /* a burst under way */
+	struct vif_burst burst;
+	unsigned ngroups;
+	struct group group[GROUPS_MAX];
+	uint64_t deadline; /* TSC */
+	uint32_t gen;	   /* of the port, when it was described */
+};
+
+struct worker {
+	unsigned id;
+	int cpu, epfd, wakefd;
+	pthread_t thread;
+	struct batch *batch; /* in use by process() */
+	struct offload *offload;
+	uint8_t group_of[BR_PORT_MAX]; /* port -> its group + 1 in the batch being sorted, or 0 */
+	bool stalled[BR_PORT_MAX];     /* port has run out of its grace */
+	uint16_t touched[BR_PORT_MAX]; /* ports to notify at the end of the pass */
+	bool is_touched[BR_PORT_MAX];
+	unsigned ntouched;
+	struct rxq **released; /* queues to notify likewise */
+	unsigned nreleased, released_max;
+	bool holding; /* some queue holds a burst */
+	uint64_t passes, busy_passes, sleeps, cycles_busy, started;
+};
+
+static struct {
+	unsigned n;
+	unsigned poll_us;
+	uint64_t tsc_per_us;
+	bool stop;
+	struct view *view;
+	struct worker *worker[VIF_WORKERS_MAX];
+} all;
+
+/* ---- deliver ----------------------------------------------------------------------------------------------------- */
+
+static inline void touch(struct worker *w, uint16_t port)
+{
+	if (!w->is_touched[port]) {
+		w->is_touched[port] = true;
+		w->touched[w->ntouched++] = port;
+	}
+}
+
+/* The longest frame that `dst` takes without segmentation: IP packet, Ethernet header, and a VLAN tag if it has one. */
+static inline bool too_big(const struct vif_port *dst, const struct vif_frame *f)
+{
+	uint32_t extra = f->snap[12] == 0x81 && f->snap[13] == 0x00 ? 18 : 14;
+
+	return dst->mtu && !f->off.gso_size && f->len > dst->mtu + extra;
+}
+
+/* One frame, done in software for a receiver that lacks what it needs. What finds no buffers is dropped. */
+static void deliver_soft(struct worker *w, struct vif_port *dst, unsigned queue, const struct vif_frame *frame)
+{
+	struct vif_counters *count = vif_count(dst);
+	int err = offload_begin(w->offload, frame);
+	unsigned n;
+
+	if (err) {
+		count->drop[err == -EMSGSIZE ? VIF_TX_TOO_BIG : VIF_TX_NO_OFFLOAD]++;
+		return;
+	}
+	if (!frame->off.gso_size)
+		count->sw_csums++;
+	while ((n = offload_next(w->offload))) {
+		struct vif_frame *ptr[OFFLOAD_SLOTS];
+		unsigned sent;
+
+		for (unsigned i = 0; i < n; i++)
+			ptr[i] = &w->offload->made[i];
+		if (frame->off.gso_size)
+			count->sw_segments += n;
+		sent = dst->ops->deliver(dst, queue, ptr, n);
+		if (sent < n)
+			count->drop[VIF_TX_NO_BUFFER] += n - sent;
+	}
+}
+
+/* Deliver the rest of a group. true: all of it is done with; false: the receiver has run out of buffers. */
+static bool deliver_group(struct worker *w, const struct view *view, const struct rxq *from, struct batch *b,
+			  struct group *g)
+{
+	struct vif_port *dst = view->port[g->port];
+	struct vif_frame *run[VIF_BURST];
+	unsigned queue, n = 0, taken;
+
+	if (!dst || !dst->up || !dst->tx_queues) {
+		if (dst)
+			vif_count(dst)->drop[VIF_TX_DOWN] += g->n - g->done;
+		g->done = g->n;
+		return true;
+	}
+	queue = dst->tx_queues > 1 ? (from->port->id + from->queue) % dst->tx_queues : 0;
+	touch(w, g->port);
+	for (unsigned i = g->done; i < g->n; i++) {
+		struct vif_frame *f = &b->burst.frame[g->frame[i]];
+		bool soft = f->off.needs & ~dst->caps;
+
+		if (__builtin_expect(!soft && !too_big(dst, f), 1)) {
+			run[n++] = f;
+			continue;
+		}
+		if (n) {
+			taken = dst->ops->deliver(dst, queue, run, n);
+			g->done += taken;
+			if (taken < n)
+				return false;
+			n = 0;
+		}
+		if (soft)
+			deliver_soft(w, dst, queue, f);
+		else
+			vif_count(dst)->drop[VIF_TX_TOO_BIG]++;
+		g->done++;
+	}
+	if (n) {
+		taken = dst->ops->deliver(dst, queue, run, n);
+		g->done += taken;
+		if (taken)
+			w->stalled[g->port] = false;
+		return taken == n;
+	}
+	return true;
+}
+
+static void drop_rest(const struct view *view, struct group *g)
+{
+	vif_count(view->port[g->port])->drop[VIF_TX_NO_BUFFER] += g->n - g->done;
+	g->done = g->n;
+}
+
+/* Deliver all groups. true: done; false: some wait for their receiver, and are alone in b->group now. */
+static bool deliver_all(struct worker *w, const struct view *view, const struct rxq *from, struct batch *b)
+{
+	unsigned waiting = 0;
+
+	for (unsigned i = 0; i < b->ngroups; i++) {
+		struct group *g = &b->group[i];
+
+		if (__builtin_expect(deliver_group(w, view, from, b, g), 1))
+			continue;
+		if (g->flooded || w->stalled[g->port])
+			drop_rest(view, g);
+		else if (waiting != i)
+			b->group[waiting++] = *g;
+		else
+			waiting++;
+	}
+	b->ngroups = waiting;
+	return !waiting;
+}
+
+/* ---- sort -------------------------------------------------------------------------------------------------------- */
+
+static void ungroup(struct worker *w, struct batch *b)
+{
+	for (unsigned i = 0; i < b->ngroups; i++)
+		w->group_of[b->group[i].port] = 0;
+}
+
+/* Add frame `i` to the group of `port`. The groups are flushed first where there is no room: nothing waits then. */
+static void add(struct worker *w, const struct view *view, const struct rxq *from, struct batch *b, uint16_t port,
+		unsigned i, bool flooded)
+{
+	unsigned at = w->group_of[port];
+	struct group *g;
+
+	if (!at) {
+		if (b->ngroups == GROUPS_MAX) {
+			ungroup(w, b);
+			if (!deliver_all(w, view, from, b))
+				for (unsigned k = 0; k < b->ngroups; k++)
+					drop_rest(view, &b->group[k]);
+			b->ngroups = 0;
+		}
+		at = w->group_of[port] = ++b->ngroups;
+		b->group[at - 1].port = port;
+		b->group[at - 1].n = b->group[at - 1].done = 0;
+		b->group[at - 1].flooded = false;
+	}
+	g = &b->group[at - 1];
+	g->flooded |= flooded;
+	g->frame[g->n++] = i;
+}
+
+/* Decide every frame and sort the burst by receiver. */
+static void sort(struct worker *w, const struct view *view, struct rxq *from, struct batch *b, uint32_t now)
+{
+	struct vif_counters *count = vif_count(from->port);
+	struct br_verdict verdict[VIF_BURST];
+	struct br_frame frame[VIF_BURST];
+	uint16_t in = from->port->id;
+
+	for (unsigned i = 0; i < b->burst.n; i++)
+		frame[i] = (struct br_frame){b->burst.frame[i].snap, b->burst.frame[i].snap_len};
+	br_decide(view->conf, view->fdb, &from->memo, in, frame, b->burst.n, now, verdict);
+	b->ngroups = 0;
+	for (unsigned i = 0; i < b->burst.n; i++) {
+		const struct br_verdict *v = &verdict[i];
+
+		if (__builtin_expect(v->kind == BR_TO_PORT, 1)) {
+			add(w, view, from, b, v->to, i, false);
+		} else if (v->kind == BR_TO_SET) {
+			unsigned iter = 0;
+			uint16_t port;
+
+			while ((port = br_flood_next(view->conf, v->to, in, &iter)) != BR_NONE)
+				add(w, view, from, b, port, i, true);
+		} else if (b->burst.frame[i].len) { /* else peek() has counted it */
+			count->br_drop[v->reason]++;
+		}
+	}
+	ungroup(w, b);
+}
+
+/* ---- a queue, a pass --------------------------------------------------------------------------------------------- */
+
+static void release(struct worker *w, struct rxq *rxq, const struct batch *b)
+{
+	rxq->port->ops->release(rxq->port, rxq->queue, &b->burst);
+	if (w->nreleased < w->released_max)
+		w->released[w->nreleased++] = rxq;
+}
+
+/* Go on with a held burst. true: the queue may be looked at again. */
+static bool resume(struct worker *w, const struct view *view, struct rxq *rxq)
+{
+	struct batch *b = rxq->held;
+
+	if (b->gen != __atomic_load_n(&rxq->port->gen, __ATOMIC_ACQUIRE)) {
+		/* the sender's memory has gone, and with it what was held */
+		rxq->held = NULL;
+		rxq->spare = b;
+		return true;
+	}
+	if (!deliver_all(w, view, rxq, b)) {
+		if (__rdtsc() < b->deadline) {
+			w->holding = true;
+			return false;
+		}
+		for (unsigned i = 0; i < b->ngroups; i++) {
+			w->stalled[b->group[i].port] = true;
+			drop_rest(view, &b->group[i]);
+		}
+	}
+	release(w, rxq, b);
+	rxq->held = NULL;
+	rxq->spare = b;
+	return true;
+}
+
+/* The whole way of a burst. Returns the frames moved. */
+static unsigned process(struct worker *w, const struct view *view, struct rxq *rxq, uint32_t now)
+{
+	struct vif_port *port = rxq->port;
+	struct batch *b = w->batch;
+	uint32_t gen = __atomic_load_n(&port->gen, __ATOMIC_ACQUIRE);
+
+	if (rxq->held && !resume(w, view, rxq))
+		return 0;
+	if (!port->ops->peek(port, rxq->queue, &b->burst))
+		return 0;
+	sort(w, view, rxq, b, now);
+	if (__builtin_expect(deliver_all(w, view, rxq, b), 1)) {
+		release(w, rxq, b);
+	} else {
+		b->deadline = __rdtsc() + GRACE_US * all.tsc_per_us;
+		b->gen = gen;
+		rxq->held = b;
+		w->batch = rxq->spare;
+		rxq->spare = NULL;
+		w->holding = true;
+	}
+	return b->burst.n;
+}
+
+static unsigned pass(struct worker *w, const struct view *view, uint32_t now)
+{
+	unsigned moved = 0;
+
+	w->holding = false;
+	w->ntouched = w->nreleased = 0;
+	for (unsigned i = 0; i < view->worker[w->id].n; i++)
+		moved += process(w, view, view->worker[w->id].rxq[i], now);
+	if (!w->ntouched && !w->nreleased)
+		return moved;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the indices we wrote before the wishes we read */
+	for (unsigned i = 0; i < w->nreleased; i++)
+		if (w->released[i]->port->ops->notify)
+			w->released[i]->port->ops->notify(w->released[i]->port, (int)w->released[i]->queue);
+	for (unsigned i = 0; i < w->ntouched; i++) {
+		struct vif_port *port = view->port[w->touched[i]];
+
+		w->is_touched[w->touched[i]] = false;
+		if (port && port->ops->notify)
+			port->ops->notify(port, -1);
+	}
+	return moved;
+}
+
+/* ---- the loop ---------------------------------------------------------------------------------------------------- */
+
+/* true: somebody has something for us already. */
+static bool arm(const struct worker *w, const struct view *view)
+{
+	bool waiting = false;
+
+	for (unsigned i = 0; i < view->worker[w->id].n && !waiting; i++) {
+		const struct rxq *q = view->worker[w->id].rxq[i];
+
+		waiting = q->port->ops->arm && q->port->ops->arm(q->port, q->queue);
+	}
+	return waiting;
+}
+
+static void disarm(const struct worker *w, const struct view *view)
+{
+	for (unsigned i = 0; i < view->worker[w->id].n; i++) {
+		const struct rxq *q = view->worker[w->id].rxq[i];
+
+		if (q->port->ops->disarm)
+			q->port->ops->disarm(q->port, q->queue);
+	}
+}
+
+static void sleep_until_woken(struct worker *w, const struct view *view)
+{
+	struct epoll_event ev[8];
+	int timeout = view->worker[w->id].timed ? 1 : -1, n;
+
+	if (!arm(w, view)) {
+		w->sleeps++;
+		urcu_qsbr_thread_offline(); /* the control thread need not wait for a sleeper; the view may go */
+		n = epoll_wait(w->epfd, ev, 8, timeout);
+		urcu_qsbr_thread_online();
+		for (int i = 0; i < n; i++) {
+			uint64_t count;
+
+			if (ev[i].data.fd == w->wakefd && read(w->wakefd, &count, sizeof(count)) < 0)
+				continue; /* another wake-up took it */
+		}
+	}
+	disarm(w, rcu_dereference(all.view));
+}
+
+static uint32_t seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (uint32_t)ts.tv_sec;
+}
+
+static void *loop(void *arg)
+{
+	struct worker *w = arg;
+	uint64_t idle_since = 0, clock_read = 0, t0 = __rdtsc();
+	uint32_t now = seconds();
+
+	vif_worker_id = w->id;
+	urcu_qsbr_register_thread();
+	w->started = t0;
+	while (!__atomic_load_n(&all.stop, __ATOMIC_RELAXED)) {
+		const struct view *view = rcu_dereference(all.view);
+		unsigned moved = 0;
+		uint64_t t1;
+
+		if (view)
+			moved = pass(w, view, now);
+		urcu_qsbr_quiescent_state();
+		t1 = __rdtsc();
+		w->passes++;
+		if (moved) {
+			w->busy_passes++;
+			w->cycles_busy += t1 - t0;
+			idle_since = 0;
+		} else if (!idle_since) {
+			idle_since = t1;
+		} else if (w->holding) {
+			sched_yield(); /* the receiver may be waiting for this CPU */
+		} else if (!view || t1 - idle_since > all.poll_us * all.tsc_per_us) {
+			struct epoll_event ev;
+
+			if (view)
+				sleep_until_woken(w, view);
+			else
+				epoll_wait(w->epfd, &ev, 1, 10);
+			idle_since = 0;
+			t1 = __rdtsc();
+			now = seconds();
+		} else {
+			_mm_pause();
+		}
+		if (t1 - clock_read > 1000 * all.tsc_per_us) {
+			clock_read = t1;
+			now = seconds();
+		}
+		t0 = t1;
+	}
+	urcu_qsbr_unregister_thread();
+	return NULL;
+}
+
+/* ---- control ----------------------------------------------------------------------------------------------------- */
+
+struct rxq *rxq_new(struct vif_port *port, unsigned queue)
+{
+	struct rxq *rxq = calloc(1, sizeof(*rxq));
+
+	if (!rxq)
+		return NULL;
+	rxq->port = port;
+	rxq->queue = queue;
+	rxq->spare = aligned_alloc(64, (sizeof(struct batch) + 63) & ~63UL);
+	if (!rxq->spare) {
+		free(rxq);
+		return NULL;
+	}
+	return rxq;
+}
+
+void rxq_free(struct rxq *rxq)
+{
+	free(rxq->held);
+	free(rxq->spare);
+	free(rxq);
+}
+
+static uint64_t measure_tsc(void)
+{
+	struct timespec a, b;
+	uint64_t t0, t1;
+	int64_t ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	t0 = __rdtsc();
+	usleep(10000);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	t1 = __rdtsc();
+	ns = (b.tv_sec - a.tv_sec) * 1000000000LL + b.tv_nsec - a.tv_nsec;
+	return (t1 - t0) * 1000 / (uint64_t)ns;
+}
+
+static void worker_free(struct worker *w)
+{
+	if (w->epfd >= 0)
+		close(w->epfd);
+	if (w->wakefd >= 0)
+		close(w->wakefd);
+	free(w->batch);
+	free(w->offload);
+	free(w->released);
+	free(w);
+}
+
+static struct worker *worker_new(unsigned id)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	if (!w)
+		return NULL;
+	w->id = id;
+	w->epfd = epoll_create1(EPOLL_CLOEXEC);
+	w->wakefd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	w->batch = aligned_alloc(64, (sizeof(*w->batch) + 63) & ~63UL);
+	w->offload = aligned_alloc(64, (sizeof(*w->offload) + 63) & ~63UL);
+	w->released_max = BR_PORT_MAX * 2;
+	w->released = calloc(w->released_max, sizeof(*w->released));
+	ev.data.fd = w->wakefd;
+	if (w->epfd < 0 || w->wakefd < 0 || !w->batch || !w->offload || !w->released ||
+	    epoll_ctl(w->epfd, EPOLL_CTL_ADD, w->wakefd, &ev)) {
+		worker_free(w);
+		return NULL;
+	}
+	return w;
+}
+
+/* The CPU for worker `i` of `n`: from `first` on, or the last ones of those that the process may use. -1: do not pin. */
+static int choose_cpu(unsigned i, unsigned n, int first)
+{
+	cpu_set_t allowed;
+	int count, skip;
+
+	if (first >= 0)
+		return first + (int)i;
+	if (sched_getaffinity(0, sizeof(allowed), &allowed))
+		return -1;
+	count = CPU_COUNT(&allowed);
+	skip = count > (int)n ? count - (int)n + (int)i : (int)i % count;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &allowed) && !skip--)
+			return cpu;
+	return -1;
+}
+
+int workers_start(unsigned n, int first_cpu, unsigned poll_us, struct sw_err *err)
+{
+	if (!n || n > VIF_WORKERS_MAX)
+		return sw_fail(err, -EINVAL, "%u workers: choose 1 to %u", n, VIF_WORKERS_MAX);
+	memset(&all, 0, sizeof(all));
+	all.poll_us = poll_us;
+	all.tsc_per_us = measure_tsc();
+	vif_synchronize = urcu_qsbr_synchronize_rcu;
+	for (unsigned i = 0; i < n; i++) {
+		struct worker *w = worker_new(i);
+		cpu_set_t set;
+		int e;
+
+		if (!w) {
+			workers_stop();
+			return sw_fail(err, -ENOMEM, "no memory for worker %u", i);
+		}
+		w->cpu = choose_cpu(i, n, first_cpu);
+		e = pthread_create(&w->thread, NULL, loop, w);
+		if (e) {
+			worker_free(w);
+			workers_stop();
+			return sw_fail(err, -e, "worker %u does not start: %s", i, strerror(e));
+		}
+		all.worker[all.n++] = w;
+		pthread_setname_np(w->thread, "xbar-worker");
+		CPU_ZERO(&set);
+		if (w->cpu >= 0)
+			CPU_SET(w->cpu, &set);
+		e = w->cpu >= 0 ? pthread_setaffinity_np(w->thread, sizeof(set), &set) : 0;
+		if (e) {
+			int cpu = w->cpu;
+
+			workers_stop();
+			return sw_fail(err, -e, "worker %u cannot run on CPU %d: choose first_cpu among the CPUs that there are", i,
+				       cpu);
+		}
+	}
+	return 0;
+}
+
+static void wake_all(void)
+{
+	const uint64_t one = 1;
+
+	for (unsigned i = 0; i < all.n; i++)
+		if (write(all.worker[i]->wakefd, &one, sizeof(one)) < 0)
+			continue; /* it has been woken more often than can be counted */
+}
+
+void workers_stop(void)
+{
+	__atomic_store_n(&all.stop, true, __ATOMIC_RELAXED);
+	wake_all();
+	for (unsigned i = 0; i < all.n; i++) {
+		pthread_join(all.worker[i]->thread, NULL);
+		worker_free(all.worker[i]);
+	}
+	all.n = 0;
+}
+
+unsigned workers_count(void)
+{
+	return all.n;
+}
+
+int worker_epfd(unsigned id)
+{
+	return all.worker[id]->epfd;
+}
+
+struct view *worker_publish(struct view *view)
+{
+	struct view *old = all.view;
+
+	rcu_assign_pointer(all.view, view);
+	wake_all();
+	vif_synchronize();
+	return old;
+}
+
+void worker_info(unsigned id, struct sw_worker_info *info)
+{
+	const struct worker *w = all.worker[id];
+
+	*info = (struct sw_worker_info){.id = id, .cpu = w->cpu, .passes = w->passes, .busy_passes = w->busy_passes,
+					.sleeps = w->sleeps, .cycles_busy = w->cycles_busy,
+					.cycles_total = __rdtsc() - w->started};
+}
