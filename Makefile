@@ -5,58 +5,148 @@ PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 DESTDIR    ?=
 B          ?= build
-CC         ?= gcc
+CC         := gcc
 SAN        ?=
 
 PKGS_BUILD := gcc make pkg-config libc6-dev libdpdk-dev libnl-3-dev libnl-route-3-dev libmnl-dev libpcap-dev \
 	libevent-dev libjansson-dev liburcu-dev libcmocka-dev
-PKGS_RUN   := iproute2 ethtool user-mode-linux busybox-static iperf3 cpio
+PKGS_RUN   := iproute2 ethtool iputils-ping user-mode-linux busybox-static iperf3 cpio
 PKGS_TEST  := python3-scapy python3-pytest qemu-system-x86 linux-image-amd64 bridge-utils shellcheck cppcheck \
 	clang-format
 
-PC_DAEMON := libdpdk libnl-3.0 libnl-route-3.0 libmnl libevent jansson liburcu-qsbr
-CFLAGS   ?= -O3 -g
+CFLAGS    ?= -O3 -g
 WARN     := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Werror
 CPPFLAGS += -I. -D_GNU_SOURCE -DXBAR_PREFIX='"$(PREFIX)"' -DXBAR_SYSCONFDIR='"$(SYSCONFDIR)"'
-DPDK_CFLAGS = $(filter-out -march=%,$(shell pkg-config --cflags libdpdk)) -mssse3
+DPDK_CFLAGS = $(filter-out -march=%,$(shell pkg-config --cflags libdpdk libnl-3.0 2>/dev/null)) -mssse3
 DPDK_LIBS   = -lrte_eal -lrte_ethdev -lrte_mbuf -lrte_mempool -lrte_vhost -lrte_bus_vdev -lrte_bus_pci -lrte_kvargs
 ALL_CFLAGS  = $(CFLAGS) $(WARN) $(CPPFLAGS) -MMD -MP $(SAN)
 
 BRIDGE_SRC := $(wildcard bridge/*.c)
 VIF_SRC    := $(wildcard vif/*.c)
 HV_SRC     := $(wildcard hypervisor/*.c)
-DAEMON_SRC := $(wildcard vswitch/*.c)
+DAEMON_SRC := $(filter-out vswitch/main.c,$(wildcard vswitch/*.c))
 TOOL_SRC   := $(wildcard vswitch/tool/*.c)
-UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
-DAEMON_LIBS = $(DPDK_LIBS) -lnl-route-3 -lnl-3 -lmnl -levent -ljansson -lurcu-qsbr -lpthread
+DAEMON_LIBS = $(DPDK_LIBS) -lnl-route-3 -lnl-3 -lmnl -levent_core -ljansson -lurcu-qsbr -lpthread
 TOOL_LIBS   = -ljansson -lutil
+# V=1 shows the commands.
+Q = $(if $(V),,@)
+say = @$(if $(V),true,printf '  %-3s %s\n' '$(1)' '$(2)')
+PARTS := $(B)/libvswitch.a $(B)/libvif.a $(B)/libhv.a $(B)/libbridge.a
 
-.PHONY: all run test check lint install uninstall clean help deps-build deps-run deps-test
+.PHONY: all
 all: $(B)/xbard $(B)/xbar
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(if $(filter vif/% vswitch/%,$<),$(DPDK_CFLAGS) -I/usr/include/libnl3) -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter vif/% vswitch/%,$<),$(DPDK_CFLAGS)) -c -o $@ $<
 
 $(B)/libbridge.a: $(call obj,$(BRIDGE_SRC))
 $(B)/libvif.a: $(call obj,$(VIF_SRC))
 $(B)/libhv.a: $(call obj,$(HV_SRC))
+$(B)/libvswitch.a: $(call obj,$(DAEMON_SRC))
 $(B)/lib%.a:
+	$(call say,AR,$@)
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
-$(B)/xbard: $(call obj,$(DAEMON_SRC)) $(B)/libvif.a $(B)/libhv.a $(B)/libbridge.a
-	$(CC) $(SAN) -o $@ $^ $(DAEMON_LIBS)
+$(B)/xbard: $(B)/vswitch/main.o $(PARTS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SAN) -o $@ $^ $(DAEMON_LIBS)
 
-$(B)/xbar: $(call obj,$(TOOL_SRC)) $(B)/libhv.a
-	$(CC) $(SAN) -o $@ $^ $(TOOL_LIBS)
+$(B)/xbar: $(call obj,$(TOOL_SRC)) $(B)/vswitch/nearest.o $(B)/libhv.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SAN) -o $@ $^ $(TOOL_LIBS)
 
-# Unit tests: one program a file, linked with everything but the two mains.
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libvif.a $(B)/libhv.a $(B)/libbridge.a
-	$(CC) $(SAN) -o $@ $^ $(DAEMON_LIBS) -lcmocka
-UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(UNIT_SRC))
-$(B)/tests/unit/test_vhost%.o $(B)/tests/unit/test_offload%.o: CPPFLAGS += $(DPDK_CFLAGS)
+# ---- tests -----------------------------------------------------------------------------------------------------------
+# Unit tests are one program a file, linked with everything but the mains. Fuzz targets replay their corpora under gcc.
+
+UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(PARTS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SAN) -o $@ $^ $(DAEMON_LIBS) -lcmocka
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libhv.a $(B)/libvif.a $(B)/libbridge.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SAN) -o $@ $^
+.SECONDARY:
+
+.PHONY: check check-san test lint lint-tools
+# The fast part: no root, under a minute.
+check: all $(UNIT) $(FUZZ)
+	@tests/run-check $(B)
+
+# The same, built with the address and undefined-behaviour sanitizers. Rings may be unaligned: x86 does not mind.
+check-san:
+	$(MAKE) B=$(B)/san CFLAGS='-O1 -g' SAN='-fsanitize=address,undefined -fno-sanitize=alignment -fno-sanitize-recover=all' check
+
+test: deps-build deps-run deps-test
+	$(MAKE) check
+	$(MAKE) check-san
+	$(MAKE) lint
+	tests/run-system $(B)
+
+lint:
+	tests/lint
+
+# ---- the classic scene, on real guests -------------------------------------------------------------------------------
+
+.PHONY: run deps-build deps-run deps-test
+run: deps-build deps-run
+	$(MAKE) all
+	KEEP=$(KEEP) scripts/dev/scene $(B)
+
+# Install what is missing, and nothing where nothing is.
+deps-build: PKGS = $(PKGS_BUILD)
+deps-run: PKGS = $(PKGS_RUN)
+deps-test: PKGS = $(PKGS_TEST)
+deps-build deps-run deps-test:
+	@scripts/dev/deps $(PKGS)
+
+# ---- install ---------------------------------------------------------------------------------------------------------
+
+LIBDIR := $(PREFIX)/lib/xbar
+.PHONY: install uninstall
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBDIR)/scripts $(DESTDIR)$(SYSCONFDIR)/xbar \
+		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/lib/systemd/system \
+		$(DESTDIR)$(PREFIX)/share/doc/xbar/examples
+	install -m 755 $(B)/xbard $(B)/xbar $(DESTDIR)$(PREFIX)/sbin/
+	install -m 755 scripts/network-bridge scripts/vif-bridge scripts/my_network_script $(DESTDIR)$(LIBDIR)/scripts/
+	install -m 755 scripts/brctl $(DESTDIR)$(LIBDIR)/brctl
+	for f in xbar.conf xend-config.sxp; do \
+		test -e $(DESTDIR)$(SYSCONFDIR)/xbar/$$f || install -m 644 conf/$$f $(DESTDIR)$(SYSCONFDIR)/xbar/$$f; done
+	install -m 644 conf/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 644 conf/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 conf/completion/xbar $(DESTDIR)$(PREFIX)/share/bash-completion/completions/xbar
+	sed 's|@PREFIX@|$(PREFIX)|g' conf/xbard.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/xbard.service
+	install -m 644 conf/guests/* $(DESTDIR)$(PREFIX)/share/doc/xbar/examples/
+
+# Configuration stays.
+uninstall:
+	rm -rf $(DESTDIR)$(PREFIX)/sbin/xbard $(DESTDIR)$(PREFIX)/sbin/xbar $(DESTDIR)$(LIBDIR) \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/xbar $(DESTDIR)$(PREFIX)/share/doc/xbar \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/xbard.service \
+		$(addprefix $(DESTDIR)$(PREFIX)/share/man/man8/,$(notdir $(wildcard conf/man/*.8))) \
+		$(addprefix $(DESTDIR)$(PREFIX)/share/man/man5/,$(notdir $(wildcard conf/man/*.5)))
+
+.PHONY: clean help
+clean:
+	rm -rf $(B)
+
+help:
+	@echo 'make            build xbard and xbar in build/'
+	@echo 'make run        install what is missing, build, play the classic scene on two real guests (root)'
+	@echo '                KEEP=1 leaves it up'
+	@echo 'make test       install what is missing, build, run all tests (root)'
+	@echo 'make check      unit, golden and corpus tests: under a minute, no root'
+	@echo 'make check-san  the same with the address and undefined-behaviour sanitizers'
+	@echo 'make lint       formatting, cppcheck, shellcheck, include directions'
+	@echo 'make install    DESTDIR= PREFIX=/usr/local SYSCONFDIR=/etc'
+	@echo 'make uninstall  the way back; configuration stays'
+	@echo 'make clean      remove build/'
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -171,7 +171,9 @@ static uint64_t load_src(const uint8_t *hdr)
 	return be64toh(bytes) & MAC_MASK;
 }
 
-/* Start loading what the frames' look-ups will read: a burst from many addresses waits for memory once, not per frame. */
+/*
+ * Start loading what the frames' look-ups will read: a burst from many addresses waits for memory once, not per frame.
+ */
 static __attribute__((noinline)) void prefetch_burst(const struct fdb *fdb, uint64_t domain,
 						     const struct br_frame *frames, unsigned n)
 {

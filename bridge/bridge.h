@@ -66,7 +66,10 @@ void br_conf_free(struct br_conf *conf);
 
 /* Put `port` on `bridge`. -EINVAL where a number is out of range, -EBUSY where the port is on a bridge already. */
 int br_conf_join(struct br_conf *conf, uint16_t port, uint16_t bridge);
-/* Take `port` off its bridge. -ENOENT where it is on none, -EINVAL out of range. The caller flushes the port in the fdb. */
+/*
+ * Take `port` off its bridge. -ENOENT where it is on none, -EINVAL out of range. The caller flushes the port in the
+ * fdb.
+ */
 int br_conf_leave(struct br_conf *conf, uint16_t port);
 /* The bridge that `port` is on, or BR_NONE. */
 uint16_t br_conf_bridge_of(const struct br_conf *conf, uint16_t port);

@@ -10,16 +10,17 @@
  * refreshed only when its stamp is older than an eighth of the ageing time: no shared line is written per frame, and an
  * entry may die up to an eighth of the ageing time early.
  *
- * Shares. Each port may own at most its share of entries. A port at its share replaces one of its own entries in the two
- * buckets; one below it takes a free, expired or flushed entry there, else one of its own; neither ever takes a live one
- * of a neighbour's. Where that fails the address is not learned and fdb_stats.refused counts it. An address that *moves*
- * to a port without room is forgotten (and counted as refused): it is flooded, not sent to where it is no longer.
- * Entries that expired, or were flushed with their bridge, count against their port until fdb_sweep() passes them.
+ * Shares. Each port may own at most its share of entries. A port at its share replaces one of its own entries in the
+ * two buckets; one below it takes a free, expired or flushed entry there, else one of its own; neither ever takes a
+ * live one of a neighbour's. Where that fails the address is not learned and fdb_stats.refused counts it. An address
+ * that *moves* to a port without room is forgotten (and counted as refused): it is flooded, not sent to where it is no
+ * longer. Entries that expired, or were flushed with their bridge, count against their port until fdb_sweep() passes
+ * them.
  *
  * Limits. Two buckets can be full while others are not: a table half full refuses next to no one, one at 78 % about one
- * newcomer in a hundred. So give it twice the entries that are expected. Time is in seconds and 16 bits of it are kept, so an entry unused for 18 hours would look young again: within
- * any 9 hours fdb_sweep() must have gone round all buckets. Callers' clocks may differ by FDB_SKEW seconds. The longest
- * ageing time is FDB_AGEING_MAX.
+ * newcomer in a hundred. So give it twice the entries that are expected. Time is in seconds and 16 bits of it are kept,
+ * so an entry unused for 18 hours would look young again: within any 9 hours fdb_sweep() must have gone round all
+ * buckets. Callers' clocks may differ by FDB_SKEW seconds. The longest ageing time is FDB_AGEING_MAX.
  *
  * Threads. Look-ups take no lock and may run on any worker. Learning that changes the table takes a lock per stripe of
  * buckets; fdb_sweep(), flushes, settings and dumps may run on a control thread at the same time.
@@ -58,8 +59,8 @@ struct fdb_entry { /* as fdb_dump() reports it */
 };
 
 /*
- * `opts` NULL: all defaults. NULL with errno: ENOMEM, EINVAL (more than FDB_ENTRIES_MAX entries, or an ageing time above
- * FDB_AGEING_MAX), or what getrandom(2) says. The caller frees.
+ * `opts` NULL: all defaults. NULL with errno: ENOMEM, EINVAL (more than FDB_ENTRIES_MAX entries, or an ageing time
+ * above FDB_AGEING_MAX), or what getrandom(2) says. The caller frees.
  */
 struct fdb *fdb_new(const struct fdb_opts *opts);
 void fdb_free(struct fdb *fdb); /* no thread may use it any more; NULL is fine */
@@ -74,9 +75,9 @@ static inline uint64_t fdb_key(uint16_t bridge, const uint8_t *p)
 /* The live port behind `key` at second `now`, or -1. */
 int fdb_lookup(const struct fdb *fdb, uint64_t key, uint32_t now);
 /*
- * Note that `key` was seen as a source on `port` at second `now`: learn, move or refresh. false: not in the table, because
- * it was refused, the bridge's ageing time is 0, or key, bridge or port is none. Group addresses are the caller's to keep
- * out.
+ * Note that `key` was seen as a source on `port` at second `now`: learn, move or refresh. false: not in the table,
+ * because it was refused, the bridge's ageing time is 0, or key, bridge or port is none. Group addresses are the
+ * caller's to keep out.
  */
 bool fdb_learn(struct fdb *fdb, uint64_t key, uint16_t port, uint32_t now);
 /*
@@ -85,7 +86,10 @@ bool fdb_learn(struct fdb *fdb, uint64_t key, uint16_t port, uint32_t now);
  */
 uint32_t fdb_epoch(const struct fdb *fdb);
 
-/* O(1), but one call in 4095 of the same port or bridge goes through the table, as generations wrap. Out of range: no-op. */
+/*
+ * O(1), but one call in 4095 of the same port or bridge goes through the table, as generations wrap. Out of range: no-
+ * op.
+ */
 void fdb_flush_port(struct fdb *fdb, uint16_t port);
 void fdb_flush_bridge(struct fdb *fdb, uint16_t bridge);
 /* How many entries `port` may own; 0: as fdb_opts.share says. What it owns above that stays until it ages. */

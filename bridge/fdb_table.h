@@ -2,13 +2,13 @@
 /*
  * The MAC table's memory and its look-up, inline for the packet path. Private to bridge/: everyone else includes fdb.h.
  *
- * How a reader without a lock gets a key and its value as a pair. A writer that gives a slot to another key stores, each
- * with release: key 0, the new value with the next version, the new key. A reader loads, each with acquire: value, key,
- * value. Finding its key between two values of one version it knows that both values were written for that key: a later
- * key would have shown it a later version in the second load, an earlier one an earlier version in the first. A refresh
- * or a move is one store of the value alone, with the version as it was. (A version has 12 bits: to be fooled, a reader
- * would have to sleep between two loads while the slot changes hands exactly 4096 times. What it then answers may be
- * wrong, but br_decide() still keeps the frame on its bridge.)
+ * How a reader without a lock gets a key and its value as a pair. A writer that gives a slot to another key stores,
+ * each with release: key 0, the new value with the next version, the new key. A reader loads, each with acquire:
+ * value, key, value. Finding its key between two values of one version it knows that both values were written for that
+ * key: a later key would have shown it a later version in the second load, an earlier one an earlier version in the
+ * first. A refresh or a move is one store of the value alone, with the version as it was. (A version has 12 bits: to
+ * be fooled, a reader would have to sleep between two loads while the slot changes hands exactly 4096 times. What it
+ * then answers may be wrong, but br_decide() still keeps the frame on its bridge.)
  *
  * Generations are 1..4095 in entries. GEN_WRAPPING fits no entry: while a port or bridge has it, none of its entries is
  * live and none is learned, so the sweep that removes all of them before the generation starts at 1 again leaves none
@@ -62,7 +62,7 @@ struct fdb {
 
 	/* Generation in the upper half, entries owned under it in the lower: they change together. */
 	_Atomic uint64_t port[FDB_PORT_MAX] __attribute__((aligned(64)));
-	/* Generation in the upper half; in the lower the aged() at which an entry is dead, 0 for an ageing time of 0. */
+	/* Generation in the upper half; in the lower the fdb_value_aged() of the dead, 0 for an ageing time of 0. */
 	_Atomic uint32_t bridge[FDB_BRIDGE_MAX];
 	_Atomic uint32_t share[FDB_PORT_MAX];
 	struct fdb_stripe stripe[FDB_STRIPES_MAX];
@@ -111,8 +111,8 @@ static inline struct fdb_bucket *fdb_bucket_second(const struct fdb *fdb, uint64
 }
 
 /*
- * Start loading what a look-up of `key` reads first. The second bucket is left alone: few entries are there, about one in
- * ten of a table a quarter full.
+ * Start loading what a look-up of `key` reads first. The second bucket is left alone: few entries are there, about one
+ * in ten of a table a quarter full.
  */
 static inline void fdb_prefetch(const struct fdb *fdb, uint64_t key)
 {
@@ -142,6 +142,37 @@ static inline uint64_t fdb_slot_read(const struct fdb_slot *slot, uint64_t key)
 	uint64_t value = atomic_load_explicit(&slot->value, memory_order_relaxed);
 
 	return found == key && !((before ^ value) & FDB_VERSION_MASK) ? value : 0;
+}
+
+/* The halves of a slot, for who holds its stripe's lock or reads just one of them. */
+static inline uint64_t fdb_slot_key(const struct fdb_slot *slot)
+{
+	return atomic_load_explicit(&slot->key, memory_order_relaxed);
+}
+
+static inline uint64_t fdb_slot_value(const struct fdb_slot *slot)
+{
+	return atomic_load_explicit(&slot->value, memory_order_relaxed);
+}
+
+/* Give the slot to `key`, or another value to the key that has it. `value` comes without version. Under the lock. */
+static inline void fdb_slot_write(struct fdb_slot *slot, uint64_t key, uint64_t value)
+{
+	uint64_t version = fdb_slot_value(slot) & FDB_VERSION_MASK;
+
+	if (fdb_slot_key(slot) == key) {
+		atomic_store_explicit(&slot->value, value | version, memory_order_release);
+		return;
+	}
+	atomic_store_explicit(&slot->key, 0, memory_order_release);
+	atomic_store_explicit(&slot->value, value | ((version + 1) & FDB_VERSION_MASK), memory_order_release);
+	atomic_store_explicit(&slot->key, key, memory_order_release);
+}
+
+/* Free the slot. The value stays, for its version. Under the lock. */
+static inline void fdb_slot_clear(struct fdb_slot *slot)
+{
+	atomic_store_explicit(&slot->key, 0, memory_order_release);
 }
 
 /* The value of `key` (not 0), live or dead, or 0. */

@@ -25,7 +25,7 @@
 
 #define RX_RING 512
 #define TX_RING 512
-#define MBUFS	4095
+#define MBUFS 4095
 
 struct ethdev_port {
 	struct vif_port base;
@@ -33,7 +33,8 @@ struct ethdev_port {
 	rte_spinlock_t tx_lock;
 	uint16_t dev;
 	uint16_t room; /* bytes of a frame that an mbuf holds */
-	int wait_fd;   /* our duplicate of what the worker sleeps on; -1: look once a millisecond */
+	unsigned ifindex; /* of the kernel netdev; 0: there is none */
+	int wait_fd; /* our duplicate of what the worker sleeps on; -1: look once a millisecond */
 	char netdev[64], device[64], driver[16];
 };
 
@@ -254,10 +255,11 @@ static int start(struct ethdev_port *port, char *why, size_t whylen)
 
 	port->room = (mtu < 1500 ? 1500 : mtu) + 14 + 8;
 	snprintf(pool, sizeof(pool), "uplink%u", port->base.id);
-	port->pool = rte_pktmbuf_pool_create(pool, MBUFS, 128, 0,
-					     RTE_PKTMBUF_HEADROOM + (port->room < 2048 ? 2048 : port->room), SOCKET_ID_ANY);
+	port->pool = rte_pktmbuf_pool_create(
+		pool, MBUFS, 128, 0, RTE_PKTMBUF_HEADROOM + (port->room < 2048 ? 2048 : port->room), SOCKET_ID_ANY);
 	if (!port->pool) {
-		snprintf(why, whylen, "no memory for %u packet buffers: give xbard hugepages (sysctl vm.nr_hugepages)", MBUFS);
+		snprintf(why, whylen, "no memory for %u packet buffers: give xbard hugepages (sysctl vm.nr_hugepages)",
+			 MBUFS);
 		return -ENOMEM;
 	}
 	err = rte_eth_dev_configure(port->dev, 1, 1, &conf);
@@ -268,7 +270,8 @@ static int start(struct ethdev_port *port, char *why, size_t whylen)
 	if (!err)
 		err = rte_eth_dev_start(port->dev);
 	if (err) {
-		snprintf(why, whylen, "%s: the %s driver would not start: %s", port->netdev, port->driver, strerror(-err));
+		snprintf(why, whylen, "%s: the %s driver would not start: %s", port->netdev, port->driver,
+			 strerror(-err));
 		rte_mempool_free(port->pool);
 		return err;
 	}
@@ -341,18 +344,20 @@ int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, str
 			goto free_port;
 		snprintf(port->device, sizeof(port->device), "net_%s%u", driver, base->id);
 		if (!strcmp(driver, "af_packet"))
-			snprintf(args, sizeof(args), "iface=%s,qpairs=1,blocksz=%u,framesz=%u,framecnt=512,qdisc_bypass=1",
-				 opts->netdev, port->base.mtu > 1900 ? 65536 : 4096, port->base.mtu > 1900 ? 16384 : 2048);
+			snprintf(args, sizeof(args),
+				 "iface=%s,qpairs=1,blocksz=%u,framesz=%u,framecnt=512,qdisc_bypass=1", opts->netdev,
+				 port->base.mtu > 1900 ? 65536 : 4096, port->base.mtu > 1900 ? 16384 : 2048);
 		else
 			snprintf(args, sizeof(args), "iface=%s,start_queue=0,queue_count=1", opts->netdev);
 		err = rte_eal_hotplug_add("vdev", port->device, args);
 	}
 	if (err) {
 		snprintf(why, whylen,
-			 !strcmp(driver, "pci") ? "%s: DPDK cannot take this device: is it bound to vfio-pci (driverctl "
-						  "set-override %s vfio-pci)?"
-						: "%s: the %s driver would not take it: is another program using it? "
-						  "Try the other of af_packet and af_xdp",
+			 !strcmp(driver, "pci")
+				 ? "%s: DPDK cannot take this device: is it bound to vfio-pci (driverctl "
+				   "set-override %s vfio-pci)?"
+				 : "%s: the %s driver would not take it: is another program using it? "
+				   "Try the other of af_packet and af_xdp",
 			 opts->netdev, !strcmp(driver, "pci") ? opts->netdev : driver);
 		goto free_port;
 	}
@@ -362,7 +367,9 @@ int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, str
 	if (err)
 		goto remove;
 	if (strcmp(driver, "pci"))
-		port->wait_fd = find_socket(!strcmp(driver, "af_xdp") ? AF_XDP : AF_PACKET, if_nametoindex(opts->netdev));
+		port->ifindex = if_nametoindex(opts->netdev);
+	if (port->ifindex)
+		port->wait_fd = find_socket(!strcmp(driver, "af_xdp") ? AF_XDP : AF_PACKET, port->ifindex);
 	if (port->wait_fd >= 0) {
 		struct epoll_event ev = {.events = EPOLLIN};
 
@@ -396,6 +403,25 @@ bool ethdev_link(const struct vif_port *base)
 	struct rte_eth_link link;
 
 	return !rte_eth_link_get_nowait(((const struct ethdev_port *)base)->dev, &link) && link.link_status;
+}
+
+bool ethdev_check(struct vif_port *base)
+{
+	struct ethdev_port *port = port_of(base);
+	socklen_t len = sizeof(int);
+	int err;
+
+	if (!port->ifindex || !base->up)
+		return base->up;
+	if (port->wait_fd >= 0)
+		getsockopt(port->wait_fd, SOL_SOCKET, SO_ERROR, &err, &len); /* reading it is what clears it */
+	/* by index: hooks rename netdevs under us */
+	if (if_indextoname(port->ifindex, (char[IFNAMSIZ]){0}))
+		return true;
+	base->up = false;
+	if (port->wait_fd >= 0)
+		epoll_ctl(base->epfd[0], EPOLL_CTL_DEL, port->wait_fd, NULL);
+	return false;
 }
 
 bool ethdev_timed(const struct vif_port *base)

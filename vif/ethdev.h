@@ -28,6 +28,11 @@ const char *ethdev_netdev(const struct vif_port *port);
 const char *ethdev_driver(const struct vif_port *port);
 /* Link state as the driver knows it now. Control thread. */
 bool ethdev_link(const struct vif_port *port);
+/*
+ * To be called about once a second, by the control thread: clears what would keep a sleeping worker awake after the
+ * netdev went down. false: the netdev has vanished (deleted, or moved to another namespace); the port is down for good.
+ */
+bool ethdev_check(struct vif_port *port);
 /* The device has no descriptor to sleep on: its worker must look once a millisecond. */
 bool ethdev_timed(const struct vif_port *port);
 

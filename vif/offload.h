@@ -14,18 +14,18 @@
 
 #include "vif.h"
 
-#define OFFLOAD_SLOT	 16384 /* bytes of a frame made here: jumbo frames fit */
-#define OFFLOAD_SLOTS	 16    /* frames made in one go */
-#define OFFLOAD_SEGMENTS 256   /* of one frame: 64 KiB at an MSS of 256 */
+#define OFFLOAD_SLOT 16384 /* bytes of a frame made here: jumbo frames fit */
+#define OFFLOAD_SLOTS 16 /* frames made in one go */
+#define OFFLOAD_SEGMENTS 256 /* of one frame: 64 KiB at an MSS of 256 */
 
 struct offload {
 	const struct vif_frame *frame; /* being cut; NULL: none */
-	unsigned l3, l4, hdr;	       /* offsets: IP header, TCP or UDP header, payload */
+	unsigned l3, l4, hdr; /* offsets: IP header, TCP or UDP header, payload */
 	bool v6, tcp;
-	uint32_t at;		       /* payload bytes done */
-	uint32_t size;		       /* payload bytes per segment */
-	uint16_t index;		       /* segments done */
-	unsigned seg;		       /* reading position in frame->seg */
+	uint32_t at; /* payload bytes done */
+	uint32_t size; /* payload bytes per segment */
+	uint16_t index; /* segments done */
+	unsigned seg; /* reading position in frame->seg */
 	uint32_t seg_at;
 	struct vif_seg rest[OFFLOAD_SLOTS];
 	struct vif_frame made[OFFLOAD_SLOTS];

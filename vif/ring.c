@@ -13,7 +13,7 @@
 #include "vnet.h"
 
 #define FRAME_SEGS 256 /* of one frame, header included: Linux sends at most 19 */
-#define HEADS_MAX  512 /* buffers that one burst may use of a receiver */
+#define HEADS_MAX 512 /* buffers that one burst may use of a receiver */
 
 struct chain { /* a descriptor chain, translated */
 	unsigned n;

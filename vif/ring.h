@@ -39,17 +39,17 @@ struct ring {
 	struct vring_avail *avail;
 	struct vring_used *used;
 	const struct ring_mem *mem;
-	uint16_t size;	     /* a power of two */
+	uint16_t size; /* a power of two */
 	uint16_t last_avail; /* next entry of the available ring to look at */
-	uint16_t used_idx;   /* next entry of the used ring to write; published by release and deliver */
-	uint16_t signalled;  /* used_idx at the last ring_notify */
+	uint16_t used_idx; /* next entry of the used ring to write; published by release and deliver */
+	uint16_t signalled; /* used_idx at the last ring_notify */
 	uint16_t avail_seen; /* the guest's index as last read */
-	uint8_t hdr_len;     /* of the virtio-net header: 10 or 12 */
-	bool event_idx;	     /* VIRTIO_RING_F_EVENT_IDX */
-	bool mergeable;	     /* VIRTIO_NET_F_MRG_RXBUF */
+	uint8_t hdr_len; /* of the virtio-net header: 10 or 12 */
+	bool event_idx; /* VIRTIO_RING_F_EVENT_IDX */
+	bool mergeable; /* VIRTIO_NET_F_MRG_RXBUF */
 	bool enabled;
-	int callfd;	    /* -1: the guest polls */
-	int kickfd;	    /* our own duplicate; -1 */
+	int callfd; /* -1: the guest polls */
+	int kickfd; /* our own duplicate; -1 */
 	const char *broken; /* NULL, or the rule that the guest broke: a sentence */
 };
 

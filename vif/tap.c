@@ -18,9 +18,9 @@
 #include "vnet.h"
 
 #define TAP_BURST 16 /* frames read in a pass: each may be 64 KiB */
-#define TAP_HDR	  ((int)sizeof(struct virtio_net_hdr_mrg_rxbuf))
-#define TAP_SLOT  (VIF_FRAME_MAX + TAP_HDR)
-#define TAP_IOV	  200 /* pieces of a frame given to the kernel; UIO_MAXIOV is 1024 */
+#define TAP_HDR ((int)sizeof(struct virtio_net_hdr_mrg_rxbuf))
+#define TAP_SLOT (VIF_FRAME_MAX + TAP_HDR)
+#define TAP_IOV 200 /* pieces of a frame given to the kernel; UIO_MAXIOV is 1024 */
 
 #ifndef TUN_F_USO4 /* Linux 6.2 */
 #define TUN_F_USO4 0x20

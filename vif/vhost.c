@@ -35,7 +35,7 @@
 #define VIRTIO_F(bit) (1ULL << (bit))
 #define NET_F_GUEST_USO4 54 /* virtio 1.2; Debian 12's kernel headers lack them */
 #define NET_F_GUEST_USO6 55
-#define NET_F_HOST_USO	 56
+#define NET_F_HOST_USO 56
 #define PROTOCOL_F_CONFIG 9 /* vhost-user: the backend answers reads of the device's configuration space */
 
 struct vhost_conn {
@@ -249,8 +249,8 @@ static void conn_start(struct vhost_port *port)
 	for (unsigned i = 0; i < conn->mem.n; i++) {
 		const struct rte_vhost_mem_region *r = &conn->table->regions[i];
 
-		conn->mem.region[i] = (struct ring_region){r->guest_phys_addr, r->size,
-							   (uint8_t *)(uintptr_t)r->host_user_addr};
+		conn->mem.region[i] =
+			(struct ring_region){r->guest_phys_addr, r->size, (uint8_t *)(uintptr_t)r->host_user_addr};
 	}
 	spans_add(port, conn->table);
 	conn->pairs = port->queues;
@@ -354,15 +354,15 @@ struct message {
 } __attribute__((packed));
 
 enum { /* requests that change what a conn describes */
-	MSG_SET_FEATURES = 2,
-	MSG_SET_OWNER = 3,
-	MSG_RESET_OWNER = 4,
-	MSG_SET_MEM_TABLE = 5,
-	MSG_SET_VRING_NUM = 8,
-	MSG_GET_VRING_BASE = 11,
-	MSG_SET_VRING_KICK = 12,
-	MSG_SET_VRING_CALL = 13,
-	MSG_GET_CONFIG = 24,
+       MSG_SET_FEATURES = 2,
+       MSG_SET_OWNER = 3,
+       MSG_RESET_OWNER = 4,
+       MSG_SET_MEM_TABLE = 5,
+       MSG_SET_VRING_NUM = 8,
+       MSG_GET_VRING_BASE = 11,
+       MSG_SET_VRING_KICK = 12,
+       MSG_SET_VRING_CALL = 13,
+       MSG_GET_CONFIG = 24,
 };
 
 static bool changes_conn(uint32_t request)
@@ -531,8 +531,7 @@ static void vhost_close(struct vif_port *base)
 	struct vhost_port *port = port_of(base), **at;
 
 	/* waits for the library's thread, and calls on_destroy_device for a guest that is connected */
-	while (rte_vhost_driver_unregister(port->path) == -1 && errno == EAGAIN)
-		usleep(1000);
+	rte_vhost_driver_unregister(port->path);
 	pthread_mutex_lock(&list_lock);
 	for (at = &ports; *at != port; at = &(*at)->next)
 		;
@@ -564,8 +563,8 @@ static uint64_t features_to_offer(const struct vhost_opts *opts)
 		f |= VIRTIO_F(VIRTIO_NET_F_CSUM) | VIRTIO_F(VIRTIO_NET_F_GUEST_CSUM) |
 		     VIRTIO_F(VIRTIO_NET_F_HOST_TSO4) | VIRTIO_F(VIRTIO_NET_F_HOST_TSO6) |
 		     VIRTIO_F(VIRTIO_NET_F_HOST_ECN) | VIRTIO_F(VIRTIO_NET_F_GUEST_TSO4) |
-		     VIRTIO_F(VIRTIO_NET_F_GUEST_TSO6) | VIRTIO_F(VIRTIO_NET_F_GUEST_ECN) |
-		     VIRTIO_F(NET_F_GUEST_USO4) | VIRTIO_F(NET_F_GUEST_USO6) | VIRTIO_F(NET_F_HOST_USO);
+		     VIRTIO_F(VIRTIO_NET_F_GUEST_TSO6) | VIRTIO_F(VIRTIO_NET_F_GUEST_ECN) | VIRTIO_F(NET_F_GUEST_USO4) |
+		     VIRTIO_F(NET_F_GUEST_USO6) | VIRTIO_F(NET_F_HOST_USO);
 	/* User-Mode Linux talks to us directly and would hand us its control queue; QEMU serves that itself */
 	if (!opts->server)
 		f |= VIRTIO_F(VIRTIO_NET_F_CTRL_VQ) | VIRTIO_F(VIRTIO_NET_F_CTRL_RX) |
@@ -630,8 +629,9 @@ int vhost_open(const struct vif_port *base, const struct vhost_opts *opts, struc
 	pthread_mutex_unlock(&list_lock);
 	/* SLAVE_REQ is for User-Mode Linux, which without it takes interrupt 0 for its rings and fails */
 	protocol = 1ULL << VHOST_USER_PROTOCOL_F_SLAVE_REQ | 1ULL << VHOST_USER_PROTOCOL_F_MQ |
-		   1ULL << VHOST_USER_PROTOCOL_F_REPLY_ACK | 1ULL << VHOST_USER_PROTOCOL_F_NET_MTU |
-		   1ULL << PROTOCOL_F_CONFIG;
+		   1ULL << VHOST_USER_PROTOCOL_F_REPLY_ACK | 1ULL << VHOST_USER_PROTOCOL_F_NET_MTU;
+	if (opts->server) /* QEMU answers reads of the configuration space itself, and warns of us doing so */
+		protocol |= 1ULL << PROTOCOL_F_CONFIG;
 	if (rte_vhost_driver_set_features(port->path, port->offered) ||
 	    rte_vhost_driver_set_protocol_features(port->path, protocol) ||
 	    rte_vhost_driver_callback_register(port->path, &device_ops) || rte_vhost_driver_start(port->path)) {
@@ -655,13 +655,20 @@ void vhost_features(const struct vif_port *base, char *buf, size_t len)
 		uint8_t bit;
 		const char *name;
 	} words[] = {
-		{VIRTIO_NET_F_CSUM, "csum"},		    {VIRTIO_NET_F_HOST_TSO4, "tso4"},
-		{VIRTIO_NET_F_HOST_TSO6, "tso6"},	    {NET_F_HOST_USO, "uso"},
-		{VIRTIO_NET_F_GUEST_CSUM, "guest-csum"},    {VIRTIO_NET_F_GUEST_TSO4, "guest-tso4"},
-		{VIRTIO_NET_F_GUEST_TSO6, "guest-tso6"},    {NET_F_GUEST_USO4, "guest-uso4"},
-		{NET_F_GUEST_USO6, "guest-uso6"},	    {VIRTIO_NET_F_MRG_RXBUF, "mergeable"},
-		{VIRTIO_RING_F_INDIRECT_DESC, "indirect"},  {VIRTIO_RING_F_EVENT_IDX, "event-idx"},
-		{VIRTIO_NET_F_MTU, "mtu"},		    {VIRTIO_NET_F_MQ, "multiqueue"},
+		{VIRTIO_NET_F_CSUM, "csum"},
+		{VIRTIO_NET_F_HOST_TSO4, "tso4"},
+		{VIRTIO_NET_F_HOST_TSO6, "tso6"},
+		{NET_F_HOST_USO, "uso"},
+		{VIRTIO_NET_F_GUEST_CSUM, "guest-csum"},
+		{VIRTIO_NET_F_GUEST_TSO4, "guest-tso4"},
+		{VIRTIO_NET_F_GUEST_TSO6, "guest-tso6"},
+		{NET_F_GUEST_USO4, "guest-uso4"},
+		{NET_F_GUEST_USO6, "guest-uso6"},
+		{VIRTIO_NET_F_MRG_RXBUF, "mergeable"},
+		{VIRTIO_RING_F_INDIRECT_DESC, "indirect"},
+		{VIRTIO_RING_F_EVENT_IDX, "event-idx"},
+		{VIRTIO_NET_F_MTU, "mtu"},
+		{VIRTIO_NET_F_MQ, "multiqueue"},
 		{VIRTIO_F_VERSION_1, "version-1"},
 	};
 	struct vhost_port *port = (struct vhost_port *)(uintptr_t)base;

@@ -19,11 +19,11 @@
 #include "vif.h"
 
 struct vhost_opts {
-	const char *path;    /* of the unix socket, copied */
-	bool server;	     /* listen; else connect, and connect again */
-	unsigned queues;     /* 1..VIF_QUEUES_MAX */
-	uint32_t mtu;	     /* told to the guest where the transport can */
-	uint8_t mac[6];	     /* likewise; zeroes: not */
+	const char *path; /* of the unix socket, copied */
+	bool server; /* listen; else connect, and connect again */
+	unsigned queues; /* 1..VIF_QUEUES_MAX */
+	uint32_t mtu; /* told to the guest where the transport can */
+	uint8_t mac[6]; /* likewise; zeroes: not */
 	bool no_offload;
 };
 

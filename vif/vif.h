@@ -61,11 +61,11 @@ struct vif_seg {
 struct vif_frame {
 	uint8_t *snap; /* VIF_SNAP bytes, private, 64-byte aligned */
 	const struct vif_seg *seg; /* what follows the snapshot; unused where nseg is 0 */
-	uint32_t len;		   /* from the Ethernet header to the end; 0: dropped and counted by peek(), only to be released */
+	uint32_t len; /* from the Ethernet header to the end; 0: dropped and counted by peek(), only to be released */
 	uint16_t snap_len; /* bytes valid at snap: min(len, VIF_SNAP) */
 	uint16_t nseg;
 	struct vif_offload off;
-	uintptr_t cookie;	   /* the driver's own: what to release */
+	uintptr_t cookie; /* the driver's own: what to release */
 };
 
 struct vif_burst {
@@ -141,8 +141,8 @@ struct vif_port {
 	uint32_t mtu; /* longest IP packet that may be delivered; 0: any */
 	bool shared; /* more than one worker runs: deliver() must lock */
 	bool up; /* frames can be delivered */
-	const char *quarantine;	   /* NULL, or why the port is cut off: a sentence */
-	uint32_t gen;		   /* changes when bursts described before have lost their memory */
+	const char *quarantine; /* NULL, or why the port is cut off: a sentence */
+	uint32_t gen; /* changes when bursts described before have lost their memory */
 	int epfd[VIF_WORKERS_MAX]; /* epoll set of the worker that peeks queue q, at [q]; -1 */
 	struct vif_counters *counters; /* [VIF_WORKERS_MAX] */
 };

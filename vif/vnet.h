@@ -78,7 +78,8 @@ static inline bool vnet_is_v6(const uint8_t *p, unsigned n)
 {
 	unsigned at = 12;
 
-	while (at + 6 <= n && at <= 20 && ((p[at] == 0x81 && p[at + 1] == 0x00) || (p[at] == 0x88 && p[at + 1] == 0xa8)))
+	while (at + 6 <= n && at <= 20 &&
+	       ((p[at] == 0x81 && p[at + 1] == 0x00) || (p[at] == 0x88 && p[at + 1] == 0xa8)))
 		at += 4;
 	return at + 2 <= n && p[at] == 0x86 && p[at + 1] == 0xdd;
 }

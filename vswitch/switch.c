@@ -196,6 +196,10 @@ void sw_tick(void)
 			log_error("%s: cut off: %s (`xbar port release %s` gives it another chance)", p->vif->name, why,
 				  p->vif->name);
 		p->was_quarantined = why;
+		if (!strcmp(p->vif->ops->kind, "uplink") && p->was_up && !ethdev_check(p->vif))
+			log_error("%s: its netdev %s has vanished: delete the uplink, and add it again when the netdev "
+				  "is back",
+				  p->vif->name, ethdev_netdev(p->vif));
 		if (p->vif->up != p->was_up) {
 			p->was_up = p->vif->up;
 			log_info("%s: %s", p->vif->name, p->was_up ? "connected" : "disconnected");
@@ -369,8 +373,9 @@ int sw_port_add_vhost(const char *name, const struct sw_vhost_opts *opts, struct
 		p->vif = NULL;
 		port_free(p);
 		return sw_fail(err, e, "%s: socket %s: %s", name, opts->path,
-			       e == -EADDRINUSE ? "another program listens on it, or its folder is not there: choose another"
-						: strerror(-e));
+			       e == -EADDRINUSE
+				       ? "another program listens on it, or its folder is not there: choose another"
+				       : strerror(-e));
 	}
 	return port_show(p, vo.queues, err);
 }
@@ -388,11 +393,12 @@ int sw_port_add_host(const char *name, const uint8_t *mac, uint32_t mtu, struct 
 		p->vif = NULL;
 		port_free(p);
 		return sw_fail(err, e, "host port %s: %s", name,
-			       e == -EBUSY || e == -EINVAL ? "a netdev of that name is there and is not ours, or is held by another "
-							     "program: `ip link show` tells; delete or rename it"
+			       e == -EBUSY || e == -EINVAL
+				       ? "a netdev of that name is there and is not ours, or is held by another "
+					 "program: `ip link show` tells; delete or rename it"
 			       : e == -ENOENT ? "/dev/net/tun is not there: load the tun module"
-			       : e == -EPERM  ? "xbard may not make network devices here: run it as root (CAP_NET_ADMIN)"
-					      : strerror(-e));
+			       : e == -EPERM ? "xbard may not make network devices here: run it as root (CAP_NET_ADMIN)"
+					     : strerror(-e));
 	}
 	tap_mac(p->vif, p->mac);
 	return port_show(p, 1, err);
@@ -572,8 +578,8 @@ void sw_port_each(bool (*fn)(const struct sw_port_info *info, void *arg), void *
 					     .mtu = p->vif->mtu};
 		memcpy(info.mac, p->mac, 6);
 		if (!strcmp(info.kind, "vhost-user")) {
-			snprintf(detail, sizeof(detail), "%s %s", vhost_is_server(p->vif) ? "listens on" : "connects to",
-				 vhost_path(p->vif));
+			snprintf(detail, sizeof(detail), "%s %s",
+				 vhost_is_server(p->vif) ? "listens on" : "connects to", vhost_path(p->vif));
 			vhost_features(p->vif, features, sizeof(features));
 		} else if (!strcmp(info.kind, "host")) {
 			snprintf(detail, sizeof(detail), "TAP %s", p->vif->name);
@@ -581,7 +587,7 @@ void sw_port_each(bool (*fn)(const struct sw_port_info *info, void *arg), void *
 				 p->vif->caps & VIF_CAP_USO4 ? " uso" : "");
 		} else {
 			snprintf(detail, sizeof(detail), "%s by %s", ethdev_netdev(p->vif), ethdev_driver(p->vif));
-			info.connected = ethdev_link(p->vif);
+			info.connected = p->vif->up && ethdev_link(p->vif);
 		}
 		sum_counters(p, &info.sum);
 		if (!fn(&info, arg))

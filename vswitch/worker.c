@@ -32,7 +32,7 @@
 
 #include "../vif/offload.h"
 
-#define GRACE_US   1000
+#define GRACE_US 1000
 #define GROUPS_MAX 64
 
 struct group { /* frames of a burst for one port, in order */
@@ -47,7 +47,7 @@ struct batch { /* a burst under way */
 	unsigned ngroups;
 	struct group group[GROUPS_MAX];
 	uint64_t deadline; /* TSC */
-	uint32_t gen;	   /* of the port, when it was described */
+	uint32_t gen; /* of the port, when it was described */
 };
 
 struct worker {
@@ -57,7 +57,7 @@ struct worker {
 	struct batch *batch; /* in use by process() */
 	struct offload *offload;
 	uint8_t group_of[BR_PORT_MAX]; /* port -> its group + 1 in the batch being sorted, or 0 */
-	bool stalled[BR_PORT_MAX];     /* port has run out of its grace */
+	bool stalled[BR_PORT_MAX]; /* port has run out of its grace */
 	uint16_t touched[BR_PORT_MAX]; /* ports to notify at the end of the pass */
 	bool is_touched[BR_PORT_MAX];
 	unsigned ntouched;
@@ -427,7 +427,7 @@ static void *loop(void *arg)
 			struct epoll_event ev;
 
 			if (view)
-				sleep_until_woken(w, view);
+				sleep_until_woken(w, rcu_dereference(all.view)); /* the one of this pass may be gone */
 			else
 				epoll_wait(w->epfd, &ev, 1, 10);
 			idle_since = 0;
@@ -573,8 +573,9 @@ int workers_start(unsigned n, int first_cpu, unsigned poll_us, struct sw_err *er
 			int cpu = w->cpu;
 
 			workers_stop();
-			return sw_fail(err, -e, "worker %u cannot run on CPU %d: choose first_cpu among the CPUs that there are", i,
-				       cpu);
+			return sw_fail(err, -e,
+				       "worker %u cannot run on CPU %d: choose first_cpu among the CPUs that there are",
+				       i, cpu);
 		}
 	}
 	return 0;
@@ -624,7 +625,11 @@ void worker_info(unsigned id, struct sw_worker_info *info)
 {
 	const struct worker *w = all.worker[id];
 
-	*info = (struct sw_worker_info){.id = id, .cpu = w->cpu, .passes = w->passes, .busy_passes = w->busy_passes,
-					.sleeps = w->sleeps, .cycles_busy = w->cycles_busy,
+	*info = (struct sw_worker_info){.id = id,
+					.cpu = w->cpu,
+					.passes = w->passes,
+					.busy_passes = w->busy_passes,
+					.sleeps = w->sleeps,
+					.cycles_busy = w->cycles_busy,
 					.cycles_total = __rdtsc() - w->started};
 }

@@ -21,7 +21,7 @@ struct rxq {
 	struct vif_port *port;
 	unsigned queue;
 	struct br_memo memo;
-	struct batch *held;  /* a burst that waits for a receiver; NULL: none */
+	struct batch *held; /* a burst that waits for a receiver; NULL: none */
 	struct batch *spare; /* to be swapped with the worker's own when that is held; NULL while held */
 };
 

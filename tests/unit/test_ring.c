@@ -19,8 +19,8 @@
 #include "vif/vnet.h"
 
 #define SIZE 64
-#define GPA  0x100000
-#define MEM  (4 << 20)
+#define GPA 0x100000
+#define MEM (4 << 20)
 
 struct guest { /* a driver's side: rings and buffers in one piece of shared memory */
 	uint8_t *mem;

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include "process.h"
+
+/* Read a small file into buf[size], with a NUL. */
+static int read_file(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ssize_t n = read(fd, buf, size - 1);
+	int error = n < 0 ? -errno : 0;
+
+	close(fd);
+	buf[n < 0 ? 0 : n] = '\0';
+	return error;
+}
+
+int hv_process_find(pid_t pid, struct hv_process *process)
+{
+	char path[64], stat[1024], state;
+	uint64_t start;
+
+	if (pid <= 0)
+		return -ESRCH;
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	int error = read_file(path, stat, sizeof(stat));
+	if (error)
+		return error == -ENOENT ? -ESRCH : error;
+	/* The name in parentheses may itself hold blanks and parentheses: count fields from the last one on. */
+	const char *rest = strrchr(stat, ')');
+	if (!rest ||
+	    sscanf(rest + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
+		   &state, &start) != 2)
+		return -EPROTO;
+	if (state == 'Z' || state == 'X')
+		return -ESRCH;
+	*process = (struct hv_process){.pid = pid, .start = start};
+	return 0;
+}
+
+bool hv_process_alive(const struct hv_process *process)
+{
+	struct hv_process now;
+
+	return !hv_process_find(process->pid, &now) && now.start == process->start;
+}
+
+int hv_process_open(const struct hv_process *process)
+{
+	int fd = pidfd_open(process->pid, 0);
+	if (fd < 0)
+		return -errno;
+	/* From here on the number cannot be given away, so that one look is enough. */
+	if (!hv_process_alive(process)) {
+		close(fd);
+		return -ESRCH;
+	}
+	return fd;
+}
+
+int hv_process_signal(const struct hv_process *process, int sig)
+{
+	int fd = hv_process_open(process);
+	if (fd < 0)
+		return fd;
+	int error = pidfd_send_signal(fd, sig, NULL, 0) ? -errno : 0;
+
+	close(fd);
+	return error;
+}
+
+int hv_pidfile_write(const char *path, pid_t pid)
+{
+	struct hv_process process;
+	char temp[PATH_MAX], text[64];
+
+	int error = hv_process_find(pid, &process);
+	if (error)
+		return error;
+	if ((size_t)snprintf(temp, sizeof(temp), "%s.new", path) >= sizeof(temp))
+		return -ENAMETOOLONG;
+	int len = snprintf(text, sizeof(text), "%d %" PRIu64 "\n", (int)process.pid, process.start);
+	int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	ssize_t n = write(fd, text, len);
+	error = n < 0 ? -errno : n < len ? -ENOSPC : 0;
+	if (close(fd) && !error)
+		error = -errno;
+	if (!error && rename(temp, path))
+		error = -errno;
+	if (error)
+		unlink(temp);
+	return error;
+}
+
+int hv_pidfile_read(const char *path, struct hv_process *process)
+{
+	char text[64];
+	int pid, end = 0;
+	uint64_t start;
+
+	int error = read_file(path, text, sizeof(text));
+	if (error)
+		return error;
+	if (sscanf(text, "%9d %" SCNu64 "%n", &pid, &start, &end) != 2 || pid <= 0 || strcmp(text + end, "\n") != 0)
+		return -EINVAL;
+	*process = (struct hv_process){.pid = pid, .start = start};
+	return 0;
+}

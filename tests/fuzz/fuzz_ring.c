@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A guest that writes what it likes into its rings. The input is the guest's memory: descriptors, available ring,
+ * buffers; its first byte chooses features. Both directions are served; the sanitizers, and the checks here, say whether
+ * anything outside the guest's memory was touched or anything was said that cannot be.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "vif/ring.h"
+
+#define SIZE 16
+#define MEM 8192
+
+static void check(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static struct ring ring_of(uint8_t *mem, const struct ring_mem *table, uint8_t features)
+{
+	return (struct ring){.desc = (struct vring_desc *)mem,
+			     .avail = (struct vring_avail *)(mem + 256),
+			     .used = (struct vring_used *)(mem + 512),
+			     .mem = table,
+			     .size = SIZE,
+			     .hdr_len = features & 1 ? 12 : 10,
+			     .event_idx = features & 2,
+			     .mergeable = features & 1,
+			     .enabled = true,
+			     .callfd = -1,
+			     .kickfd = -1};
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct vif_burst burst;
+	static uint8_t payload[3000] __attribute__((aligned(64)));
+	struct vif_seg seg[2] = {{payload + VIF_SNAP, 1000}, {payload + VIF_SNAP + 1000, 300}};
+	struct vif_frame frames[3] = {
+		{.snap = payload, .len = 60, .snap_len = 60},
+		{.snap = payload, .len = VIF_SNAP + 1300, .snap_len = VIF_SNAP, .seg = seg, .nseg = 2},
+		{.snap = payload, .len = VIF_SNAP, .snap_len = VIF_SNAP},
+	};
+	struct vif_frame *ptr[3] = {&frames[0], &frames[1], &frames[2]};
+	struct vif_counters count = {0};
+	struct ring_mem table = {.n = 2};
+	struct ring ring;
+	uint8_t *mem, features;
+
+	if (size < 1)
+		return 0;
+	features = data[0];
+	mem = calloc(1, MEM);
+	memcpy(mem, data + 1, size - 1 < MEM ? size - 1 : MEM);
+	/* two regions that follow on each other: a buffer may span them */
+	table.region[0] = (struct ring_region){0x1000, MEM / 2, mem};
+	table.region[1] = (struct ring_region){0x1000 + MEM / 2, MEM / 2, mem + MEM / 2};
+	ring = ring_of(mem, &table, features);
+	for (int i = 0; i < 4 && !ring.broken; i++) {
+		if (features & 4) {
+			unsigned done = ring_deliver(&ring, ptr, 3, &count);
+
+			check(done <= 3);
+		} else {
+			unsigned n = ring_peek(&ring, &burst, &count);
+
+			check(n <= VIF_BURST && n == burst.n && burst.nseg <= VIF_SEGS);
+			for (unsigned f = 0; f < n; f++) {
+				uint32_t len = burst.frame[f].snap_len, sum = 0;
+
+				for (unsigned s = 0; s < burst.frame[f].nseg; s++) {
+					const struct vif_seg *at = &burst.frame[f].seg[s];
+
+					check(at->va >= mem && at->va + at->len <= mem + MEM);
+					len += at->len;
+					sum += at->len ? at->va[0] + at->va[at->len - 1] : 0;
+				}
+				check(len == burst.frame[f].len || !burst.frame[f].len);
+				(void)sum;
+			}
+			ring_release(&ring, &burst);
+		}
+		ring_notify(&ring);
+		if (!(features & 8))
+			ring_arm(&ring);
+	}
+	check(ring.used_idx == ring.last_avail || ring.broken);
+	free(mem);
+	return 0;
+}

@@ -1,0 +1,465 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Putting the host's netdev behind a bridge and giving it back: xbar net start, stop, status, plan."""
+
+import json
+import socket
+import threading
+import time
+
+import pytest
+from conftest import BUILD, CallError, until
+
+STEPS = ["keep", "up", "rename", "bridge", "host-port", "uplink", "move", "commit"]
+FURNISH = """
+ip addr add 192.0.2.10/24 dev eth0 brd +
+ip addr add 192.0.2.11/24 dev eth0 label eth0:1
+ip addr add 198.51.100.7/28 dev eth0 metric 77 valid_lft 600 preferred_lft 300
+ip -6 addr add 2001:db8::10/64 dev eth0 nodad
+ip -6 addr add 2001:db8:1::10/64 dev eth0 nodad valid_lft 600 preferred_lft 300
+ip route add default via 192.0.2.1 metric 100
+ip route add default via 192.0.2.2 metric 200 mtu 1400
+ip route add default via 198.51.100.1 table 100
+ip rule add from 198.51.100.0/28 table 100 prio 1000
+ip route add 10.20.0.0/16 via 192.0.2.3 src 192.0.2.11 proto 99
+ip -6 route add default via 2001:db8::1 metric 50
+ip neigh add 192.0.2.77 lladdr 02:00:00:00:00:77 dev eth0 nud permanent
+"""
+LIFETIMES = ("valid_life_time", "preferred_life_time", "expires")
+
+
+def steady(data):
+    """`data` without what changes with time."""
+    if isinstance(data, list):
+        return [steady(item) for item in data]
+    if isinstance(data, dict):
+        return {k: "N" if k in LIFETIMES and v != 0xFFFFFFFF else steady(v) for k, v in data.items()}
+    return data
+
+
+def dump(netns):
+    """All that the host has, as `ip` shows it. IPv6 routes are sorted: the kernel lists equal prefixes by age."""
+    routes6 = netns.ip("-6", "-details", "route", "show", "table", "all")
+    return steady(
+        {
+            "link": netns.ip("-details", "link", "show"),
+            "addr": netns.ip("-details", "addr", "show"),
+            "route": netns.ip("-4", "-details", "route", "show", "table", "all"),
+            "route6": sorted(routes6, key=lambda route: json.dumps(route, sort_keys=True)),
+            "rule": netns.ip("rule", "show"),
+            "neigh": netns.ip("neigh", "show", "nud", "permanent"),
+            "quiet": netns.run(
+                "sh", "-c", "cd /proc/sys/net; cat ipv[46]/conf/*/rp_filter ipv6/conf/*/accept_dad ipv6/conf/*/disable_ipv6"
+            ).stdout,
+        }
+    )
+
+
+def assert_same(before, after):
+    for key, value in before.items():
+        assert value == after[key], key
+
+
+def pings(netns, address):
+    return netns.run("busybox", "ping", "-c1", "-W1", address, check=False).returncode == 0
+
+
+def addresses(netns, netdev):
+    (link,) = netns.ip("addr", "show", "dev", netdev)
+    return [f"{addr['local']}/{addr['prefixlen']}" for addr in link["addr_info"] if addr["scope"] == "global"]
+
+
+class Scene:
+    """A host with eth0, xbard on it, and a gateway at the other end of the cable."""
+
+    def __init__(self, make_netns, make_daemon, conf="hugepages = 0"):
+        self.gateway = make_netns("gw")
+        self.host = make_netns("host")
+        self.host.run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "gw0", "netns", self.gateway.name)
+        for netns, netdev in ((self.host, "eth0"), (self.gateway, "gw0")):
+            netns.run("sh", "-c", f"echo 0 >/proc/sys/net/ipv6/conf/{netdev}/accept_dad; ip link set {netdev} up")
+        for address in ("192.0.2.1/24", "192.0.2.2/24", "192.0.2.3/24", "198.51.100.1/28", "2001:db8::1/64"):
+            self.gateway.run("ip", "addr", "add", address, "dev", "gw0")
+        self.daemon = make_daemon(conf=conf, netns=self.host)
+        self.settle()
+
+    def settle(self):
+        """Wait until the kernel has made up its mind about IPv6 addresses."""
+        until(lambda: "tentative" not in self.host.run("ip", "-6", "addr").stdout)
+        time.sleep(0.1)
+
+    def furnish(self):
+        self.host.run("sh", "-ec", FURNISH)
+        self.settle()
+
+    def net(self, op, *words, **kwargs):
+        return self.daemon.xbar("net", op, *words, **kwargs)
+
+
+@pytest.fixture
+def scene(make_netns, make_daemon):
+    made = Scene(make_netns, make_daemon)
+    made.daemon.start()
+    return made
+
+
+@pytest.mark.parametrize("rename", ["yes", "no"])
+def test_all_that_the_netdev_had_is_on_the_bridge_and_comes_back_as_it_was(scene, rename):
+    scene.furnish()
+    before = dump(scene.host)
+    uplink = "peth0" if rename == "yes" else "eth0"
+    said = scene.net("start", "netdev=eth0", "bridge=xenbr0", f"rename={rename}").stdout
+    assert "xenbr0 has the place of eth0: 192.0.2.10/24" in said and "interrupted for" in said
+
+    assert addresses(scene.host, uplink) == []
+    assert addresses(scene.host, "xenbr0") == [
+        a["local"] + f"/{a['prefixlen']}"
+        for link in before["addr"]
+        if link["ifname"] == "eth0"
+        for a in link["addr_info"]
+        if a["scope"] == "global"
+    ]
+    (eth0,) = [link for link in before["link"] if link["ifname"] == "eth0"]
+    (xenbr0,) = scene.host.ip("link", "show", "dev", "xenbr0")
+    assert (xenbr0["address"], xenbr0["mtu"]) == (eth0["address"], eth0["mtu"])
+    routes = scene.host.ip("route", "show", "table", "all")
+    assert {route["dev"] for route in routes} == {"xenbr0", "lo"}
+    assert [r["gateway"] for r in routes if r["dst"] == "default"].count("198.51.100.1") == 1
+    assert scene.daemon.port(uplink)["bridge"] == "xenbr0"
+
+    for address in ("192.0.2.1", "198.51.100.1", "2001:db8::1"):
+        assert until(lambda: pings(scene.host, address), 5)
+    for address in ("192.0.2.10", "192.0.2.11", "2001:db8::10"):
+        assert pings(scene.gateway, address)
+
+    assert scene.net("stop", "bridge=xenbr0").stdout == "eth0 is off xenbr0, and as it was\n"
+    assert_same(before, dump(scene.host))
+    assert scene.daemon.call("show") == {"bridges": []}
+    assert pings(scene.host, "192.0.2.1")
+
+
+def test_the_host_gets_each_frame_once(scene):
+    scene.furnish()
+    scene.net("start", "netdev=eth0", "bridge=xenbr0")
+    out = scene.gateway.run("busybox", "ping", "-c3", "-i0.2", "-W1", "192.0.2.10").stdout
+    assert "DUP" not in out and "3 packets received" in out
+
+
+def test_starting_twice_and_stopping_twice_is_harmless(scene):
+    scene.furnish()
+    before = dump(scene.host)
+    scene.net("start", "netdev=eth0", "bridge=xenbr0")
+    started = dump(scene.host)
+    assert scene.net("start", "netdev=eth0", "bridge=xenbr0").stdout == "eth0 is on xenbr0 already\n"
+    assert_same(started, dump(scene.host))
+    scene.net("stop", "bridge=xenbr0")
+    assert scene.net("stop", "bridge=xenbr0").stdout == "nothing to stop\n"
+    assert_same(before, dump(scene.host))
+
+
+def test_a_plan_shows_the_steps_and_changes_nothing(scene):
+    scene.furnish()
+    before = dump(scene.host)
+    lines = scene.net("plan", "netdev=eth0", "bridge=xenbr0").stdout.splitlines()
+    assert [line.split()[1] for line in lines] == STEPS
+    assert "move 6 addresses and" in lines[6] and "from peth0 to xenbr0" in lines[6]
+    assert_same(before, dump(scene.host))
+    assert scene.net("status").stdout == "no netdev of the host is on a bridge\n"
+
+
+def test_a_tcp_session_lives_through_start_and_stop(scene):
+    scene.furnish()
+    server = scene.gateway.popen(
+        "python3", "-c", "import socket; s=socket.create_server(('192.0.2.1',5000)); c=s.accept()[0]\n"
+        "while d:=c.recv(65536): c.sendall(d)"
+    )
+    client = scene.host.popen(
+        "python3", "-uc",
+        "import socket,sys,time\n"
+        "for i in range(50):\n"
+        "    try: s=socket.create_connection(('192.0.2.1',5000)); break\n"
+        "    except OSError: time.sleep(0.1)\n"
+        "print('open', flush=True)\n"
+        "for line in sys.stdin:\n"
+        "    s.sendall(line.encode()); got=b''\n"
+        "    while len(got) < len(line): got+=s.recv(65536)\n"
+        "    print(got.decode(), end='', flush=True)",
+        stdin=-1, stdout=-1, text=True,
+    )
+
+    def echoes(text):
+        client.stdin.write(text + "\n")
+        client.stdin.flush()
+        return client.stdout.readline() == text + "\n"
+
+    try:
+        assert client.stdout.readline() == "open\n"
+        assert echoes("before")
+        scene.net("start", "netdev=eth0", "bridge=xenbr0")
+        assert echoes("over the bridge" + 100 * " and on")
+        scene.net("stop", "bridge=xenbr0")
+        assert echoes("after")
+    finally:
+        client.stdin.close()
+        client.wait(10)
+        server.kill()
+        server.wait()
+
+
+# ---- when something goes wrong -----------------------------------------------------------------------------------------
+
+
+def test_a_step_that_fails_undoes_those_before_it(scene):
+    scene.furnish()
+    before = dump(scene.host)
+    scene.daemon.call("bridge-add", name="other", host=False)
+    scene.daemon.call("vif-add", name="peth0", bridge="other")  # takes the name that the uplink is to have
+    failed = scene.net("start", "netdev=eth0", "bridge=xenbr0", check=False)
+    assert failed.returncode == 1 and "peth0" in failed.stderr
+    assert_same(before, dump(scene.host))
+    assert [bridge["name"] for bridge in scene.daemon.call("show")["bridges"]] == ["other"]
+    assert scene.net("status").stdout == "no netdev of the host is on a bridge\n"
+
+
+@pytest.mark.parametrize("done", range(1, len(STEPS) + 1))
+@pytest.mark.parametrize("then", ["stop", "start"])
+def test_killed_after_any_step_the_next_daemon_comes_to_a_right_state(scene, done, then):
+    scene.furnish()
+    before = dump(scene.host)
+    scene.net("start", "netdev=eth0", "bridge=xenbr0", f"until={done}")
+    scene.daemon.kill9()
+    scene.daemon.start()
+    if then == "start":
+        scene.net("start", "netdev=eth0", "bridge=xenbr0")
+        assert until(lambda: pings(scene.host, "192.0.2.1"), 5)
+        assert len(addresses(scene.host, "xenbr0")) == 5
+        assert scene.daemon.port("peth0")["bridge"] == "xenbr0"
+    scene.net("stop", "netdev=eth0")
+    assert_same(before, dump(scene.host))
+    assert scene.daemon.call("show") == {"bridges": []}
+
+
+def test_killed_the_host_keeps_its_addresses_and_is_back_with_the_next_daemon(scene):
+    scene.furnish()
+    before = dump(scene.host)
+    scene.net("start", "netdev=eth0", "bridge=xenbr0")
+    started = addresses(scene.host, "xenbr0")
+    scene.daemon.kill9()
+    assert addresses(scene.host, "xenbr0") == started
+    scene.daemon.start()
+    assert until(lambda: pings(scene.host, "192.0.2.1"), 5)  # even before the hooks run
+    scene.host.run("ip", "addr", "add", "192.0.2.12/24", "dev", "xenbr0")
+    scene.net("start", "netdev=eth0", "bridge=xenbr0")
+    assert "192.0.2.12/24" in addresses(scene.host, "xenbr0")
+    scene.host.run("ip", "addr", "del", "192.0.2.12/24", "dev", "xenbr0")
+    scene.net("stop", "bridge=xenbr0")
+    assert_same(before, dump(scene.host))
+
+
+def test_what_was_added_on_the_bridge_meanwhile_comes_along(scene):
+    scene.furnish()
+    scene.net("start", "netdev=eth0", "bridge=xenbr0")
+    scene.host.run("ip", "addr", "add", "192.0.2.12/24", "dev", "xenbr0")
+    scene.host.run("ip", "route", "add", "10.50.0.0/16", "via", "192.0.2.3", "dev", "xenbr0")
+    scene.net("stop", "bridge=xenbr0")
+    assert "192.0.2.12/24" in addresses(scene.host, "eth0")
+    assert scene.host.ip("route", "show", "10.50.0.0/16")[0]["dev"] == "eth0"
+
+
+def test_a_netdev_that_is_gone_keeps_the_hosts_addresses_where_they_are(scene):
+    scene.furnish()
+    scene.net("start", "netdev=eth0", "bridge=xenbr0")
+    scene.host.run("ip", "link", "del", "peth0")
+    failed = scene.net("stop", "bridge=xenbr0", check=False)
+    assert failed.returncode == 1 and "netdev eth0 is gone" in failed.stderr
+    assert "192.0.2.10/24" in addresses(scene.host, "xenbr0")
+
+
+def test_guests_that_are_still_on_the_bridge_keep_it(scene):
+    scene.furnish()
+    before = dump(scene.host)
+    scene.net("start", "netdev=eth0", "bridge=xenbr0")
+    scene.daemon.call("vif-add", name="vif1.0", bridge="xenbr0")
+    scene.net("stop", "bridge=xenbr0")
+    assert_same(before, dump(scene.host))
+    (bridge,) = scene.daemon.call("show")["bridges"]
+    assert (bridge["name"], bridge["interfaces"]) == ("xenbr0", ["vif1.0"])
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["netdev=eth7"], "there is no netdev eth7"),
+        (["netdev=eth0", "antispoof=yes"], "antispoof=yes"),
+        (["netdev=lo"], "netdev lo is no Ethernet"),
+        (["netdev=br9"], "netdev br9 is a bridge of the kernel"),
+        (["netdev=slave0"], "netdev slave0 is part of br9"),
+        (["netdev=eth0", "bridge=br9"], "there is a netdev br9 already (a bridge), which is not xbard's"),
+        (["netdev=eth0", "bridge=eth0", "rename=no"], "bridge eth0 cannot be called like its netdev"),
+        (["netdev=eth0", "bridge=xenbr0", "address=10.0.0.1/40"], '"10.0.0.1/40" is no address'),
+        (["netdev=eth1"], "eth1 cannot be renamed to peth1: there is a netdev of that name"),
+        (["netdev=dummy0"], "which bridge is dummy0 to be behind?"),
+        (["netdev=longest-name123", "rename=yes", "bridge=xenbr0"], "longer than 15 characters"),
+        ([], "there is no default route"),
+        (["netdev=eth9", "wait=1"], "there is no netdev eth9"),
+    ],
+)
+def test_what_cannot_be_is_said_and_changes_nothing(scene, words, sentence):
+    scene.host.run(
+        "sh", "-ec", "ip link add br9 type bridge; ip link add slave0 type veth peer name slave1;"
+        "ip link set slave0 master br9; ip link add eth1 type veth peer name peth1"
+    )
+    before = dump(scene.host)
+    failed = scene.net("start", *words, check=False)
+    assert failed.returncode == 1 and sentence in failed.stderr
+    assert failed.stderr.count("\n") == 1
+    assert_same(before, dump(scene.host))
+
+
+def test_a_netdev_goes_behind_one_bridge_only(scene):
+    scene.net("start", "netdev=eth0", "bridge=xenbr0")
+    for words, sentence in (
+        (["netdev=eth0", "bridge=xenbr5"], "netdev eth0 is behind bridge xenbr0 already"),
+        (["netdev=eth1", "bridge=xenbr0"], "bridge xenbr0 has netdev eth0 behind it, not eth1"),
+        (["netdev=xenbr0", "bridge=xenbr5"], "xenbr0 is itself a bridge of the switch"),
+    ):
+        failed = scene.net("start", *words, check=False)
+        assert failed.returncode == 1 and sentence in failed.stderr
+
+
+def test_a_netdev_that_comes_late_is_waited_for(scene):
+    def come():
+        time.sleep(0.5)
+        scene.host.run("ip", "link", "add", "eth5", "type", "veth", "peer", "name", "late")
+
+    thread = threading.Thread(target=come)
+    thread.start()
+    said = scene.net("start", "netdev=eth5", "wait=20").stdout
+    thread.join()
+    assert "xenbr5 has the place of eth5" in said
+
+
+# ---- names, private bridges --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words, bridge, uplink",
+    [
+        ([], "xenbr0", "peth0"),
+        (["vifnum=0"], "xenbr0", "peth0"),
+        (["netdev=eth0", "vifnum=3"], "xenbr3", "peth0"),
+        (["netdev=eth0", "bridge=eth0"], "eth0", "peth0"),  # as Xen 4.x named it
+        (["netdev=enp3s0"], "xenbr0", "enp3s0"),
+    ],
+)
+def test_names_are_those_of_the_classic_scripts(scene, words, bridge, uplink):
+    scene.host.run("ip", "link", "add", "enp3s0", "type", "veth", "peer", "name", "far")
+    scene.furnish()
+    before = dump(scene.host)
+    scene.net("start", *words)
+    (record,) = scene.daemon.call("net-status")
+    assert (record["bridge"], record["uplink"], record["done"]) == (bridge, uplink, True)
+    assert scene.net("start", *words).stdout.endswith(f"is on {bridge} already\n")
+    scene.net("stop")
+    assert_same(before, dump(scene.host))
+
+
+INTERFACES = """
+auto lo
+iface lo inet loopback
+source more/*
+iface xenbr7 inet manual
+# iface dummy0 inet static
+iface dummy0 inet static
+    address 172.16.16.1
+    netmask 255.255.255.0
+iface xenbr1 inet6 static
+    address 2001:db8:16::1/64
+"""
+
+
+@pytest.mark.parametrize(
+    "interfaces, words, expected",
+    [
+        (INTERFACES, [], ["172.16.16.1/24", "2001:db8:16::1/64"]),
+        (INTERFACES, ["address=10.5.0.1/16,10.6.0.1/16"], ["10.5.0.1/16", "10.6.0.1/16"]),
+        ("", [], []),
+        ("iface xenbr1 inet static\n address 10.7.0.1\\\n/24\n", [], ["10.7.0.1/24"]),
+        ("iface xenbr1 inet static\n address 10.7.0.1\n", [], ["10.7.0.1/8"]),
+    ],
+)
+def test_a_private_bridge_needs_no_dummy(make_netns, make_daemon, interfaces, words, expected):
+    scene = Scene(make_netns, make_daemon)
+    path = scene.daemon.dir / "interfaces"
+    path.write_text(interfaces)
+    scene.host.env = None
+    import os
+
+    os.environ["XBAR_INTERFACES"] = str(path)
+    try:
+        scene.daemon.start()
+    finally:
+        del os.environ["XBAR_INTERFACES"]
+    before = dump(scene.host)
+    scene.net("start", "netdev=dummy0", "bridge=xenbr1", *words)
+    assert addresses(scene.host, "xenbr1") == expected
+    assert scene.net("start", "vifnum=1", "netdev=dummy0").stdout == "dummy0 is on xenbr1 already\n"
+    scene.net("stop", "vifnum=1")
+    assert_same(before, dump(scene.host))
+
+
+@pytest.mark.parametrize(
+    "stanza, sentence",
+    [
+        ("iface xenbr1 inet static\n address 10.0.0\n", ':2: "10.0.0/24" is no address'),
+        ("\niface xenbr1 inet static\n address 10.0.0.1\n netmask 255.0.255.0\n", ':3: "255.0.255.0" is no netmask'),
+        ("source interfaces\n", "too many files"),
+    ],
+)
+def test_a_bad_interfaces_file_is_named_by_line(make_netns, make_daemon, monkeypatch, stanza, sentence):
+    scene = Scene(make_netns, make_daemon)
+    path = scene.daemon.dir / "interfaces"
+    path.write_text(stanza)
+    monkeypatch.setenv("XBAR_INTERFACES", str(path))
+    scene.daemon.start()
+    failed = scene.net("start", "netdev=dummy0", "bridge=xenbr1", check=False)
+    assert failed.returncode == 1 and str(path) in failed.stderr and sentence in failed.stderr
+    assert scene.daemon.call("show") == {"bridges": []}
+
+
+def test_a_dummy_that_is_there_gives_its_addresses_and_gets_them_back(scene):
+    scene.host.run(
+        "sh", "-ec", "ip link add dummy0 type veth peer name dummypeer; ip link set dummy0 up; ip link set dummypeer up;"
+        "ip addr add 172.16.16.1/24 dev dummy0; ip route add 172.17.0.0/16 via 172.16.16.9"
+    )
+    until(lambda: "tentative" not in scene.host.run("ip", "-6", "addr").stdout)
+    before = dump(scene.host)
+    scene.net("start", "netdev=dummy0", "bridge=xenbr1")
+    assert addresses(scene.host, "xenbr1") == ["172.16.16.1/24"]
+    assert addresses(scene.host, "dummy0") == []
+    assert scene.host.ip("route", "show", "172.17.0.0/16")[0]["dev"] == "xenbr1"
+    scene.net("stop", "bridge=xenbr1")
+    assert_same(before, dump(scene.host))
+
+
+@pytest.mark.parametrize(
+    "words, sentence",
+    [
+        (["frob"], "usage: xbar net"),
+        (["start", "netdv=eth0"], '"netdv" is no key; did you mean netdev?'),
+        (["start", "eth0"], '"eth0" is not of the form KEY=VALUE'),
+        (["start", "vifnum=x"], "that is no number"),
+        (["start", "rename=maybe"], "say yes or no"),
+        (["start", "netdev=eth0", "netdev=eth1"], "netdev is given twice"),
+    ],
+)
+def test_bad_words_are_said(scene, words, sentence):
+    failed = scene.daemon.xbar("net", *words, check=False)
+    assert failed.returncode == 2 and sentence in failed.stderr
+
+
+def test_a_damaged_record_is_named_and_left_alone(scene):
+    (scene.daemon.rundir / "net").mkdir(mode=0o700)
+    (scene.daemon.rundir / "net" / "xenbr0.json").write_text('{"version": 1}\n')
+    failed = scene.net("start", "netdev=eth0", "bridge=xenbr0", check=False)
+    assert failed.returncode == 1 and "net/xenbr0.json" in failed.stderr and "give that back by hand" in failed.stderr
+    assert "error: " in scene.net("status").stdout

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * netcfg on the real kernel, in a network namespace of the test's own (with a user namespace where it does not run as
+ * root): what a netdev has is moved to another and back, and `ip` shows the same before and after.
+ */
+#include <net/if.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "vswitch/netcfg.h"
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+static void new_namespace(void)
+{
+	char map[64];
+	unsigned uid = getuid(), gid = getgid();
+
+	if (!uid) {
+		assert_int_equal(unshare(CLONE_NEWNET), 0);
+		return;
+	}
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET)) {
+		print_message("no user namespaces here: run it as root\n");
+		skip();
+	}
+	write_file("/proc/self/setgroups", "deny");
+	snprintf(map, sizeof(map), "0 %u 1", uid);
+	write_file("/proc/self/uid_map", map);
+	snprintf(map, sizeof(map), "0 %u 1", gid);
+	write_file("/proc/self/gid_map", map);
+}
+
+static void sh(const char *command)
+{
+	if (system(command))
+		fail_msg("failed: %s", command);
+}
+
+/* What `command` prints; the caller frees it. */
+static char *output(const char *command)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size), *in = popen(command, "re");
+
+	assert_non_null(in);
+	for (int c; (c = getc(in)) != EOF;)
+		putc(c, out);
+	assert_int_equal(pclose(in), 0);
+	fclose(out);
+	return text;
+}
+
+/*
+ * Everything but what changes with time: remaining lifetimes, and neighbours that the kernel found out by itself. IPv6
+ * routes are sorted: where several netdevs have the same prefix (fe80::/64), the kernel lists them by age.
+ */
+static char *dump(const char *netdev)
+{
+	char command[1024];
+
+	snprintf(command, sizeof(command),
+		 "{ ip -d addr show dev %s; ip -4 -d route show table all; ip -6 -d route show table all | grep -v xenbr0 | sort;"
+		 "ip neigh show dev %s nud permanent; ip neigh show proxy; ip rule; ip -6 rule; }"
+		 "| sed -E 's/(valid_lft|preferred_lft|expires) [0-9]+sec/\\1 Nsec/g'",
+		 netdev, netdev);
+	return output(command);
+}
+
+static void assert_same(const char *before, const char *after)
+{
+	if (!strcmp(before, after))
+		return;
+	while (*before == *after) {
+		before++;
+		after++;
+	}
+	fail_msg("before: %.300s\n after: %.300s", before, after);
+}
+
+static int setup(void **state)
+{
+	struct netcfg *nc;
+	struct sw_err err;
+
+	new_namespace();
+	sh("ip link set lo up;"
+	   "ip link add eth0 type veth peer name wire0; ip link add eth1 type veth peer name wire1;"
+	   "ip link add xenbr0 type veth peer name switch0;"
+	   "for i in eth0 wire0 eth1 wire1 xenbr0 switch0; do "
+	   "echo 0 >/proc/sys/net/ipv6/conf/$i/accept_dad; ip link set $i up; done; sleep 0.1");
+	if (netcfg_open(&nc, &err))
+		fail_msg("%s", err.text);
+	*state = nc;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	netcfg_close(*state);
+	return 0;
+}
+
+static void furnish(void)
+{
+	sh("ip addr add 192.0.2.10/24 dev eth0 brd + label eth0;"
+	   "ip addr add 192.0.2.11/24 dev eth0 label eth0:1;"
+	   "ip addr add 198.51.100.7/28 dev eth0 metric 77 valid_lft 600 preferred_lft 300;"
+	   "ip addr add 10.9.9.9/32 dev eth0 scope link noprefixroute;"
+	   "ip addr add 10.1.1.1/24 dev eth1;"
+	   "ip -6 addr add 2001:db8::10/64 dev eth0;"
+	   "ip -6 addr add 2001:db8::11/64 dev eth0 nodad noprefixroute;"
+	   "ip -6 addr add 2001:db8:1::10/64 dev eth0 valid_lft 600 preferred_lft 300 mngtmpaddr;"
+	   "ip route add default via 192.0.2.1 dev eth0 metric 100;"
+	   "ip route add default via 192.0.2.2 dev eth0 metric 200 mtu 1400 advmss 1300;"
+	   "ip route add default via 198.51.100.1 dev eth0 table 100;"
+	   "ip rule add from 198.51.100.0/28 table 100 prio 1000;"
+	   "ip route add 203.0.113.1 dev eth0 scope link;"
+	   "ip route add 203.0.0.0/16 via 203.0.113.1 dev eth0;"
+	   "ip route add 10.20.0.0/16 nexthop via 192.0.2.3 dev eth0 weight 2 nexthop via 10.1.1.2 dev eth1;"
+	   "ip route add 10.30.0.0/16 via 172.31.0.1 dev eth0 onlink proto 99 src 192.0.2.11;"
+	   "ip route add 10.40.0.0/16 via inet6 fe80::99 dev eth0;"
+	   "ip -6 route add default via 2001:db8::1 dev eth0 metric 50 pref high;"
+	   "ip -6 route add 2001:db8:ff::/48 via fe80::1 dev eth0 expires 500;"
+	   "ip -6 route add 2001:db8:fe::/48 nexthop via 2001:db8::5 dev eth0 nexthop via fe80::6 dev eth1;"
+	   "ip neigh add 192.0.2.1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent;"
+	   "ip neigh add proxy 192.0.2.99 dev eth0;"
+	   "ip -6 neigh add 2001:db8::1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent;");
+}
+
+static struct netcfg_snap *take(struct netcfg *nc, const char *name)
+{
+	struct netcfg_snap *snap;
+	struct sw_err err;
+
+	if (netcfg_snap_take(nc, name, &snap, &err))
+		fail_msg("%s", err.text);
+	return snap;
+}
+
+static struct netcfg_snap *through_json(struct netcfg_snap *snap)
+{
+	struct netcfg_snap *copy;
+	struct sw_err err;
+	json_t *json = netcfg_snap_to_json(snap);
+
+	assert_non_null(json);
+	if (netcfg_snap_from_json(json, &copy, &err))
+		fail_msg("%s", err.text);
+	json_decref(json);
+	netcfg_snap_free(snap);
+	return copy;
+}
+
+static void must(int r, const struct sw_err *err)
+{
+	if (r)
+		fail_msg("%s", err->text);
+}
+
+static void move(struct netcfg *nc, const struct netcfg_snap *snap, const char *from, const char *to)
+{
+	struct sw_err err;
+
+	must(netcfg_snap_clear(nc, snap, from, &err), &err);
+	must(netcfg_quiet(from, &err), &err);
+	must(netcfg_snap_put(nc, snap, to, true, &err), &err);
+}
+
+static void move_back(struct netcfg *nc, const struct netcfg_snap *snap, const char *from, const char *to)
+{
+	struct sw_err err;
+
+	must(netcfg_snap_clear(nc, snap, from, &err), &err);
+	must(netcfg_unquiet(snap, to, &err), &err);
+	must(netcfg_snap_put(nc, snap, to, true, &err), &err);
+}
+
+static void what_was_moved_there_and_back_is_as_it_was(void **state)
+{
+	struct netcfg *nc = *state;
+
+	furnish();
+	char *before = dump("eth0");
+	struct netcfg_snap *snap = through_json(take(nc, "eth0"));
+	assert_int_equal(netcfg_snap_addresses(snap), 8);
+	move(nc, snap, "eth0", "xenbr0");
+	/* Nothing but the names differs on the other netdev. */
+	sh("test -z \"$(ip addr show dev eth0 | grep inet)\"");
+	sh("test -z \"$(ip route show table all dev eth0; ip -6 route show table all dev eth0)\"");
+	sh("ip -4 addr show dev xenbr0 | grep -q 'inet 192.0.2.11/24 .* secondary xenbr0:1$'");
+	sh("ip route show table 100 | grep -q 'default via 198.51.100.1 dev xenbr0'");
+	sh("ip route get 10.30.1.1 | grep -q 'via 172.31.0.1 dev xenbr0'");
+	sh("ip -6 route show 2001:db8:ff::/48 | grep -q 'via fe80::1 dev xenbr0 .*expires'");
+	move_back(nc, snap, "xenbr0", "eth0");
+	char *after = dump("eth0");
+	assert_same(before, after);
+	netcfg_snap_free(snap);
+	free(before);
+	free(after);
+}
+
+static void putting_twice_changes_nothing(void **state)
+{
+	struct netcfg *nc = *state;
+	struct sw_err err;
+
+	furnish();
+	struct netcfg_snap *snap = take(nc, "eth0");
+	char *before = dump("eth0");
+	must(netcfg_snap_put(nc, snap, "eth0", true, &err), &err);
+	char *after = dump("eth0");
+	assert_same(before, after);
+	netcfg_snap_free(snap);
+	free(before);
+	free(after);
+}
+
+static void a_renamed_netdev_gets_its_labels_back(void **state)
+{
+	struct netcfg *nc = *state;
+	struct sw_err err;
+
+	furnish();
+	char *before = dump("eth0");
+	struct netcfg_snap *snap = take(nc, "eth0");
+	must(netcfg_link_rename(nc, "eth0", "peth0", &err), &err);
+	move(nc, snap, "peth0", "xenbr0");
+	move_back(nc, snap, "xenbr0", "peth0");
+	must(netcfg_link_rename(nc, "peth0", "eth0", &err), &err);
+	must(netcfg_snap_put(nc, snap, "eth0", true, &err), &err);
+	char *after = dump("eth0");
+	assert_same(before, after);
+	netcfg_snap_free(snap);
+	free(before);
+	free(after);
+}
+
+static void what_was_added_meanwhile_comes_along(void **state)
+{
+	struct netcfg *nc = *state;
+	struct sw_err err;
+
+	furnish();
+	struct netcfg_snap *snap = take(nc, "eth0");
+	move(nc, snap, "eth0", "xenbr0");
+	sh("ip addr add 192.0.2.12/24 dev xenbr0 label xenbr0:2; ip route add 10.50.0.0/16 via 192.0.2.4 dev xenbr0;"
+	   "ip addr del 198.51.100.7/28 dev xenbr0");
+	struct netcfg_snap *now = take(nc, "xenbr0");
+	must(netcfg_snap_merge(snap, now, &err), &err);
+	move_back(nc, snap, "xenbr0", "eth0");
+	sh("ip -4 addr show dev eth0 | grep -q 'inet 192.0.2.12/24 .* eth0:2$'");
+	sh("ip route show 10.50.0.0/16 | grep -q 'via 192.0.2.4 dev eth0'");
+	sh("! ip -4 addr show dev eth0 | grep -q 198.51.100.7"); /* had a lifetime, and is gone */
+	netcfg_snap_free(now);
+	netcfg_snap_free(snap);
+}
+
+static void a_nexthop_object_is_refused_by_name(void **state)
+{
+	struct netcfg_snap *snap;
+	struct sw_err err;
+
+	sh("ip addr add 192.0.2.10/24 dev eth0; ip nexthop add id 5 via 192.0.2.1 dev eth0;"
+	   "ip route add 10.0.0.0/8 nhid 5");
+	assert_int_equal(netcfg_snap_take(*state, "eth0", &snap, &err), -EOPNOTSUPP);
+	assert_null(snap);
+	assert_non_null(strstr(err.text, "eth0 has a route through a nexthop object"));
+}
+
+static void links_that_are_not_there_are_named(void **state)
+{
+	struct netcfg_link link;
+	struct netcfg_snap *snap;
+	struct sw_err err;
+
+	assert_int_equal(netcfg_link_get(*state, "eth7", &link, &err), -ENODEV);
+	assert_non_null(strstr(err.text, "there is no netdev eth7"));
+	assert_int_equal(netcfg_snap_take(*state, "eth7", &snap, &err), -ENODEV);
+	assert_int_equal(netcfg_link_rename(*state, "eth0", "eth1", &err), -EEXIST);
+	assert_non_null(strstr(err.text, "there is a netdev eth1 already"));
+}
+
+static void mac_mtu_and_altname_are_heeded(void **state)
+{
+	static const uint8_t mac[6] = {0x02, 1, 2, 3, 4, 5};
+	struct netcfg_link link;
+	struct sw_err err;
+
+	sh("ip link property add dev eth0 altname enp0s31f6altname");
+	must(netcfg_link_mac(*state, "eth0", mac, &err), &err);
+	must(netcfg_link_mtu(*state, "eth0", 1400, &err), &err);
+	must(netcfg_link_get(*state, "enp0s31f6altname", &link, &err), &err);
+	assert_string_equal(link.name, "eth0");
+	assert_string_equal(link.kind, "veth");
+	assert_memory_equal(link.mac, mac, 6);
+	assert_int_equal(link.mtu, 1400);
+}
+
+static void the_default_routes_netdev_is_the_one_of_the_best_metric(void **state)
+{
+	char name[IFNAMSIZ];
+	struct sw_err err;
+
+	assert_int_equal(netcfg_default_netdev(*state, name, &err), -ENOENT);
+	sh("ip addr add 192.0.2.10/24 dev eth0; ip addr add 10.1.1.1/24 dev eth1;"
+	   "ip route add default via 192.0.2.1 metric 100; ip route add default via 10.1.1.2 metric 50");
+	must(netcfg_default_netdev(*state, name, &err), &err);
+	assert_string_equal(name, "eth1");
+}
+
+static void addresses_as_text_are_checked_and_given(void **state)
+{
+	static const char *const bad[] = {"",        "10.0.0",      "10.0.0.1/33", "10.0.0.1/",           "10.0.0.1/x",
+					  "::1/129", "10.0.0.1/-1", "1.2.3.4/+8",  "10.0.0.1/24 10.0.0.2"};
+	struct netcfg_snap *snap = netcfg_snap_new("xenbr0");
+	struct sw_err err;
+
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_int_equal(netcfg_snap_add_address(snap, bad[i], &err), -EINVAL);
+	must(netcfg_snap_add_address(snap, "172.16.16.1/24", &err), &err);
+	must(netcfg_snap_add_address(snap, "172.16.16.1/24", &err), &err);
+	must(netcfg_snap_add_address(snap, "2001:db8:5::1/64", &err), &err);
+	assert_int_equal(netcfg_snap_addresses(snap), 2);
+	must(netcfg_snap_put(*state, snap, "xenbr0", false, &err), &err);
+	sh("ip addr show dev xenbr0 | grep -q 'inet 172.16.16.1/24 brd 172.16.16.255 scope global xenbr0'");
+	sh("ip addr show dev xenbr0 | grep -q 'inet6 2001:db8:5::1/64'");
+	netcfg_snap_free(snap);
+}
+
+static void damaged_json_is_refused(void **state)
+{
+	struct netcfg_snap *snap;
+	struct sw_err err;
+	static const char *const bad[] = {
+		"", "zz", "14", "14000000140000000000000000000000", /* an RTM_NEWADDR shorter than its header */
+		"ffffffff140000000000000000000000", "1000000018000000000000000000000",
+		/* an RTM_NEWADDR whose IFA_FLAGS has two bytes */
+		"2000000014000000000000000000000002180000020000000600080000010000"};
+
+	furnish();
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct netcfg_snap *good = take(*state, "eth0");
+		json_t *json = netcfg_snap_to_json(good);
+		json_array_insert_new(json_object_get(json, "messages"), 1, json_string(bad[i]));
+		assert_int_equal(netcfg_snap_from_json(json, &snap, &err), -EINVAL);
+		assert_non_null(strstr(err.text, "message 1 is damaged"));
+		json_decref(json);
+		netcfg_snap_free(good);
+	}
+}
+
+struct seen {
+	bool came, went;
+};
+
+static void note_event(const struct netcfg_event *event, void *arg)
+{
+	struct seen *seen = arg;
+	if (event->kind != NETCFG_LINK || strcmp(event->name, "late0"))
+		return;
+	if (event->gone)
+		seen->went = true;
+	else
+		seen->came = true;
+}
+
+static void events_tell_of_netdevs_that_come_and_go(void **state)
+{
+	struct netcfg_events *events;
+	struct seen seen = {0};
+	struct sw_err err;
+
+	(void)state;
+	must(netcfg_events_open(&events, &err), &err);
+	assert_int_equal(netcfg_events_read(events, note_event, &seen), 0);
+	assert_false(seen.came);
+	sh("ip link add late0 type veth peer name late1");
+	assert_int_equal(netcfg_events_read(events, note_event, &seen), 0);
+	assert_true(seen.came);
+	assert_false(seen.went);
+	sh("ip link del late0");
+	assert_int_equal(netcfg_events_read(events, note_event, &seen), 0);
+	assert_true(seen.went);
+	netcfg_events_close(events);
+}
+
+#define IN_NAMESPACE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_NAMESPACE(what_was_moved_there_and_back_is_as_it_was),
+		IN_NAMESPACE(putting_twice_changes_nothing),
+		IN_NAMESPACE(a_renamed_netdev_gets_its_labels_back),
+		IN_NAMESPACE(what_was_added_meanwhile_comes_along),
+		IN_NAMESPACE(a_nexthop_object_is_refused_by_name),
+		IN_NAMESPACE(links_that_are_not_there_are_named),
+		IN_NAMESPACE(mac_mtu_and_altname_are_heeded),
+		IN_NAMESPACE(the_default_routes_netdev_is_the_one_of_the_best_metric),
+		IN_NAMESPACE(addresses_as_text_are_checked_and_given),
+		IN_NAMESPACE(damaged_json_is_refused),
+		IN_NAMESPACE(events_tell_of_netdevs_that_come_and_go),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The daemon's log: one line per event on standard error, for a person. Where $JOURNAL_STREAM is set, each line begins
+ * with its priority as "<N>", as systemd wants it, and without a time, which the journal adds itself.
+ *
+ * Threads. Any, but not a worker on its packet path: a line is one write(2), formatted beforehand.
+ *
+ * Errors. None: a line that cannot be written is lost. Control characters in a line are written as "?", so that no
+ * name taken from a guest can forge a line.
+ */
+#ifndef XBAR_LOG_H
+#define XBAR_LOG_H
+
+#include <stdbool.h>
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG, LOG_LEVEL_MAX };
+
+/* "error", "warning", "info", "debug". */
+const char *log_level_name(enum log_level level);
+/* The level called `name`, or -1. */
+int log_level_find(const char *name);
+
+/* Lines above `level` are not written. Before the first call: LOG_LEVEL_INFO. */
+void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
+
+void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The kernel's network configuration by rtnetlink: a netdev's link attributes, and all that is tied to it (addresses,
+ * routes, neighbours, the sysctls that matter), as a snapshot that can be kept on disk and put onto this or another
+ * netdev.
+ *
+ * Model. A snapshot keeps the kernel's own messages, not a translation of them: what is put back has every attribute that
+ * was there, also those that this program has never heard of. What changes on the way is the interface index, the label
+ * of an IPv4 address where it names the netdev, and state that only the kernel may set. What the kernel makes by itself
+ * from addresses (the table `local`, multicast) is not kept.
+ *
+ * Limits. Temporary IPv6 addresses (RFC 8981) come back as ordinary ones with the same lifetimes. Routes through nexthop
+ * objects (`ip nexthop`) are refused. Policy rules and VLAN devices refer to the netdev and stay as they are.
+ *
+ * Threads. A struct netcfg is one thread's. Every call waits for the kernel's answer, which takes microseconds.
+ *
+ * Ownership. Snapshots are the caller's: netcfg_snap_free().
+ *
+ * Errors. 0 or -errno, and then *err holds a sentence, with the kernel's own words where it has any.
+ */
+#ifndef XBAR_NETCFG_H
+#define XBAR_NETCFG_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "switch.h"
+
+struct netcfg;
+
+int netcfg_open(struct netcfg **out, struct sw_err *err);
+void netcfg_close(struct netcfg *nc); /* NULL: nothing */
+
+/* ---- links ------------------------------------------------------------------------------------------------------- */
+
+struct netcfg_link {
+	int ifindex;
+	char name[IFNAMSIZ]; /* the kernel's, where an alternative name was asked for */
+	char kind[16]; /* "veth", "bridge", "tun", ...; "": hardware */
+	char master[IFNAMSIZ]; /* the bridge, bond, ... that it is part of; "": none */
+	unsigned flags; /* IFF_* */
+	uint32_t mtu; /* bytes of IP packet */
+	uint8_t mac[6];
+	bool ether; /* an Ethernet-like netdev; else mac is not set */
+};
+
+/* The netdev called `name` (or with that alternative name). -ENODEV where there is none. */
+int netcfg_link_get(struct netcfg *nc, const char *name, struct netcfg_link *out, struct sw_err *err);
+bool netcfg_link_exists(struct netcfg *nc, const char *name);
+int netcfg_link_up(struct netcfg *nc, const char *name, bool up, struct sw_err *err);
+int netcfg_link_mtu(struct netcfg *nc, const char *name, uint32_t mtu, struct sw_err *err);
+int netcfg_link_mac(struct netcfg *nc, const char *name, const uint8_t mac[6], struct sw_err *err);
+/*
+ * Rename. Kernels before 6.2 rename only what is down: then it is set down and up again, which costs its routes and IPv6
+ * addresses; the caller has them in a snapshot. -EEXIST where `to` is taken.
+ */
+int netcfg_link_rename(struct netcfg *nc, const char *from, const char *to, struct sw_err *err);
+/* Set IFF_PROMISC and IFF_ALLMULTI as in `flags`: what a packet socket or a driver may leave set. */
+int netcfg_link_filter(struct netcfg *nc, const char *name, unsigned flags, struct sw_err *err);
+/* The netdev of the IPv4 default route with the best metric, else of the IPv6 one. -ENOENT where there is none. */
+int netcfg_default_netdev(struct netcfg *nc, char name[IFNAMSIZ], struct sw_err *err);
+
+/* ---- snapshots --------------------------------------------------------------------------------------------------- */
+
+struct netcfg_snap;
+
+/* All that netdev `name` has now. -EOPNOTSUPP for what cannot be moved, by name. */
+int netcfg_snap_take(struct netcfg *nc, const char *name, struct netcfg_snap **out, struct sw_err *err);
+void netcfg_snap_free(struct netcfg_snap *snap); /* NULL: nothing */
+const struct netcfg_link *netcfg_snap_link(const struct netcfg_snap *snap);
+/* How many addresses and routes: for people. */
+unsigned netcfg_snap_addresses(const struct netcfg_snap *snap);
+unsigned netcfg_snap_routes(const struct netcfg_snap *snap);
+/* Every address as "10.0.0.1/24", "fe80::1/64"; link-local ones too. */
+json_t *netcfg_snap_address_list(const struct netcfg_snap *snap);
+/* Add an address given as text ("10.0.0.1/24", "2001:db8::1/64"; no length: 32 or 128). -EINVAL. */
+int netcfg_snap_add_address(struct netcfg_snap *snap, const char *text, struct sw_err *err);
+/* An empty snapshot in the name of netdev `name`, for netcfg_snap_add_address(). NULL: no memory. */
+struct netcfg_snap *netcfg_snap_new(const char *name);
+
+/*
+ * Take over into `snap`, which was of another netdev, what has changed on `now`'s netdev since `snap` was put there:
+ * what was added there is added, remaining lifetimes are those of `now`, and what had a lifetime and is gone is dropped.
+ */
+int netcfg_snap_merge(struct netcfg_snap *snap, const struct netcfg_snap *now, struct sw_err *err);
+
+json_t *netcfg_snap_to_json(const struct netcfg_snap *snap);
+int netcfg_snap_from_json(const json_t *json, struct netcfg_snap **out, struct sw_err *err);
+
+/*
+ * Make netdev `name` have the addresses and routes of `snap`, and with `exact` no others. What it has already is left
+ * alone, so this can be repeated. IPv6 addresses skip duplicate address detection: the host had them a moment ago.
+ */
+int netcfg_snap_put(struct netcfg *nc, const struct netcfg_snap *snap, const char *name, bool exact,
+		    struct sw_err *err);
+/* Take the addresses and routes of `snap` off netdev `name`. What is gone already is no error. */
+int netcfg_snap_clear(struct netcfg *nc, const struct netcfg_snap *snap, const char *name, struct sw_err *err);
+
+/* ---- sysctls of a netdev ----------------------------------------------------------------------------------------- */
+
+/*
+ * Keep the kernel's own IP stack from acting on frames of netdev `name`, which a switch reads at the same time: else the
+ * host would get each of its packets twice. No IPv6, no answer to ARP, and every IPv4 source is one that is expected
+ * elsewhere. The netdev must have no address by then.
+ */
+int netcfg_quiet(const char *name, struct sw_err *err);
+/*
+ * Set the sysctls that netcfg_quiet() changes back to what they were at the time of `snap`. netcfg_snap_put() must follow:
+ * until then accept_dad is 0.
+ */
+int netcfg_unquiet(const struct netcfg_snap *snap, const char *name, struct sw_err *err);
+/* Give `to` the per-netdev settings (forwarding, accept_ra, rp_filter, ...) that `from` has. */
+int netcfg_sysctl_copy(const char *from, const char *to, struct sw_err *err);
+
+/* ---- events ------------------------------------------------------------------------------------------------------ */
+
+struct netcfg_events;
+
+enum netcfg_event_kind { NETCFG_LINK, NETCFG_ADDRESS, NETCFG_ROUTE, NETCFG_LOST, NETCFG_EVENT_MAX };
+
+struct netcfg_event {
+	enum netcfg_event_kind kind; /* NETCFG_LOST: the kernel dropped some; look at everything again */
+	bool gone; /* deleted; else new or changed */
+	int ifindex; /* 0: not told */
+	char name[IFNAMSIZ]; /* NETCFG_LINK */
+	unsigned flags; /* NETCFG_LINK: IFF_* */
+};
+
+int netcfg_events_open(struct netcfg_events **out, struct sw_err *err);
+void netcfg_events_close(struct netcfg_events *events); /* NULL: nothing */
+/* For the event loop: readable when there is something to read. */
+int netcfg_events_fd(const struct netcfg_events *events);
+/* Report what is there; does not wait. 0 or -errno. `fn` must not close `events`. */
+int netcfg_events_read(struct netcfg_events *events, void (*fn)(const struct netcfg_event *event, void *arg),
+		       void *arg);
+
+#endif

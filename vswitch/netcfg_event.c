@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The kernel's stream of changes to links, addresses and routes.
+ */
+#include <net/if.h> /* before the kernel's headers, which then leave its names alone */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libmnl/libmnl.h>
+
+#include "netcfg.h"
+
+struct netcfg_events {
+	struct mnl_socket *sock;
+};
+
+struct reader {
+	void (*fn)(const struct netcfg_event *event, void *arg);
+	void *arg;
+};
+
+int netcfg_events_open(struct netcfg_events **out, struct sw_err *err)
+{
+	*out = NULL;
+	struct netcfg_events *events = calloc(1, sizeof(*events));
+	if (!events)
+		return sw_fail(err, -ENOMEM, "no memory for a netlink socket");
+	unsigned groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
+	events->sock = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!events->sock || mnl_socket_bind(events->sock, groups, MNL_SOCKET_AUTOPID)) {
+		int r = -errno;
+		netcfg_events_close(events);
+		return sw_fail(err, r, "cannot listen for network changes: %s", strerror(-r));
+	}
+	*out = events;
+	return 0;
+}
+
+void netcfg_events_close(struct netcfg_events *events)
+{
+	if (!events)
+		return;
+	if (events->sock)
+		mnl_socket_close(events->sock);
+	free(events);
+}
+
+int netcfg_events_fd(const struct netcfg_events *events)
+{
+	return mnl_socket_get_fd(events->sock);
+}
+
+static int find_name(const struct nlattr *attr, void *arg)
+{
+	struct netcfg_event *event = arg;
+
+	if (mnl_attr_get_type(attr) == IFLA_IFNAME && !mnl_attr_validate(attr, MNL_TYPE_STRING))
+		snprintf(event->name, sizeof(event->name), "%.*s", (int)mnl_attr_get_payload_len(attr),
+			 mnl_attr_get_str(attr));
+	return MNL_CB_OK;
+}
+
+static int on_message(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct reader *reader = arg;
+	struct netcfg_event event = {0};
+
+	switch (nlh->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK: {
+		if (nlh->nlmsg_len < mnl_nlmsg_size(sizeof(struct ifinfomsg)))
+			return MNL_CB_OK;
+		const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
+		event = (struct netcfg_event){.kind = NETCFG_LINK,
+					      .gone = nlh->nlmsg_type == RTM_DELLINK,
+					      .ifindex = info->ifi_index,
+					      .flags = info->ifi_flags};
+		/* A bridge telling that a port has left it is not the netdev's end. */
+		if (info->ifi_family != AF_UNSPEC)
+			return MNL_CB_OK;
+		mnl_attr_parse(nlh, sizeof(*info), find_name, &event);
+		break;
+	}
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		if (nlh->nlmsg_len < mnl_nlmsg_size(sizeof(struct ifaddrmsg)))
+			return MNL_CB_OK;
+		event = (struct netcfg_event){
+			.kind = NETCFG_ADDRESS,
+			.gone = nlh->nlmsg_type == RTM_DELADDR,
+			.ifindex = ((const struct ifaddrmsg *)mnl_nlmsg_get_payload(nlh))->ifa_index};
+		break;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		event = (struct netcfg_event){.kind = NETCFG_ROUTE, .gone = nlh->nlmsg_type == RTM_DELROUTE};
+		break;
+	default:
+		return MNL_CB_OK;
+	}
+	reader->fn(&event, reader->arg);
+	return MNL_CB_OK;
+}
+
+int netcfg_events_read(struct netcfg_events *events, void (*fn)(const struct netcfg_event *event, void *arg), void *arg)
+{
+	char buf[32768] __attribute__((aligned(8)));
+	struct reader reader = {.fn = fn, .arg = arg};
+
+	for (;;) {
+		ssize_t n = mnl_socket_recvfrom(events->sock, buf, sizeof(buf));
+		if (n < 0 && errno == ENOBUFS) {
+			struct netcfg_event lost = {.kind = NETCFG_LOST};
+			fn(&lost, arg);
+			continue;
+		}
+		if (n < 0)
+			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+		if (mnl_cb_run(buf, n, 0, 0, on_message, &reader) < 0 && errno != EPROTO)
+			return -errno;
+	}
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What netcfg's own files share; nobody else includes this.
+ */
+#ifndef XBAR_NETCFG_IMPL_H
+#define XBAR_NETCFG_IMPL_H
+
+#include <linux/rtnetlink.h>
+#include <netlink/msg.h>
+#include <netlink/socket.h>
+
+#include "netcfg.h"
+
+struct netcfg {
+	struct nl_sock *sock;
+	bool answered;
+	int error; /* of the request under way: -errno */
+	char why[160]; /* the kernel's words for it; "": none */
+	int (*on_message)(struct nlmsghdr *nlh, void *arg); /* of the dump under way; 0 or -errno */
+	void *on_message_arg;
+};
+
+/*
+ * Send `msg` (freed in any case) and wait for its acknowledgement, or for the end of its dump, whose messages go to
+ * `on_message`. 0 or -errno; nc->why has the kernel's words.
+ */
+int netcfg_talk(struct netcfg *nc, struct nl_msg *msg, int (*on_message)(struct nlmsghdr *nlh, void *arg), void *arg);
+/* sw_fail() with "WHAT: the kernel's words or errno's". */
+int netcfg_fail(const struct netcfg *nc, int code, struct sw_err *err, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* A list of the kernel's messages, each malloc'd. */
+struct netcfg_list {
+	struct nlmsghdr **msg;
+	unsigned n;
+};
+
+int netcfg_list_add(struct netcfg_list *list, const struct nlmsghdr *nlh); /* a copy; -ENOMEM */
+void netcfg_list_del(struct netcfg_list *list, unsigned i); /* keeps the order */
+void netcfg_list_free(struct netcfg_list *list);
+
+/* The sysctls that netcfg_quiet() changes. */
+enum netcfg_quiet_key { QUIET_RP_FILTER, QUIET_ARP_IGNORE, QUIET_DISABLE_IPV6, QUIET_ACCEPT_DAD, QUIET_MAX };
+
+const char *netcfg_quiet_name(enum netcfg_quiet_key key); /* "ipv4/rp_filter", ... */
+
+struct netcfg_snap {
+	struct netcfg_link link;
+	struct netcfg_list addrs, routes, neighs;
+	int sysctl[QUIET_MAX]; /* -1: not there (a kernel without IPv6) */
+};
+
+/*
+ * A message as it is sent to make on netdev {ifindex, name} what `nlh` told of netdev {snap->link}: index and label
+ * changed, the kernel's own state left out. `lifetime` false: without what changes with time, for comparing. NULL: no
+ * memory. The result is of `type` and `flags`.
+ */
+struct nl_msg *netcfg_msg_make(const struct nlmsghdr *nlh, const struct netcfg_link *from, const struct netcfg_link *to,
+			       int type, int flags, bool lifetime);
+/* Do the two messages say the same of their netdevs, less what changes with time? */
+bool netcfg_msg_same(const struct nlmsghdr *a, const struct netcfg_link *a_link, const struct nlmsghdr *b,
+		     const struct netcfg_link *b_link);
+/* Do the two RTM_NEWADDR messages name the same address? */
+bool netcfg_addr_same(const struct nlmsghdr *a, const struct nlmsghdr *b);
+/* Seconds that an address or route is still valid; UINT32_MAX: for ever. */
+uint32_t netcfg_msg_valid(const struct nlmsghdr *nlh);
+/* Is `nlh` whole: its length, its type's header and attributes? */
+bool netcfg_msg_check(const struct nlmsghdr *nlh, size_t len);
+/* The family of an address, route or neighbour message (all three begin with it). */
+static inline int netcfg_msg_family(const struct nlmsghdr *nlh)
+{
+	return *(const unsigned char *)nlmsg_data(nlh);
+}
+/* Bytes of the header behind the nlmsghdr of a message of `type`; -1: not one that is kept. */
+int netcfg_msg_hdrlen(int type);
+/* "10.0.0.1/24", "10.0.0.0/8 table 100": for a person. */
+void netcfg_msg_text(const struct nlmsghdr *nlh, char *text, size_t size);
+
+/* Read or write /proc/sys/net/FAMILY/conf/NAME/KEY, `key` being "FAMILY/KEY". -errno; reading: the value. */
+int netcfg_sysctl_get(const char *name, const char *key);
+int netcfg_sysctl_set(const char *name, const char *key, int value);
+
+#endif

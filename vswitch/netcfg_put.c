@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Putting a snapshot onto a netdev, and taking it off. Order matters to the kernel: IPv4 secondary addresses follow their
+ * primary, routes want the addresses and the routes that reach their gateways.
+ */
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/neighbour.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "netcfg_impl.h"
+
+#define REQUEST (NLM_F_REQUEST | NLM_F_ACK)
+#define TENTATIVE_MAX_MS 100 /* a netdev without carrier keeps its addresses tentative: this is the limit then */
+#define TENTATIVE_STEP_MS 1
+
+struct put {
+	struct netcfg *nc;
+	const struct netcfg_snap *snap;
+	const struct netcfg_snap *now; /* what the target has */
+	const struct netcfg_link *to;
+	bool exact;
+	struct sw_err *err;
+};
+
+static int add(const struct put *put, const struct nlmsghdr *nlh, int flags)
+{
+	struct nl_msg *msg =
+		netcfg_msg_make(nlh, &put->snap->link, put->to, nlh->nlmsg_type, REQUEST | NLM_F_CREATE | flags, true);
+	int r = netcfg_talk(put->nc, msg, NULL, NULL);
+	return r == -EEXIST ? 0 : r;
+}
+
+/* Delete from netdev `to` what `nlh` says of netdev `from`. */
+static int del(struct netcfg *nc, const struct nlmsghdr *nlh, const struct netcfg_link *from,
+	       const struct netcfg_link *to)
+{
+	int type = nlh->nlmsg_type == RTM_NEWADDR    ? RTM_DELADDR
+		   : nlh->nlmsg_type == RTM_NEWROUTE ? RTM_DELROUTE
+						     : RTM_DELNEIGH;
+	int r = netcfg_talk(nc, netcfg_msg_make(nlh, from, to, type, REQUEST, true), NULL, NULL);
+	return r == -ESRCH || r == -ENOENT || r == -EADDRNOTAVAIL ? 0 : r;
+}
+
+static int fail(const struct put *put, int code, const char *act, const struct nlmsghdr *nlh)
+{
+	char text[80];
+
+	netcfg_msg_text(nlh, text, sizeof(text));
+	return netcfg_fail(put->nc, code, put->err, "cannot %s %s: %s %s", act, put->to->name,
+			   nlh->nlmsg_type == RTM_NEWADDR ? "address" : "route", text);
+}
+
+/* ---- addresses --------------------------------------------------------------------------------------------------- */
+
+/* The next message of `family` at or behind *i, or NULL. */
+static const struct nlmsghdr *next_of(const struct netcfg_list *list, int family, unsigned *i)
+{
+	while (*i < list->n) {
+		const struct nlmsghdr *nlh = list->msg[(*i)++];
+		if (netcfg_msg_family(nlh) == family)
+			return nlh;
+	}
+	return NULL;
+}
+
+static bool same_ipv4(const struct put *put)
+{
+	unsigned i = 0, k = 0;
+
+	for (;;) {
+		const struct nlmsghdr *want = next_of(&put->snap->addrs, AF_INET, &i);
+		const struct nlmsghdr *have = next_of(&put->now->addrs, AF_INET, &k);
+		if (!want || !have)
+			return want == have;
+		if (!netcfg_msg_same(want, &put->snap->link, have, put->to))
+			return false;
+	}
+}
+
+/* All or nothing where it has to be exact: which address is primary, and labels, follow from the order of adding. */
+static int put_ipv4(const struct put *put)
+{
+	const struct nlmsghdr *nlh;
+	int r;
+
+	if (put->exact && same_ipv4(put))
+		return 0;
+	for (unsigned i = put->now->addrs.n; put->exact && i-- > 0;) {
+		nlh = put->now->addrs.msg[i];
+		r = netcfg_msg_family(nlh) == AF_INET ? del(put->nc, nlh, put->to, put->to) : 0;
+		if (r)
+			return fail(put, r, "take from", nlh);
+	}
+	for (unsigned i = 0; (nlh = next_of(&put->snap->addrs, AF_INET, &i));) {
+		r = add(put, nlh, NLM_F_EXCL);
+		if (r)
+			return fail(put, r, "give to", nlh);
+	}
+	return 0;
+}
+
+static const struct nlmsghdr *find_addr(const struct netcfg_list *list, const struct nlmsghdr *nlh)
+{
+	for (unsigned i = 0; i < list->n; i++)
+		if (netcfg_addr_same(list->msg[i], nlh))
+			return list->msg[i];
+	return NULL;
+}
+
+/* The kernel lists addresses of one scope newest first: from last to first, their order comes out as it was. */
+static int put_ipv6(const struct put *put)
+{
+	const struct nlmsghdr *nlh;
+	int r;
+
+	for (unsigned i = 0; put->exact && (nlh = next_of(&put->now->addrs, AF_INET6, &i));) {
+		if (find_addr(&put->snap->addrs, nlh))
+			continue;
+		r = del(put->nc, nlh, put->to, put->to);
+		if (r)
+			return fail(put, r, "take from", nlh);
+	}
+	for (unsigned i = put->snap->addrs.n; i-- > 0;) {
+		nlh = put->snap->addrs.msg[i];
+		if (netcfg_msg_family(nlh) != AF_INET6)
+			continue;
+		const struct nlmsghdr *have = find_addr(&put->now->addrs, nlh);
+		if (have && (!put->exact || netcfg_msg_same(nlh, &put->snap->link, have, put->to)))
+			continue;
+		r = have ? del(put->nc, have, put->to, put->to) : 0;
+		if (!r)
+			r = add(put, nlh, NLM_F_EXCL);
+		if (r)
+			return fail(put, r, "give to", nlh);
+	}
+	return 0;
+}
+
+/* Whether an IPv6 address of the netdev cannot be used yet. */
+static bool any_tentative(const struct put *put)
+{
+	struct netcfg_snap *now;
+	const struct nlmsghdr *nlh;
+	struct sw_err ignored;
+	bool tentative = false;
+
+	if (netcfg_snap_take(put->nc, put->to->name, &now, &ignored))
+		return false;
+	for (unsigned i = 0; (nlh = next_of(&now->addrs, AF_INET6, &i));)
+		tentative |= ((const struct ifaddrmsg *)nlmsg_data(nlh))->ifa_flags & IFA_F_TENTATIVE;
+	netcfg_snap_free(now);
+	return tentative;
+}
+
+/*
+ * Without accept_dad=0 every IPv6 address would be dead for the second that duplicate address detection takes. The kernel
+ * looks at it a little after an address was given, from a work queue.
+ */
+static int put_addresses(const struct put *put)
+{
+	const char *key = netcfg_quiet_name(QUIET_ACCEPT_DAD);
+	const struct timespec moment = {.tv_nsec = TENTATIVE_STEP_MS * 1000000L};
+
+	int r = put_ipv4(put);
+	int dad = put->snap->sysctl[QUIET_ACCEPT_DAD];
+	if (dad < 0)
+		dad = netcfg_sysctl_get(put->to->name, key);
+	if (r || dad < 0) /* the kernel has no IPv6 */
+		return r;
+	netcfg_sysctl_set(put->to->name, key, 0);
+	r = put_ipv6(put);
+	for (unsigned ms = 0; !r && ms < TENTATIVE_MAX_MS && any_tentative(put); ms += TENTATIVE_STEP_MS)
+		nanosleep(&moment, NULL);
+	netcfg_sysctl_set(put->to->name, key, dad);
+	return r;
+}
+
+/* ---- routes and neighbours --------------------------------------------------------------------------------------- */
+
+static bool has_route(const struct netcfg_list *list, const struct netcfg_link *list_link, const struct nlmsghdr *nlh,
+		      const struct netcfg_link *link)
+{
+	for (unsigned i = 0; i < list->n; i++)
+		if (netcfg_msg_same(list->msg[i], list_link, nlh, link))
+			return true;
+	return false;
+}
+
+static int delete_other_routes(const struct put *put)
+{
+	for (unsigned i = put->now->routes.n; i-- > 0;) {
+		const struct nlmsghdr *nlh = put->now->routes.msg[i];
+		const struct rtmsg *rt = nlmsg_data(nlh);
+		/* A router has told the kernel of this one meanwhile, and will again. */
+		if (rt->rtm_protocol == RTPROT_RA || netcfg_msg_valid(nlh) != UINT32_MAX)
+			continue;
+		if (has_route(&put->snap->routes, &put->snap->link, nlh, put->to))
+			continue;
+		int r = del(put->nc, nlh, put->to, put->to);
+		if (r)
+			return fail(put, r, "take from", nlh);
+	}
+	return 0;
+}
+
+/*
+ * Give a route whose gateway is not known to be on the link, because the address that made it so had a lifetime that has
+ * ended: the kernel keeps such a route, but takes one only if told that the gateway is there.
+ */
+static int add_onlink(const struct put *put, const struct nlmsghdr *nlh)
+{
+	struct nl_msg *msg = netcfg_msg_make(nlh, &put->snap->link, put->to, nlh->nlmsg_type,
+					     REQUEST | NLM_F_CREATE | NLM_F_APPEND, true);
+	if (msg)
+		((struct rtmsg *)nlmsg_data(nlmsg_hdr(msg)))->rtm_flags |= RTNH_F_ONLINK;
+	int r = netcfg_talk(put->nc, msg, NULL, NULL);
+	return r == -EEXIST ? 0 : r;
+}
+
+static int put_routes(const struct put *put)
+{
+	const struct netcfg_list *routes = &put->snap->routes;
+	bool *done = calloc(routes->n + 1, sizeof(*done));
+	if (!done)
+		return sw_fail(put->err, -ENOMEM, "no memory for the routes of %s", put->to->name);
+
+	/* A gateway may be reachable only through another route of the list: try again as long as one more succeeds. */
+	unsigned progress, failed;
+	do {
+		progress = failed = 0;
+		for (unsigned i = 0; i < routes->n; i++) {
+			if (done[i])
+				continue;
+			done[i] = has_route(&put->now->routes, put->to, routes->msg[i], &put->snap->link) ||
+				  !add(put, routes->msg[i], NLM_F_APPEND);
+			progress += done[i];
+			failed += !done[i];
+		}
+	} while (failed && progress);
+
+	int result = 0;
+	for (unsigned i = 0; failed && i < routes->n; i++) {
+		int r = done[i] ? 0 : add_onlink(put, routes->msg[i]);
+		if (r && !result)
+			result = fail(put, r, "give to", routes->msg[i]);
+	}
+	free(done);
+	return result;
+}
+
+/* Hints, but for those that an administrator has set: what cannot be kept is found out anew. */
+static int put_neighbours(const struct put *put)
+{
+	for (unsigned i = 0; i < put->snap->neighs.n; i++) {
+		const struct nlmsghdr *nlh = put->snap->neighs.msg[i];
+		const struct ndmsg *neigh = nlmsg_data(nlh);
+		int r = add(put, nlh, NLM_F_REPLACE);
+		if (r && (neigh->ndm_state & NUD_PERMANENT)) {
+			char text[80];
+			netcfg_msg_text(nlh, text, sizeof(text));
+			return netcfg_fail(put->nc, r, put->err, "cannot give %s the neighbour %s", put->to->name,
+					   text);
+		}
+	}
+	return 0;
+}
+
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
+
+int netcfg_snap_put(struct netcfg *nc, const struct netcfg_snap *snap, const char *name, bool exact, struct sw_err *err)
+{
+	struct put put = {.nc = nc, .snap = snap, .exact = exact, .err = err};
+	struct netcfg_snap *now;
+
+	int r = netcfg_snap_take(nc, name, &now, err);
+	if (r)
+		return r;
+	put.now = now;
+	put.to = &now->link;
+	r = put_addresses(&put);
+	if (r)
+		goto out;
+
+	/* The addresses have brought routes, and taken some along. */
+	struct netcfg_snap *later;
+	r = netcfg_snap_take(nc, name, &later, err);
+	if (r)
+		goto out;
+	netcfg_snap_free(now);
+	now = later;
+	put.now = now;
+	put.to = &now->link;
+	r = exact ? delete_other_routes(&put) : 0;
+	if (!r)
+		r = put_routes(&put);
+	if (!r)
+		r = put_neighbours(&put);
+out:
+	netcfg_snap_free(now);
+	return r;
+}
+
+int netcfg_snap_clear(struct netcfg *nc, const struct netcfg_snap *snap, const char *name, struct sw_err *err)
+{
+	struct put put = {.nc = nc, .snap = snap, .err = err};
+	struct netcfg_link to;
+
+	int r = netcfg_link_get(nc, name, &to, err);
+	if (r)
+		return r;
+	put.to = &to;
+	for (unsigned i = snap->routes.n; i-- > 0;) {
+		r = del(nc, snap->routes.msg[i], &snap->link, &to);
+		if (r)
+			return fail(&put, r, "take from", snap->routes.msg[i]);
+	}
+	for (unsigned i = snap->neighs.n; i-- > 0;)
+		del(nc, snap->neighs.msg[i], &snap->link, &to);
+	for (unsigned i = snap->addrs.n; i-- > 0;) {
+		r = del(nc, snap->addrs.msg[i], &snap->link, &to);
+		if (r)
+			return fail(&put, r, "take from", snap->addrs.msg[i]);
+	}
+	return 0;
+}

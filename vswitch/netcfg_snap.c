@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Snapshots: reading all that is tied to a netdev, and bringing one up to date.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/neighbour.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "netcfg_impl.h"
+
+#define DUMP_TRIES 5 /* a dump that is interrupted by a change is read again */
+
+struct netcfg_snap *netcfg_snap_new(const char *name)
+{
+	struct netcfg_snap *snap = calloc(1, sizeof(*snap));
+	if (!snap)
+		return NULL;
+	snprintf(snap->link.name, sizeof(snap->link.name), "%s", name);
+	for (unsigned key = 0; key < QUIET_MAX; key++)
+		snap->sysctl[key] = -1;
+	return snap;
+}
+
+void netcfg_snap_free(struct netcfg_snap *snap)
+{
+	if (!snap)
+		return;
+	netcfg_list_free(&snap->addrs);
+	netcfg_list_free(&snap->routes);
+	netcfg_list_free(&snap->neighs);
+	free(snap);
+}
+
+const struct netcfg_link *netcfg_snap_link(const struct netcfg_snap *snap)
+{
+	return &snap->link;
+}
+
+unsigned netcfg_snap_addresses(const struct netcfg_snap *snap)
+{
+	return snap->addrs.n;
+}
+
+unsigned netcfg_snap_routes(const struct netcfg_snap *snap)
+{
+	return snap->routes.n;
+}
+
+json_t *netcfg_snap_address_list(const struct netcfg_snap *snap)
+{
+	json_t *list = json_array();
+	char text[INET6_ADDRSTRLEN + 8];
+
+	for (unsigned i = 0; i < snap->addrs.n; i++) {
+		netcfg_msg_text(snap->addrs.msg[i], text, sizeof(text));
+		json_array_append_new(list, json_string(text));
+	}
+	return list;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+static bool inet_family(const struct nlmsghdr *nlh)
+{
+	return netcfg_msg_family(nlh) == AF_INET || netcfg_msg_family(nlh) == AF_INET6;
+}
+
+static int keep_addr(struct nlmsghdr *nlh, void *arg)
+{
+	struct netcfg_snap *snap = arg;
+	const struct ifaddrmsg *addr = nlmsg_data(nlh);
+
+	if (nlh->nlmsg_type != RTM_NEWADDR || (int)addr->ifa_index != snap->link.ifindex || !inet_family(nlh))
+		return 0;
+	return netcfg_list_add(&snap->addrs, nlh);
+}
+
+static bool through(const struct nlattr *multipath, int ifindex)
+{
+	const char *at = nla_data(multipath);
+
+	for (int left = nla_len(multipath); left >= (int)sizeof(struct rtnexthop);) {
+		const struct rtnexthop *nh = (const struct rtnexthop *)at;
+		if (nh->rtnh_ifindex == ifindex)
+			return true;
+		at += RTNH_ALIGN(nh->rtnh_len);
+		left -= RTNH_ALIGN(nh->rtnh_len);
+	}
+	return false;
+}
+
+/* Made by the kernel from the addresses alone: comes and goes with them. */
+static bool kernel_made(const struct rtmsg *rt)
+{
+	return rt->rtm_table == RT_TABLE_LOCAL && rt->rtm_protocol == RTPROT_KERNEL;
+}
+
+static int keep_route(struct nlmsghdr *nlh, void *arg)
+{
+	struct netcfg_snap *snap = arg;
+	const struct rtmsg *rt = nlmsg_data(nlh);
+	struct nlattr *tb[RTA_MAX + 1];
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE || !inet_family(nlh) || !netcfg_msg_check(nlh, nlh->nlmsg_len) ||
+	    nlmsg_parse(nlh, sizeof(*rt), tb, RTA_MAX, NULL))
+		return 0;
+	if ((rt->rtm_flags & RTM_F_CLONED) || kernel_made(rt))
+		return 0;
+	bool ours = (tb[RTA_OIF] && (int)nla_get_u32(tb[RTA_OIF]) == snap->link.ifindex) ||
+		    (tb[RTA_MULTIPATH] && through(tb[RTA_MULTIPATH], snap->link.ifindex));
+	if (!ours)
+		return 0;
+	if (tb[RTA_NH_ID])
+		return -EOPNOTSUPP;
+	return netcfg_list_add(&snap->routes, nlh);
+}
+
+static int keep_neigh(struct nlmsghdr *nlh, void *arg)
+{
+	struct netcfg_snap *snap = arg;
+	const struct ndmsg *neigh = nlmsg_data(nlh);
+	const int worth = NUD_PERMANENT | NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE;
+
+	if (nlh->nlmsg_type != RTM_NEWNEIGH || neigh->ndm_ifindex != snap->link.ifindex || !inet_family(nlh))
+		return 0;
+	if (!(neigh->ndm_state & worth) && !(neigh->ndm_flags & NTF_PROXY))
+		return 0;
+	return netcfg_list_add(&snap->neighs, nlh);
+}
+
+static int dump(struct netcfg *nc, struct netcfg_snap *snap, struct netcfg_list *list, int type, const void *header,
+		size_t len, int (*keep)(struct nlmsghdr *nlh, void *arg))
+{
+	unsigned before = list->n;
+	int r = -EINTR;
+
+	for (unsigned i = 0; r == -EINTR && i < DUMP_TRIES; i++) {
+		while (list->n > before)
+			netcfg_list_del(list, list->n - 1);
+		struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_DUMP);
+		if (msg)
+			nlmsg_append(msg, (void *)header, len, NLMSG_ALIGNTO);
+		r = netcfg_talk(nc, msg, keep, snap);
+	}
+	return r;
+}
+
+static int dump_all(struct netcfg *nc, struct netcfg_snap *snap)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+
+	for (unsigned i = 0; i < sizeof(families) / sizeof(*families); i++) {
+		struct ifaddrmsg addr = {.ifa_family = families[i]};
+		struct rtmsg rt = {.rtm_family = families[i]};
+		struct ndmsg neigh = {.ndm_family = families[i]}, proxy = neigh;
+		proxy.ndm_flags = NTF_PROXY;
+		int r = dump(nc, snap, &snap->addrs, RTM_GETADDR, &addr, sizeof(addr), keep_addr);
+		if (!r)
+			r = dump(nc, snap, &snap->routes, RTM_GETROUTE, &rt, sizeof(rt), keep_route);
+		if (!r)
+			r = dump(nc, snap, &snap->neighs, RTM_GETNEIGH, &neigh, sizeof(neigh), keep_neigh);
+		if (!r)
+			r = dump(nc, snap, &snap->neighs, RTM_GETNEIGH, &proxy, sizeof(proxy), keep_neigh);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int netcfg_snap_take(struct netcfg *nc, const char *name, struct netcfg_snap **out, struct sw_err *err)
+{
+	*out = NULL;
+	struct netcfg_snap *snap = netcfg_snap_new(name);
+	if (!snap)
+		return sw_fail(err, -ENOMEM, "no memory for the configuration of %s", name);
+	int r = netcfg_link_get(nc, name, &snap->link, err);
+	if (r)
+		goto fail;
+	for (unsigned key = 0; key < QUIET_MAX; key++) {
+		int value = netcfg_sysctl_get(snap->link.name, netcfg_quiet_name(key));
+		snap->sysctl[key] = value < 0 ? -1 : value;
+	}
+	r = dump_all(nc, snap);
+	if (r == -EOPNOTSUPP)
+		sw_fail(err, r,
+			"%s has a route through a nexthop object, which cannot be moved; write it as an ordinary route "
+			"(`ip "
+			"route` shows it with \"nhid\")",
+			name);
+	else if (r)
+		netcfg_fail(nc, r, err, "cannot read the configuration of %s", name);
+	if (r)
+		goto fail;
+	*out = snap;
+	return 0;
+fail:
+	netcfg_snap_free(snap);
+	return r;
+}
+
+/* ---- changing ---------------------------------------------------------------------------------------------------- */
+
+int netcfg_snap_add_address(struct netcfg_snap *snap, const char *text, struct sw_err *err)
+{
+	struct ifaddrmsg addr = {.ifa_scope = RT_SCOPE_UNIVERSE};
+	unsigned char ip[16], broadcast[4];
+	char host[INET6_ADDRSTRLEN];
+
+	const char *slash = strchr(text, '/');
+	size_t n = slash ? (size_t)(slash - text) : strlen(text);
+	if (n >= sizeof(host))
+		goto bad;
+	memcpy(host, text, n);
+	host[n] = '\0';
+	addr.ifa_family = strchr(host, ':') ? AF_INET6 : AF_INET;
+	int bits = addr.ifa_family == AF_INET6 ? 128 : 32;
+	if (inet_pton(addr.ifa_family, host, ip) != 1)
+		goto bad;
+	addr.ifa_prefixlen = bits;
+	if (slash) {
+		char *end;
+		unsigned long len = strtoul(slash + 1, &end, 10);
+		if (slash[1] < '0' || slash[1] > '9' || *end || len > (unsigned)bits)
+			goto bad;
+		addr.ifa_prefixlen = len;
+	}
+
+	struct nl_msg *msg = nlmsg_alloc_simple(RTM_NEWADDR, 0);
+	int r = msg ? nlmsg_append(msg, &addr, sizeof(addr), NLMSG_ALIGNTO) : -1;
+	if (!r)
+		r = nla_put(msg, IFA_ADDRESS, bits / 8, ip) || nla_put(msg, IFA_LOCAL, bits / 8, ip);
+	if (!r && addr.ifa_family == AF_INET) {
+		r = nla_put_string(msg, IFA_LABEL, snap->link.name);
+		uint32_t hosts = addr.ifa_prefixlen < 31 ? htonl(UINT32_MAX >> addr.ifa_prefixlen) : 0, value;
+		memcpy(&value, ip, sizeof(value));
+		value |= hosts;
+		memcpy(broadcast, &value, sizeof(value));
+		if (!r && hosts)
+			r = nla_put(msg, IFA_BROADCAST, sizeof(broadcast), broadcast);
+	}
+	bool known = false;
+	for (unsigned i = 0; !r && i < snap->addrs.n; i++)
+		known |= netcfg_addr_same(snap->addrs.msg[i], nlmsg_hdr(msg));
+	if (!r && !known)
+		r = netcfg_list_add(&snap->addrs, nlmsg_hdr(msg));
+	nlmsg_free(msg);
+	return r ? sw_fail(err, -ENOMEM, "no memory for address %s", text) : 0;
+bad:
+	return sw_fail(err, -EINVAL, "\"%s\" is no address: write it like 172.16.16.1/24 or 2001:db8::1/64", text);
+}
+
+/* Add what `nlh` (of netdev `from`) says to `list`, as of netdev `to`. */
+static int adopt(struct netcfg_list *list, const struct nlmsghdr *nlh, const struct netcfg_link *from,
+		 const struct netcfg_link *to)
+{
+	struct nl_msg *msg = netcfg_msg_make(nlh, from, to, nlh->nlmsg_type, 0, true);
+	int r = msg ? netcfg_list_add(list, nlmsg_hdr(msg)) : -ENOMEM;
+	nlmsg_free(msg);
+	return r;
+}
+
+static bool link_local(const struct nlmsghdr *nlh)
+{
+	return nlh->nlmsg_type == RTM_NEWADDR &&
+	       ((const struct ifaddrmsg *)nlmsg_data(nlh))->ifa_scope == RT_SCOPE_LINK &&
+	       netcfg_msg_family(nlh) == AF_INET6;
+}
+
+/* Made by the kernel on the netdev that `nlh` is of, from its addresses or its MAC: not somebody's wish. */
+static bool made_there(const struct nlmsghdr *nlh)
+{
+	if (nlh->nlmsg_type == RTM_NEWROUTE)
+		return ((const struct rtmsg *)nlmsg_data(nlh))->rtm_protocol == RTPROT_KERNEL;
+	return link_local(nlh);
+}
+
+static bool same(const struct nlmsghdr *a, const struct netcfg_link *a_link, const struct nlmsghdr *b,
+		 const struct netcfg_link *b_link)
+{
+	return a->nlmsg_type == RTM_NEWADDR ? netcfg_addr_same(a, b) : netcfg_msg_same(a, a_link, b, b_link);
+}
+
+/* What has a lifetime: what is left of it on the other netdev; what has ended there goes into `ended`. */
+static int age_list(struct netcfg_list *list, const struct netcfg_link *link, const struct netcfg_list *now,
+		    const struct netcfg_link *now_link, struct netcfg_list *ended)
+{
+	for (unsigned i = list->n; i-- > 0;) {
+		if (netcfg_msg_valid(list->msg[i]) == UINT32_MAX)
+			continue;
+		const struct nlmsghdr *found = NULL;
+		for (unsigned k = 0; k < now->n && !found; k++)
+			if (same(list->msg[i], link, now->msg[k], now_link))
+				found = now->msg[k];
+		int r = found ? adopt(list, found, now_link, link) : netcfg_list_add(ended, list->msg[i]);
+		if (r)
+			return r;
+		if (found) {
+			struct nlmsghdr *fresh = list->msg[--list->n];
+			free(list->msg[i]);
+			list->msg[i] = fresh;
+		} else {
+			netcfg_list_del(list, i);
+		}
+	}
+	return 0;
+}
+
+static int add_new(struct netcfg_list *list, const struct netcfg_link *link, const struct netcfg_list *now,
+		   const struct netcfg_link *now_link)
+{
+	unsigned old = list->n;
+
+	for (unsigned k = 0; k < now->n; k++) {
+		bool known = made_there(now->msg[k]);
+		for (unsigned i = 0; i < old && !known; i++)
+			known = same(list->msg[i], link, now->msg[k], now_link);
+		int r = known ? 0 : adopt(list, now->msg[k], now_link, link);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* A route that prefers an address which has ended as its source cannot be given any more. */
+static void drop_routes_from(struct netcfg_list *routes, const struct nlmsghdr *addr)
+{
+	const struct nlattr *ip = nlmsg_find_attr((struct nlmsghdr *)addr, sizeof(struct ifaddrmsg), IFA_LOCAL);
+	if (!ip)
+		ip = nlmsg_find_attr((struct nlmsghdr *)addr, sizeof(struct ifaddrmsg), IFA_ADDRESS);
+
+	for (unsigned i = routes->n; ip && i-- > 0;) {
+		const struct nlattr *source = nlmsg_find_attr(routes->msg[i], sizeof(struct rtmsg), RTA_PREFSRC);
+		if (source && nla_len(source) == nla_len(ip) && !memcmp(nla_data(source), nla_data(ip), nla_len(ip)))
+			netcfg_list_del(routes, i);
+	}
+}
+
+int netcfg_snap_merge(struct netcfg_snap *snap, const struct netcfg_snap *now, struct sw_err *err)
+{
+	struct netcfg_list ended = {0}, ignored = {0};
+
+	int r = age_list(&snap->addrs, &snap->link, &now->addrs, &now->link, &ended);
+	for (unsigned i = 0; i < ended.n; i++)
+		drop_routes_from(&snap->routes, ended.msg[i]);
+	if (!r)
+		r = age_list(&snap->routes, &snap->link, &now->routes, &now->link, &ignored);
+	if (!r)
+		r = add_new(&snap->addrs, &snap->link, &now->addrs, &now->link);
+	if (!r)
+		r = add_new(&snap->routes, &snap->link, &now->routes, &now->link);
+	netcfg_list_free(&ended);
+	netcfg_list_free(&ignored);
+	return r ? sw_fail(err, r, "no memory for the configuration of %s", snap->link.name) : 0;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The sysctls of a netdev, below /proc/sys/net/{ipv4,ipv6}/{conf,neigh}/NAME.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "netcfg_impl.h"
+
+#define VALUE_MAX 128
+
+static const char *const quiet_names[] = {
+	[QUIET_RP_FILTER] = "ipv4/rp_filter",
+	[QUIET_ARP_IGNORE] = "ipv4/arp_ignore",
+	[QUIET_DISABLE_IPV6] = "ipv6/disable_ipv6",
+	[QUIET_ACCEPT_DAD] = "ipv6/accept_dad",
+};
+_Static_assert(sizeof(quiet_names) / sizeof(*quiet_names) == QUIET_MAX, "every sysctl has a name");
+
+/* What netcfg_quiet() sets. accept_dad stays as it is; netcfg_snap_put() changes it for a moment. */
+static const int quiet_values[] = {
+	[QUIET_RP_FILTER] = 1,
+	[QUIET_ARP_IGNORE] = 8,
+	[QUIET_DISABLE_IPV6] = 1,
+	[QUIET_ACCEPT_DAD] = -1,
+};
+_Static_assert(sizeof(quiet_values) / sizeof(*quiet_values) == QUIET_MAX, "every sysctl has a value");
+
+const char *netcfg_quiet_name(enum netcfg_quiet_key key)
+{
+	return quiet_names[key];
+}
+
+static int read_text(const char *path, char text[VALUE_MAX])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ssize_t n = read(fd, text, VALUE_MAX - 1);
+	int r = n < 0 ? -errno : 0;
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return r;
+}
+
+static int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	int r = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return r;
+}
+
+/* "ipv4/rp_filter" of `name`: /proc/sys/net/ipv4/conf/NAME/rp_filter. */
+static void conf_path(char path[PATH_MAX], const char *name, const char *key)
+{
+	snprintf(path, PATH_MAX, "/proc/sys/net/%.4s/conf/%s/%s", key, name, key + 5);
+}
+
+int netcfg_sysctl_get(const char *name, const char *key)
+{
+	char path[PATH_MAX], text[VALUE_MAX];
+
+	conf_path(path, name, key);
+	int r = read_text(path, text);
+	return r ? r : atoi(text);
+}
+
+int netcfg_sysctl_set(const char *name, const char *key, int value)
+{
+	char path[PATH_MAX], text[VALUE_MAX];
+
+	if (netcfg_sysctl_get(name, key) == value)
+		return 0;
+	conf_path(path, name, key);
+	snprintf(text, sizeof(text), "%d", value);
+	return write_text(path, text);
+}
+
+/* Set `key`; a kernel that lacks it (no IPv6) has nothing to be kept quiet. */
+static int set_or_fail(const char *name, const char *key, int value, struct sw_err *err)
+{
+	int r = netcfg_sysctl_set(name, key, value);
+	if (!r || r == -ENOENT)
+		return 0;
+	return sw_fail(err, r, "cannot set net/%.4s/conf/%s/%s to %d: %s; xbard needs /proc/sys to be writable", key,
+		       name, key + 5, value, strerror(-r));
+}
+
+int netcfg_quiet(const char *name, struct sw_err *err)
+{
+	for (unsigned key = 0; key < QUIET_MAX; key++) {
+		int r = quiet_values[key] < 0 ? 0 : set_or_fail(name, quiet_names[key], quiet_values[key], err);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int netcfg_unquiet(const struct netcfg_snap *snap, const char *name, struct sw_err *err)
+{
+	int result = 0;
+
+	/* Enabling IPv6 makes the link-local address anew, which was in use until a moment ago. */
+	netcfg_sysctl_set(name, quiet_names[QUIET_ACCEPT_DAD], 0);
+	for (unsigned key = 0; key < QUIET_MAX; key++) {
+		if (quiet_values[key] < 0 || snap->sysctl[key] < 0)
+			continue;
+		int r = set_or_fail(name, quiet_names[key], snap->sysctl[key], err);
+		if (r && !result)
+			result = r;
+	}
+	return result;
+}
+
+/* Write what differs. Some settings cannot be read or written, or mean nothing on the other netdev: they are left. */
+static int copy_dir(const char *dir, const char *from, const char *to)
+{
+	char path[PATH_MAX], want[VALUE_MAX], have[VALUE_MAX];
+
+	snprintf(path, sizeof(path), "/proc/sys/net/%s/%s", dir, from);
+	DIR *entries = opendir(path);
+	if (!entries)
+		return errno == ENOENT ? 0 : -errno;
+	struct dirent *entry;
+	while ((entry = readdir(entries))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/sys/net/%s/%s/%s", dir, from, entry->d_name);
+		if (read_text(path, want))
+			continue;
+		snprintf(path, sizeof(path), "/proc/sys/net/%s/%s/%s", dir, to, entry->d_name);
+		if (read_text(path, have) || !strcmp(want, have))
+			continue;
+		write_text(path, want);
+	}
+	closedir(entries);
+	return 0;
+}
+
+int netcfg_sysctl_copy(const char *from, const char *to, struct sw_err *err)
+{
+	static const char *const dirs[] = {"ipv4/conf", "ipv6/conf", "ipv4/neigh", "ipv6/neigh"};
+
+	for (unsigned i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
+		int r = copy_dir(dirs[i], from, to);
+		if (r)
+			return sw_fail(err, r, "cannot give %s the settings of %s in /proc/sys/net/%s: %s", to, from,
+				       dirs[i], strerror(-r));
+	}
+	return 0;
+}

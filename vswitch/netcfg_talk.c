@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One request, one answer, with the kernel's error number and words kept as they are (libnl's own codes lose both).
+ */
+#include <errno.h>
+#include <linux/netlink.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <netlink/errno.h>
+#include <netlink/netlink.h>
+
+#include "netcfg_impl.h"
+
+/* The kernel's sentence lies behind the copy of our request that it returns (NLM_F_CAPPED: of its header only). */
+static void keep_words(struct netcfg *nc, const struct nlmsghdr *nlh, const struct nlmsgerr *error)
+{
+	size_t skip = sizeof(*error);
+
+	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
+		return;
+	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
+		skip += error->msg.nlmsg_len - sizeof(error->msg);
+	skip = NLMSG_ALIGN(skip);
+	if (skip >= (size_t)nlmsg_datalen(nlh))
+		return;
+	const struct nlattr *words = nla_find((const struct nlattr *)((const char *)nlmsg_data(nlh) + skip),
+					      (size_t)nlmsg_datalen(nlh) - skip, NLMSGERR_ATTR_MSG);
+	if (words)
+		snprintf(nc->why, sizeof(nc->why), "%.*s", nla_len(words), (const char *)nla_data(words));
+}
+
+static int on_error(struct sockaddr_nl *from, struct nlmsgerr *error, void *arg)
+{
+	struct netcfg *nc = arg;
+	const struct nlmsghdr *nlh = (const struct nlmsghdr *)((char *)error - NLMSG_HDRLEN);
+
+	(void)from;
+	nc->error = error->error;
+	nc->answered = true;
+	keep_words(nc, nlh, error);
+	return NL_STOP;
+}
+
+static int on_valid(struct nl_msg *msg, void *arg)
+{
+	struct netcfg *nc = arg;
+
+	if (nc->on_message && !nc->error)
+		nc->error = nc->on_message(nlmsg_hdr(msg), nc->on_message_arg);
+	return NL_OK;
+}
+
+/* Acknowledged, or the end of a dump. */
+static int on_end(struct nl_msg *msg, void *arg)
+{
+	struct netcfg *nc = arg;
+
+	(void)msg;
+	nc->answered = true;
+	return NL_STOP;
+}
+
+/* The table changed under a dump: what was read may be neither the old nor the new. */
+static int on_interrupted(struct nl_msg *msg, void *arg)
+{
+	struct netcfg *nc = arg;
+
+	(void)msg;
+	nc->error = -EINTR;
+	return NL_SKIP;
+}
+
+int netcfg_open(struct netcfg **out, struct sw_err *err)
+{
+	*out = NULL;
+	struct netcfg *nc = calloc(1, sizeof(*nc));
+	if (!nc)
+		return sw_fail(err, -ENOMEM, "no memory for a netlink socket");
+	nc->sock = nl_socket_alloc();
+	int r = nc->sock ? nl_connect(nc->sock, NETLINK_ROUTE) : -NLE_NOMEM;
+	if (r) {
+		netcfg_close(nc);
+		return sw_fail(err, -EIO, "cannot open a netlink socket: %s", nl_geterror(r));
+	}
+	nl_socket_enable_msg_peek(nc->sock);
+	nl_socket_modify_err_cb(nc->sock, NL_CB_CUSTOM, on_error, nc);
+	nl_socket_modify_cb(nc->sock, NL_CB_VALID, NL_CB_CUSTOM, on_valid, nc);
+	nl_socket_modify_cb(nc->sock, NL_CB_ACK, NL_CB_CUSTOM, on_end, nc);
+	nl_socket_modify_cb(nc->sock, NL_CB_FINISH, NL_CB_CUSTOM, on_end, nc);
+	nl_socket_modify_cb(nc->sock, NL_CB_DUMP_INTR, NL_CB_CUSTOM, on_interrupted, nc);
+	*out = nc;
+	return 0;
+}
+
+void netcfg_close(struct netcfg *nc)
+{
+	if (!nc)
+		return;
+	nl_socket_free(nc->sock);
+	free(nc);
+}
+
+int netcfg_talk(struct netcfg *nc, struct nl_msg *msg, int (*on_message)(struct nlmsghdr *nlh, void *arg), void *arg)
+{
+	if (!msg)
+		return -ENOMEM;
+	nc->error = 0;
+	nc->answered = false;
+	nc->why[0] = '\0';
+	nc->on_message = on_message;
+	nc->on_message_arg = arg;
+	int r = nl_send_auto(nc->sock, msg);
+	nlmsg_free(msg);
+	/* An answer and its acknowledgement come one by one. */
+	while (r >= 0 && !nc->answered)
+		r = nl_recvmsgs_default(nc->sock);
+	if (nc->error)
+		return nc->error;
+	if (r < 0) {
+		snprintf(nc->why, sizeof(nc->why), "%s", nl_geterror(r));
+		return -EIO;
+	}
+	return 0;
+}
+
+int netcfg_fail(const struct netcfg *nc, int code, struct sw_err *err, const char *fmt, ...)
+{
+	char what[320];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	return sw_fail(err, code, "%s: %s", what, *nc->why ? nc->why : strerror(-code));
+}

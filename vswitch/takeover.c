@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The steps of taking a netdev over. Each looks at what is there before it acts, so that it may find its work done, or
+ * half done, or undone.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+#include "names.h"
+#include "takeover.h"
+
+/* What the netdev is called now: by its new name once it is renamed. */
+static const char *netdev_now(const struct takeover *t)
+{
+	const struct netrec *rec = &t->rec;
+	return *rec->uplink && netcfg_link_exists(t->nc, rec->uplink) ? rec->uplink : rec->netdev;
+}
+
+static const struct state_bridge *bridge_now(const struct takeover *t)
+{
+	return state_bridge(model_state(t->model), t->rec.bridge);
+}
+
+static bool was_up(const struct takeover *t)
+{
+	return netcfg_snap_link(t->rec.snap)->flags & IFF_UP;
+}
+
+/* ---- keep, commit ------------------------------------------------------------------------------------------------ */
+
+static int keep(void *arg, struct sw_err *err)
+{
+	struct takeover *t = arg;
+	return t->again ? 0 : netrec_save(t->rundir, &t->rec, err);
+}
+
+static int give_back(void *arg, struct sw_err *err)
+{
+	struct takeover *t = arg;
+
+	if (t->rec.there) {
+		int r = netcfg_unquiet(t->rec.snap, t->rec.netdev, err);
+		if (!r)
+			r = netcfg_link_filter(t->nc, t->rec.netdev, netcfg_snap_link(t->rec.snap)->flags, err);
+		if (!r)
+			r = netcfg_snap_put(t->nc, t->rec.snap, t->rec.netdev, true, err);
+		if (r)
+			return r;
+	}
+	return netrec_remove(t->rundir, &t->rec, err);
+}
+
+static int commit(void *arg, struct sw_err *err)
+{
+	struct takeover *t = arg;
+
+	if (t->rec.done)
+		return 0;
+	t->rec.done = true;
+	return netrec_save(t->rundir, &t->rec, err);
+}
+
+/* ---- the netdev -------------------------------------------------------------------------------------------------- */
+
+static int up(void *arg, struct sw_err *err)
+{
+	struct takeover *t = arg;
+	return netcfg_link_up(t->nc, netdev_now(t), true, err);
+}
+
+static int down(void *arg, struct sw_err *err)
+{
+	struct takeover *t = arg;
+	return was_up(t) ? 0 : netcfg_link_up(t->nc, netdev_now(t), false, err);
+}
+
+static int rename_there(void *arg, struct sw_err *err)
+{
+	struct takeover *t = arg;
+
+	if (netcfg_link_exists(t->nc, t->rec.uplink))
+		return 0;
+	return netcfg_link_rename(t->nc, t->rec.netdev, t->rec.uplink, err);
+}
+
+static int rename_back(void *arg, struct sw_err *err)
+{
+	struct takeover *t = arg;
+
+	if (!netcfg_link_exists(t->nc, t->rec.uplink))
+		return 0;
+	return netcfg_link_rename(t->nc, t->rec.uplink, t->rec.netdev, err);
+}
+
+/* ---- the switch -------------------------------------------------------------------------------------------------- */
+
+static int add_bridge(void *arg, struct sw_err *err)
+{
+	struct takeover *t = arg;
+	struct state_bridge want = {.ageing = 0};
+
+	if (bridge_now(t))
+		return 0;
+	name_copy(want.name, sizeof(want.name), t->rec.bridge);
+	return model_bridge_add(t->model, &want, err);
+}
+
+static int del_bridge(void *arg, struct sw_err *err)
+{
+	struct takeover *t = arg;
+
+	if (t->rec.had_bridge || !bridge_now(t))
+		return 0;
+	int r = model_bridge_del(t->model, t->rec.bridge, err);
+	if (r != -EBUSY)
+		return r;
+	log_warn("bridge %s stays, without the host: %s", t->rec.bridge, err->text);
+	return 0;
+}
+
+static int add_host(void *arg, struct sw_err *err)
+{
+	struct takeover *t = arg;
+	const struct state_bridge *bridge = bridge_now(t);
+	const struct netcfg_link *link = netcfg_snap_link(t->rec.snap);
+
+	if (!bridge)
+		return sw_fail(err, -ENOENT, "bridge %s was deleted meanwhile", t->rec.bridge);
+	bool public = *t->rec.uplink, made = !bridge->host;
+	int r = made ? model_host_add(t->model, t->rec.bridge, public ? link->mac : NULL, public ? link->mtu : 0, err)
+		     : 0;
+	if (!r)
+		r = netcfg_link_up(t->nc, t->rec.bridge, true, err);
+	if (r || !made || !t->rec.there)
+		return r;
+	/* On adopting, the netdev's own settings are those of netcfg_quiet(): the snapshot's count. */
+	r = netcfg_sysctl_copy(netdev_now(t), t->rec.bridge, err);
+	return r ? r : netcfg_unquiet(t->rec.snap, t->rec.bridge, err);
+}
+
+static int del_host(void *arg, struct sw_err *err)
+{
+	struct takeover *t = arg;
+	const struct state_bridge *bridge = bridge_now(t);
+
+	if (t->rec.had_host || !bridge || !bridge->host)
+		return 0;
+	return model_host_del(t->model, t->rec.bridge, err);
+}
+
+static int add_uplink(void *arg, struct sw_err *err)
+{
+	struct takeover *t = arg;
+	struct state_uplink want = {.driver = ""};
+
+	if (state_uplink(model_state(t->model), t->rec.uplink))
+		return model_port_join(t->model, t->rec.uplink, t->rec.bridge, err);
+	name_copy(want.netdev, sizeof(want.netdev), t->rec.uplink);
+	name_copy(want.bridge, sizeof(want.bridge), t->rec.bridge);
+	return model_uplink_add(t->model, &want, err);
+}
+
+static int del_uplink(void *arg, struct sw_err *err)
+{
+	struct takeover *t = arg;
+
+	if (!state_uplink(model_state(t->model), t->rec.uplink))
+		return 0;
+	return model_uplink_del(t->model, t->rec.uplink, err);
+}
+
+/* ---- the move ---------------------------------------------------------------------------------------------------- */
+
+static long now_us(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000L + now.tv_nsec / 1000;
+}
+
+/* Does the host port have addresses of its own (more than the link-local ones that the kernel makes)? */
+static int is_furnished(struct takeover *t, bool *furnished, struct sw_err *err)
+{
+	struct netcfg_snap *now;
+
+	int r = netcfg_snap_take(t->nc, t->rec.bridge, &now, err);
+	if (r)
+		return r;
+	*furnished = false;
+	json_t *list = netcfg_snap_address_list(now), *text;
+	size_t i;
+	json_array_foreach(list, i, text) *furnished |= strncmp(json_string_value(text), "fe80:", 5) != 0;
+	json_decref(list);
+	netcfg_snap_free(now);
+	return 0;
+}
+
+static int move(void *arg, struct sw_err *err)
+{
+	struct takeover *t = arg;
+	const struct netrec *rec = &t->rec;
+	bool furnished = false;
+
+	long start = now_us();
+	int r = t->again ? is_furnished(t, &furnished, err) : 0;
+	if (!r && rec->there && !t->again)
+		r = netcfg_snap_clear(t->nc, rec->snap, netdev_now(t), err);
+	if (!r && *rec->uplink)
+		r = netcfg_quiet(netdev_now(t), err);
+	if (!r && !furnished)
+		r = netcfg_snap_put(t->nc, rec->snap, rec->bridge, !t->again && !rec->had_host, err);
+	t->moved_us = now_us() - start;
+	return r;
+}
+
+/* What has changed on the host port since it got everything: in the record on disk before anything is taken from it. */
+static int merge_changes(struct takeover *t, struct sw_err *err)
+{
+	struct netcfg_snap *now;
+
+	int r = netcfg_snap_take(t->nc, t->rec.bridge, &now, err);
+	if (r)
+		return r;
+	if (t->rec.done && t->rec.there && !t->rec.had_host)
+		r = netcfg_snap_merge(t->rec.snap, now, err);
+	netcfg_snap_free(now);
+	if (r)
+		return r;
+	t->rec.done = false;
+	return netrec_save(t->rundir, &t->rec, err);
+}
+
+static int move_back(void *arg, struct sw_err *err)
+{
+	struct takeover *t = arg;
+	struct netrec *rec = &t->rec;
+	const struct state_bridge *bridge = bridge_now(t);
+	int r = 0;
+
+	if (bridge && bridge->host && netcfg_link_exists(t->nc, rec->bridge)) {
+		r = merge_changes(t, err);
+		if (!r)
+			r = netcfg_snap_clear(t->nc, rec->snap, rec->bridge, err);
+	}
+	if (r || !rec->there)
+		return r;
+	r = netcfg_unquiet(rec->snap, netdev_now(t), err);
+	return r ? r : netcfg_snap_put(t->nc, rec->snap, netdev_now(t), true, err);
+}
+
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
+
+struct plan *takeover_plan(struct takeover *t)
+{
+	const struct netrec *rec = &t->rec;
+	const struct netcfg_link *link = netcfg_snap_link(rec->snap);
+	unsigned addresses = netcfg_snap_addresses(rec->snap), routes = netcfg_snap_routes(rec->snap);
+
+	struct plan *plan = plan_new(t);
+	if (!plan)
+		return NULL;
+	plan_add(plan, PLAN_KEEP, keep, give_back, "write down the configuration of %s in %s/net/%s.json", rec->netdev,
+		 t->rundir, rec->bridge);
+	if (*rec->uplink)
+		plan_add(plan, PLAN_LINK_UP, up, down, "set %s up", rec->netdev);
+	if (*rec->uplink && strcmp(rec->uplink, rec->netdev))
+		plan_add(plan, PLAN_RENAME, rename_there, rename_back, "rename %s to %s", rec->netdev, rec->uplink);
+	plan_add(plan, PLAN_BRIDGE, add_bridge, del_bridge, "make bridge %s", rec->bridge);
+	if (*rec->uplink) {
+		char mac[NAME_MAC_TEXT];
+		name_format_mac(link->mac, mac);
+		plan_add(plan, PLAN_HOST_PORT, add_host, del_host, "make host port %s with MAC address %s and MTU %u",
+			 rec->bridge, mac, link->mtu);
+		plan_add(plan, PLAN_UPLINK, add_uplink, del_uplink, "give %s to the switch as the uplink of %s",
+			 rec->uplink, rec->bridge);
+	} else {
+		plan_add(plan, PLAN_HOST_PORT, add_host, del_host, "make host port %s", rec->bridge);
+	}
+	if (rec->there)
+		plan_add(plan, PLAN_MOVE, move, move_back, "move %u addresses and %u routes from %s to %s", addresses,
+			 routes, *rec->uplink ? rec->uplink : rec->netdev, rec->bridge);
+	else
+		plan_add(plan, PLAN_ADDRESS, move, move_back, "give %s %u addresses", rec->bridge, addresses);
+	plan_add(plan, PLAN_COMMIT, commit, NULL, "note that %s is done", rec->bridge);
+	return plan;
+}
+
+int takeover_stop(struct takeover *t, struct sw_err *err)
+{
+	if (t->rec.there && !netcfg_link_exists(t->nc, netdev_now(t)))
+		return sw_fail(err, -ENODEV,
+			       "netdev %s is gone, so bridge %s keeps the host's addresses; they are written down in "
+			       "%s/net/%s.json. Stop again when it is back, or remove that file to give it up",
+			       t->rec.netdev, t->rec.bridge, t->rundir, t->rec.bridge);
+	struct plan *plan = takeover_plan(t);
+	if (!plan)
+		return sw_fail(err, -ENOMEM, "no memory for the plan");
+	int r = plan_undo(plan, err);
+	plan_free(plan);
+	return r;
+}
+
+int takeover_start(struct takeover *t, unsigned until, struct sw_err *err)
+{
+	struct plan *plan = takeover_plan(t);
+	if (!plan)
+		return sw_fail(err, -ENOMEM, "no memory for the plan");
+	int r = plan_apply(plan, until, err);
+	plan_free(plan);
+	return r;
+}

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The daemon's life: start, reload, stop. The order of starting is that of need, and the order of stopping its reverse:
+ *
+ *   configuration - directory and lock - loop - control socket - switch - what was set before a crash - network-script
+ *
+ * systemd hears READY=1 when the network-script has ended, since what starts after us wants the bridges.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../hypervisor/xend.h"
+#include "conf.h"
+#include "ctl.h"
+#include "hooks.h"
+#include "log.h"
+#include "model.h"
+#include "notify.h"
+#include "version.h"
+#include "xbard.h"
+
+static int read_xend(const struct xbard_opts *opts, const struct conf *conf, struct hv_xend **xend, struct hv_err *err)
+{
+	static const char *const places[] = {CONF_DEFAULT_XEND, CONF_DEFAULT_XEND_2};
+	const char *path = opts->xend_config ? opts->xend_config : conf->xend_config;
+
+	*xend = NULL;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && !*path; i++)
+		if (!access(places[i], F_OK) || errno != ENOENT)
+			path = places[i];
+	if (!*path)
+		return 0;
+	int r = hv_xend_load(path, xend, err);
+	if (r)
+		return r;
+	for (size_t i = 0; i < (*xend)->notes.n; i++)
+		log_warn("%s", (*xend)->notes.line[i]);
+	return 0;
+}
+
+int xbard_read_config(const struct xbard_opts *opts, struct conf **conf, struct hv_xend **xend, struct hv_err *err)
+{
+	*xend = NULL;
+	int r = conf_load(opts->config, conf, err);
+	if (r)
+		return r;
+	r = read_xend(opts, *conf, xend, err);
+	if (r) {
+		conf_free(*conf);
+		*conf = NULL;
+	}
+	return r;
+}
+
+static void apply_log_level(const struct xbard *xbard)
+{
+	log_set_level(log_level_find(xbard->opts->log_level ? xbard->opts->log_level : xbard->conf->log_level));
+}
+
+/* ---- stop -------------------------------------------------------------------------------------------------------- */
+
+static void stop_next(evutil_socket_t fd, short what, void *arg);
+
+static void on_network_stopped(void *arg, const char *why)
+{
+	struct xbard *xbard = arg;
+
+	if (why)
+		log_error("network-script stop: %s", why);
+	event_base_loopbreak(xbard->base);
+}
+
+static void on_vif_offline(void *arg, const char *why)
+{
+	static const struct timeval now;
+	struct xbard *xbard = arg;
+	struct sw_err err = {""};
+
+	if (why)
+		log_warn("vif-script offline %s: %s", xbard->leaving, why);
+	if (state_vif(model_state(xbard->model), xbard->leaving) && model_vif_del(xbard->model, xbard->leaving, &err)) {
+		log_error("%s", err.text);
+		event_base_loopbreak(xbard->base);
+		return;
+	}
+	/* From the loop, not from here: a script that cannot be started calls back at once, for each of many vifs. */
+	if (event_base_once(xbard->base, -1, EV_TIMEOUT, stop_next, xbard, &now))
+		event_base_loopbreak(xbard->base);
+}
+
+/* Take the next vif away, the last one's script having ended; after the last vif, the network. */
+static void stop_next(evutil_socket_t fd, short what, void *arg)
+{
+	struct xbard *xbard = arg;
+	const struct state_vif *vif;
+
+	(void)fd;
+	(void)what;
+	for (vif = TAILQ_FIRST(&model_state(xbard->model)->vifs); vif; vif = TAILQ_NEXT(vif, link))
+		if (!vif->pending)
+			break;
+	if (!vif) {
+		hooks_network(xbard->hooks, "stop", on_network_stopped, xbard);
+		return;
+	}
+	memcpy(xbard->leaving, vif->name, sizeof(xbard->leaving));
+	if (vif->hotplug)
+		hooks_vif(xbard->hooks, vif, false, on_vif_offline, xbard);
+	else
+		on_vif_offline(xbard, NULL);
+}
+
+void xbard_stop(struct xbard *xbard, bool keep)
+{
+	if (xbard->stopping)
+		return;
+	xbard->stopping = true;
+	xbard->keep = keep;
+	notify_send("STOPPING=1");
+	log_info(keep ? "stopping; bridges and vifs stay as they are for the next start" : "stopping");
+	if (keep)
+		event_base_loopbreak(xbard->base);
+	else
+		stop_next(-1, 0, xbard);
+}
+
+static void on_stop_signal(evutil_socket_t number, short what, void *arg)
+{
+	struct xbard *xbard = arg;
+
+	(void)what;
+	if (!xbard->stopping) {
+		log_info("received SIG%s", sigabbrev_np(number));
+		xbard_stop(xbard, false);
+		return;
+	}
+	log_warn("received SIG%s again: not waiting for scripts any more", sigabbrev_np(number));
+	event_base_loopbreak(xbard->base);
+}
+
+/* ---- reload ------------------------------------------------------------------------------------------------------ */
+
+/* Names of settings that differ and cannot change in a running daemon, or "". */
+static void list_fixed(const struct conf *a, const struct conf *b, char *text, size_t size)
+{
+	snprintf(text, size, "%s%s%s%s%s%s", a->workers != b->workers ? " workers" : "",
+		 a->first_cpu != b->first_cpu ? " first_cpu" : "", a->poll_us != b->poll_us ? " poll_us" : "",
+		 a->hugepages != b->hugepages ? " hugepages" : "", a->ageing != b->ageing ? " ageing" : "",
+		 strcmp(a->vhost_dir, b->vhost_dir) ? " vhost_dir" : "");
+}
+
+/* An empty vhost_dir stands for RUNDIR/vhost. */
+static bool settle_vhost_dir(struct conf *conf, const char *rundir)
+{
+	if (*conf->vhost_dir)
+		return true;
+	free(conf->vhost_dir);
+	return asprintf(&conf->vhost_dir, "%s/vhost", rundir) >= 0 || (conf->vhost_dir = NULL);
+}
+
+static int set_group(struct ctl *ctl, const struct conf *conf, struct sw_err *err)
+{
+	return ctl_set_group(ctl, conf->socket_group, !conf->socket_group_set, err);
+}
+
+static void reload(evutil_socket_t number, short what, void *arg)
+{
+	struct xbard *xbard = arg;
+	struct hv_err err;
+	struct sw_err why = {""};
+	struct hv_xend *xend;
+	struct conf *conf;
+	char fixed[128];
+
+	(void)number;
+	(void)what;
+	if (xbard_read_config(xbard->opts, &conf, &xend, &err)) {
+		log_error("%s; going on with the configuration of before", err.text);
+		return;
+	}
+	if (!settle_vhost_dir(conf, xbard->rundir) || set_group(xbard->ctl, conf, &why)) {
+		log_error("%s; going on with the configuration of before", *why.text ? why.text : "no memory");
+		conf_free(conf);
+		hv_xend_free(xend);
+		return;
+	}
+	list_fixed(xbard->conf, conf, fixed, sizeof(fixed));
+	if (*fixed)
+		log_warn("what has changed of these takes effect at the next start:%s", fixed);
+	free(conf->vhost_dir);
+	conf->vhost_dir = xbard->conf->vhost_dir;
+	xbard->conf->vhost_dir = NULL;
+	conf_free(xbard->conf);
+	xbard->conf = conf;
+	hooks_set(xbard->hooks, xend);
+	apply_log_level(xbard);
+	log_info("configuration read again");
+}
+
+/* ---- start ------------------------------------------------------------------------------------------------------- */
+
+static void on_network_started(void *arg, const char *why)
+{
+	struct xbard *xbard = arg;
+
+	if (why)
+		log_error("network-script start: %s; the daemon runs on without what the script was to set up", why);
+	if (xbard->stopping)
+		return;
+	notify_send("READY=1");
+	log_info("ready: control socket %s", xbard->socket_path);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	sw_tick();
+}
+
+static int start_events(struct xbard *xbard)
+{
+	struct timeval second = {.tv_sec = 1};
+
+	signal(SIGPIPE, SIG_IGN);
+	xbard->sigterm = evsignal_new(xbard->base, SIGTERM, on_stop_signal, xbard);
+	xbard->sigint = evsignal_new(xbard->base, SIGINT, on_stop_signal, xbard);
+	xbard->sighup = evsignal_new(xbard->base, SIGHUP, reload, xbard);
+	xbard->tick = event_new(xbard->base, -1, EV_PERSIST, on_tick, NULL);
+	if (!xbard->sigterm || !xbard->sigint || !xbard->sighup || !xbard->tick || event_add(xbard->sigterm, NULL) ||
+	    event_add(xbard->sigint, NULL) || event_add(xbard->sighup, NULL) || event_add(xbard->tick, &second))
+		return -ENOMEM;
+	return 0;
+}
+
+static void free_events(struct xbard *xbard)
+{
+	struct event *events[] = {xbard->sigterm, xbard->sigint, xbard->sighup, xbard->tick};
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (events[i])
+			event_free(events[i]);
+	if (xbard->base)
+		event_base_free(xbard->base);
+}
+
+static int start_switch(const struct conf *conf, struct sw_err *err)
+{
+	struct sw_opts opts = {
+		.workers = conf->workers,
+		.first_cpu = conf->first_cpu,
+		.poll_us = conf->poll_us,
+		.no_huge = !conf->hugepages,
+		.ageing = conf->ageing,
+	};
+
+	int r = sw_init(&opts, err);
+	if (r)
+		return r;
+	if (!sw_hugepages())
+		log_info("running without hugepages%s", conf->hugepages
+								? ": none are free (sysctl vm.nr_hugepages); "
+								  "guest to guest needs none, an uplink is faster "
+								  "with them"
+								: ", as xbar.conf says");
+	return 0;
+}
+
+/* The control socket's path, absolute since scripts run elsewhere. NULL: no memory. */
+static char *make_socket_path(const struct xbard *xbard)
+{
+	const char *given = xbard->opts->socket;
+	char *cwd = NULL, *path = NULL;
+
+	if (!given) {
+		if (asprintf(&path, "%s/xbard.sock", xbard->rundir) < 0)
+			return NULL;
+	} else if (given[0] == '/') {
+		path = strdup(given);
+	} else {
+		cwd = getcwd(NULL, 0);
+		if (!cwd || asprintf(&path, "%s/%s", cwd, given) < 0)
+			path = NULL;
+		free(cwd);
+	}
+	return path;
+}
+
+/* What needs only memory: 0 or -ENOMEM. */
+static int make_parts(struct xbard *xbard, struct hv_xend *xend)
+{
+	char *state_path = NULL;
+
+	xbard->rundir = xbard->dir.path;
+	xbard->socket_path = xbard->socket_text = make_socket_path(xbard);
+	if (!settle_vhost_dir(xbard->conf, xbard->rundir) || !xbard->socket_path ||
+	    asprintf(&state_path, "%s/state.json", xbard->rundir) < 0) {
+		hv_xend_free(xend);
+		return -ENOMEM;
+	}
+	xbard->base = event_base_new();
+	xbard->model = model_new(state_path);
+	xbard->hooks = hooks_new(xbard);
+	free(state_path);
+	if (xbard->hooks)
+		hooks_set(xbard->hooks, xend);
+	else
+		hv_xend_free(xend);
+	return xbard->base && xbard->model && xbard->hooks ? start_events(xbard) : -ENOMEM;
+}
+
+static void run_loop(struct xbard *xbard)
+{
+	model_restore(xbard->model);
+	hooks_network(xbard->hooks, "start", on_network_started, xbard);
+	event_base_dispatch(xbard->base);
+
+	/* Scripts that still run are ended; who waits for one is told, and gets the time of a turn to hear it. */
+	hooks_free(xbard->hooks);
+	xbard->hooks = NULL;
+	event_base_loop(xbard->base, EVLOOP_NONBLOCK);
+}
+
+static int run(struct xbard *xbard, struct sw_err *err)
+{
+	int r = ctl_open(xbard, &xbard->ctl, err);
+	if (r)
+		return r;
+	r = set_group(xbard->ctl, xbard->conf, err);
+	if (!r)
+		r = rundir_make_shared(xbard->conf->vhost_dir, ctl_group(xbard->ctl), err);
+	if (!r)
+		r = start_switch(xbard->conf, err);
+	if (r)
+		return r;
+
+	log_info("xbard " XBAR_VERSION ": %u worker%s, state in %s", xbard->conf->workers,
+		 xbard->conf->workers == 1 ? "" : "s", xbard->rundir);
+	run_loop(xbard);
+	if (xbard->keep) {
+		log_info("stopped");
+		_exit(EXIT_SUCCESS); /* the kernel lets go of the lock and of guests' memory; nothing else is to change */
+	}
+	sw_fini();
+	model_forget(xbard->model);
+	return 0;
+}
+
+int xbard_run(const struct xbard_opts *opts, struct conf *conf, struct hv_xend *xend)
+{
+	struct xbard xbard = {.opts = opts, .conf = conf};
+	struct sw_err err = {""};
+
+	apply_log_level(&xbard);
+	clock_gettime(CLOCK_MONOTONIC, &xbard.started);
+	int r = rundir_open(&xbard.dir, opts->rundir ? opts->rundir : CONF_DEFAULT_RUNDIR, &err);
+	if (r)
+		hv_xend_free(xend);
+	else if (make_parts(&xbard, xend))
+		r = sw_fail(&err, -ENOMEM, "no memory");
+	else
+		r = run(&xbard, &err);
+	if (r)
+		log_error("%s", err.text);
+
+	hooks_free(xbard.hooks);
+	model_free(xbard.model);
+	if (xbard.conf->vhost_dir && xbard.rundir)
+		rmdir(xbard.conf->vhost_dir); /* where nobody has left a socket in it */
+	/* Last but for the lock: `xbar stop` waits for the socket to go. */
+	ctl_close(xbard.ctl);
+	free_events(&xbard);
+	free(xbard.socket_text);
+	conf_free(xbard.conf);
+	rundir_close(&xbard.dir);
+	if (!r)
+		log_info("stopped");
+	return r ? EXIT_FAILURE : EXIT_SUCCESS;
+}
