@@ -30,18 +30,17 @@ static uint64_t next_random(uint64_t *state)
 
 static int set_hash(struct fdb *fdb, uint64_t seed)
 {
-	if (seed) {
-		fdb->seed = next_random(&seed);
-		fdb->mul = next_random(&seed);
-	} else {
-		uint64_t random[2];
+	uint64_t secret[3];
 
-		if (getrandom(random, sizeof(random), 0) != sizeof(random))
-			return -1;
-		fdb->seed = random[0];
-		fdb->mul = random[1];
+	if (seed) {
+		for (unsigned i = 0; i < 3; i++)
+			secret[i] = next_random(&seed);
+	} else if (getrandom(secret, sizeof(secret), 0) != sizeof(secret)) {
+		return -1;
 	}
-	fdb->mul |= 1;
+	fdb->seed = secret[0];
+	fdb->mul[0] = secret[1] | 1;
+	fdb->mul[1] = secret[2] | 1;
 	return 0;
 }
 

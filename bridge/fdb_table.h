@@ -49,7 +49,7 @@ struct fdb_stripe {
 struct fdb {
 	/* Never changed after fdb_new(). */
 	struct fdb_bucket *bucket;
-	uint64_t seed, mul;
+	uint64_t seed, mul[2]; /* of the hash; multipliers are odd */
 	uint32_t mask; /* buckets - 1 */
 	uint32_t stripe_shift; /* 1 << this: stripes; a bucket's is its number's low bits */
 	uint32_t share_default;
@@ -89,12 +89,21 @@ static inline uint16_t fdb_value_aged(uint64_t value, uint32_t now)
 	return now - (uint32_t)(value >> 12) + FDB_SKEW;
 }
 
-/* The key's bits all reach all of the hash, and which do where depends on two secret numbers. */
-static inline uint64_t fdb_hash(const struct fdb *fdb, uint64_t key)
+static inline uint64_t fdb_mix(uint64_t a, uint64_t b)
 {
-	unsigned __int128 product = (unsigned __int128)(key ^ fdb->seed) * fdb->mul;
+	unsigned __int128 product = (unsigned __int128)a * b;
 
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/*
+ * The key's bits all reach all of the hash, and which do where depends on three secret numbers. One multiplication is too
+ * few: addresses are handed out in sequence, and under one multiplier in a hundred sequences crowd into few buckets (a
+ * half full table then refused up to 1500 of 65536 instead of 3).
+ */
+static inline uint64_t fdb_hash(const struct fdb *fdb, uint64_t key)
+{
+	return fdb_mix(fdb_mix(key ^ fdb->seed, fdb->mul[0]), fdb->mul[1]);
 }
 
 static inline struct fdb_bucket *fdb_bucket_first(const struct fdb *fdb, uint64_t hash)

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
@@ -24,27 +27,61 @@ static int read_file(const char *path, char *buf, size_t size)
 	return error;
 }
 
-int hv_process_find(pid_t pid, struct hv_process *process)
-{
-	char path[64], stat[1024], state;
+struct stat_line { /* of proc(5)'s /proc/PID/stat */
+	char state;
+	int session;
 	uint64_t start;
+};
 
-	if (pid <= 0)
-		return -ESRCH;
+static int read_stat(pid_t pid, struct stat_line *line)
+{
+	char path[64], text[1024];
+
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	int error = read_file(path, stat, sizeof(stat));
+	int error = read_file(path, text, sizeof(text));
 	if (error)
 		return error == -ENOENT ? -ESRCH : error;
 	/* The name in parentheses may itself hold blanks and parentheses: count fields from the last one on. */
-	const char *rest = strrchr(stat, ')');
+	const char *rest = strrchr(text, ')');
 	if (!rest ||
-	    sscanf(rest + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
-		   &state, &start) != 2)
+	    sscanf(rest + 1, " %c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
+		   &line->state, &line->session, &line->start) != 3)
 		return -EPROTO;
-	if (state == 'Z' || state == 'X')
-		return -ESRCH;
-	*process = (struct hv_process){.pid = pid, .start = start};
 	return 0;
+}
+
+int hv_process_find(pid_t pid, struct hv_process *process)
+{
+	struct stat_line line;
+
+	int error = pid > 0 ? read_stat(pid, &line) : -ESRCH;
+	if (error)
+		return error;
+	if (line.state == 'Z' || line.state == 'X')
+		return -ESRCH;
+	*process = (struct hv_process){.pid = pid, .start = line.start};
+	return 0;
+}
+
+void hv_process_end_session(const struct hv_process *process)
+{
+	struct hv_process member, leader;
+	struct stat_line line;
+	struct dirent *entry;
+
+	if (!hv_process_find(process->pid, &leader))
+		return;
+	DIR *proc = opendir("/proc");
+	if (!proc)
+		return;
+	while ((entry = readdir(proc))) {
+		int pid = atoi(entry->d_name);
+		if (pid <= 0 || read_stat(pid, &line) || line.session != process->pid || line.start < process->start)
+			continue;
+		member = (struct hv_process){.pid = pid, .start = line.start};
+		hv_process_signal(&member, SIGKILL);
+	}
+	closedir(proc);
 }
 
 bool hv_process_alive(const struct hv_process *process)

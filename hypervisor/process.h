@@ -26,6 +26,12 @@ bool hv_process_alive(const struct hv_process *process);
 int hv_process_open(const struct hv_process *process);
 int hv_process_signal(const struct hv_process *process, int sig);
 
+/*
+ * Kill (SIGKILL) what is left of the session that `process`, which has ended, once led. Nothing is killed where its
+ * number is another process's now: it could not be while the session had members.
+ */
+void hv_process_end_session(const struct hv_process *process);
+
 /* Write the pidfile of `pid`, complete or not at all. */
 int hv_pidfile_write(const char *path, pid_t pid);
 /* Read a pidfile. -EINVAL where it does not hold what hv_pidfile_write() writes. Whether it runs still is not looked at. */

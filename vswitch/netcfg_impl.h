@@ -45,6 +45,7 @@ enum netcfg_quiet_key { QUIET_RP_FILTER, QUIET_ARP_IGNORE, QUIET_DISABLE_IPV6, Q
 const char *netcfg_quiet_name(enum netcfg_quiet_key key); /* "ipv4/rp_filter", ... */
 
 struct netcfg_snap {
+	bool added; /* netcfg_snap_add_address() put addresses in: their routes are the kernel's to make */
 	struct netcfg_link link;
 	struct netcfg_list addrs, routes, neighs;
 	int sysctl[QUIET_MAX]; /* -1: not there (a kernel without IPv6) */

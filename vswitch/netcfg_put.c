@@ -199,6 +199,8 @@ static int delete_other_routes(const struct put *put)
 			continue;
 		if (has_route(&put->snap->routes, &put->snap->link, nlh, put->to))
 			continue;
+		if (put->snap->added && rt->rtm_protocol == RTPROT_KERNEL)
+			continue;
 		int r = del(put->nc, nlh, put->to, put->to);
 		if (r)
 			return fail(put, r, "take from", nlh);

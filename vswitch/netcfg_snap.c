@@ -248,6 +248,7 @@ int netcfg_snap_add_address(struct netcfg_snap *snap, const char *text, struct s
 	if (!r && !known)
 		r = netcfg_list_add(&snap->addrs, nlmsg_hdr(msg));
 	nlmsg_free(msg);
+	snap->added |= !known;
 	return r ? sw_fail(err, -ENOMEM, "no memory for address %s", text) : 0;
 bad:
 	return sw_fail(err, -EINVAL, "\"%s\" is no address: write it like 172.16.16.1/24 or 2001:db8::1/64", text);

@@ -272,23 +272,30 @@ static void remove_tree(const char *path)
 
 void guest_dir_clear(struct guest_dir *dir, const char *name, bool keep_log)
 {
-	char path[PATH_MAX], kept[PATH_MAX];
+	char path[PATH_MAX], root[PATH_MAX], kept[PATH_MAX], gone[PATH_MAX];
+	struct hv_process guest;
 	struct hv_err err;
 
+	/* A guest whose keeper was killed may have left processes. */
+	if (!hv_pidfile_read(file_in(dir, "guest.pid", path), &guest))
+		hv_process_end_session(&guest);
 	delete_vifs(dir);
-	int root = lock_root(&err);
-	if (keep_log && (size_t)snprintf(kept, sizeof(kept), "%s/../%s.log", dir->path, name) < sizeof(kept))
-		rename(file_in(dir, "console.log", path), kept);
-	/* Gone in one step for whoever looks, and only then taken apart. */
-	if ((size_t)snprintf(path, sizeof(path), "%s/../.%s.gone", dir->path, name) < sizeof(path)) {
-		remove_tree(path);
-		if (!rename(dir->path, path))
-			remove_tree(path);
-		else
+	int lock = lock_root(&err);
+	if (guest_root(root, &err) || (size_t)snprintf(kept, sizeof(kept), "%s/%s.log", root, name) >= sizeof(kept) ||
+	    (size_t)snprintf(gone, sizeof(gone), "%s/.%s.gone", root, name) >= sizeof(gone)) {
+		fprintf(stderr, "xbar: cannot remove %s: its path is too long\n", dir->path);
+	} else {
+		if (keep_log)
+			rename(file_in(dir, "console.log", path), kept);
+		/* Gone in one step for whoever looks, and only then taken apart. */
+		remove_tree(gone);
+		if (rename(dir->path, gone))
 			fprintf(stderr, "xbar: cannot rename %s: %s\n", dir->path, strerror(errno));
+		else
+			remove_tree(gone);
 	}
-	if (root >= 0)
-		close(root);
+	if (lock >= 0)
+		close(lock);
 	if (dir->lock >= 0)
 		close(dir->lock);
 	dir->lock = -1;
