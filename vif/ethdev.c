@@ -258,7 +258,7 @@ static int start(struct ethdev_port *port, char *why, size_t whylen)
 	port->pool = rte_pktmbuf_pool_create(
 		pool, MBUFS, 128, 0, RTE_PKTMBUF_HEADROOM + (port->room < 2048 ? 2048 : port->room), SOCKET_ID_ANY);
 	if (!port->pool) {
-		snprintf(why, whylen, "no memory for %u packet buffers: give xbard hugepages (sysctl vm.nr_hugepages)",
+		snprintf(why, whylen, "no memory for %d packet buffers: give xbard hugepages (sysctl vm.nr_hugepages)",
 			 MBUFS);
 		return -ENOMEM;
 	}
@@ -345,7 +345,7 @@ int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, str
 		snprintf(port->device, sizeof(port->device), "net_%s%u", driver, base->id);
 		if (!strcmp(driver, "af_packet"))
 			snprintf(args, sizeof(args),
-				 "iface=%s,qpairs=1,blocksz=%u,framesz=%u,framecnt=512,qdisc_bypass=1", opts->netdev,
+				 "iface=%s,qpairs=1,blocksz=%d,framesz=%d,framecnt=512,qdisc_bypass=1", opts->netdev,
 				 port->base.mtu > 1900 ? 65536 : 4096, port->base.mtu > 1900 ? 16384 : 2048);
 		else
 			snprintf(args, sizeof(args), "iface=%s,start_queue=0,queue_count=1", opts->netdev);

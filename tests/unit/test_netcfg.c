@@ -79,7 +79,8 @@ static char *dump(const char *netdev)
 	char command[1024];
 
 	snprintf(command, sizeof(command),
-		 "{ ip -d addr show dev %s; ip -4 -d route show table all; ip -6 -d route show table all | grep -v xenbr0 | sort;"
+		 "{ ip -d addr show dev %s; ip -4 -d route show table all; ip -6 -d route show table all | grep -v "
+		 "xenbr0 | sort;"
 		 "ip neigh show dev %s nud permanent; ip neigh show proxy; ip rule; ip -6 rule; }"
 		 "| sed -E 's/(valid_lft|preferred_lft|expires) [0-9]+sec/\\1 Nsec/g'",
 		 netdev, netdev);
