@@ -97,9 +97,9 @@ static inline uint64_t fdb_mix(uint64_t a, uint64_t b)
 }
 
 /*
- * The key's bits all reach all of the hash, and which do where depends on three secret numbers. One multiplication is too
- * few: addresses are handed out in sequence, and under one multiplier in a hundred sequences crowd into few buckets (a
- * half full table then refused up to 1500 of 65536 instead of 3).
+ * The key's bits all reach all of the hash, and which do where depends on three secret numbers. One multiplication is
+ * too few: addresses are handed out in sequence, and under some multipliers that crowds into few buckets (of 300 seeds
+ * the worst made a half full table refuse 1584 of 65536, where random addresses never had more than 10 refused).
  */
 static inline uint64_t fdb_hash(const struct fdb *fdb, uint64_t key)
 {

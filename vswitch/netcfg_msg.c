@@ -222,6 +222,8 @@ struct nl_msg *netcfg_msg_make(const struct nlmsghdr *nlh, const struct netcfg_l
 	{
 		if (r)
 			break;
+		if (type == RTM_DELADDR && nla_type(attr) == IFA_LABEL)
+			continue; /* renaming a netdev has changed it: the address is enough to go by */
 		if (nlh->nlmsg_type == RTM_NEWADDR)
 			r = put_addr_attr(msg, attr, from, to, lifetime);
 		else if (nlh->nlmsg_type == RTM_NEWROUTE)

@@ -2,12 +2,12 @@
 """Putting the host's netdev behind a bridge and giving it back: xbar net start, stop, status, plan."""
 
 import json
-import socket
+import select
 import threading
 import time
 
 import pytest
-from conftest import BUILD, CallError, until
+from conftest import until
 
 STEPS = ["keep", "up", "rename", "bridge", "host-port", "uplink", "move", "commit"]
 FURNISH = """
@@ -79,6 +79,7 @@ class Scene:
             netns.run("sh", "-c", f"echo 0 >/proc/sys/net/ipv6/conf/{netdev}/accept_dad; ip link set {netdev} up")
         for address in ("192.0.2.1/24", "192.0.2.2/24", "192.0.2.3/24", "198.51.100.1/28", "2001:db8::1/64"):
             self.gateway.run("ip", "addr", "add", address, "dev", "gw0")
+        self.gateway.run("ethtool", "-K", "gw0", "tx", "off")
         self.daemon = make_daemon(conf=conf, netns=self.host)
         self.settle()
 
@@ -186,23 +187,26 @@ def test_a_tcp_session_lives_through_start_and_stop(scene):
         stdin=-1, stdout=-1, text=True,
     )
 
+    def says(text, seconds=10):
+        assert select.select([client.stdout], [], [], seconds)[0], f"the client is stuck before {text!r}"
+        return client.stdout.readline() == text + "\n"
+
     def echoes(text):
         client.stdin.write(text + "\n")
         client.stdin.flush()
-        return client.stdout.readline() == text + "\n"
+        return says(text)
 
     try:
-        assert client.stdout.readline() == "open\n"
+        assert says("open")
         assert echoes("before")
         scene.net("start", "netdev=eth0", "bridge=xenbr0")
         assert echoes("over the bridge" + 100 * " and on")
         scene.net("stop", "bridge=xenbr0")
         assert echoes("after")
     finally:
-        client.stdin.close()
-        client.wait(10)
-        server.kill()
-        server.wait()
+        for process in (client, server):
+            process.kill()
+            process.wait()
 
 
 # ---- when something goes wrong -----------------------------------------------------------------------------------------
@@ -387,18 +391,12 @@ iface xenbr1 inet6 static
         ("iface xenbr1 inet static\n address 10.7.0.1\n", [], ["10.7.0.1/8"]),
     ],
 )
-def test_a_private_bridge_needs_no_dummy(make_netns, make_daemon, interfaces, words, expected):
+def test_a_private_bridge_needs_no_dummy(make_netns, make_daemon, monkeypatch, interfaces, words, expected):
     scene = Scene(make_netns, make_daemon)
     path = scene.daemon.dir / "interfaces"
     path.write_text(interfaces)
-    scene.host.env = None
-    import os
-
-    os.environ["XBAR_INTERFACES"] = str(path)
-    try:
-        scene.daemon.start()
-    finally:
-        del os.environ["XBAR_INTERFACES"]
+    monkeypatch.setenv("XBAR_INTERFACES", str(path))
+    scene.daemon.start()
     before = dump(scene.host)
     scene.net("start", "netdev=dummy0", "bridge=xenbr1", *words)
     assert addresses(scene.host, "xenbr1") == expected

@@ -246,6 +246,7 @@ static void a_renamed_netdev_gets_its_labels_back(void **state)
 	struct netcfg_snap *snap = take(nc, "eth0");
 	must(netcfg_link_rename(nc, "eth0", "peth0", &err), &err);
 	move(nc, snap, "peth0", "xenbr0");
+	sh("test -z \"$(ip addr show dev peth0 | grep inet)\"");
 	move_back(nc, snap, "xenbr0", "peth0");
 	must(netcfg_link_rename(nc, "peth0", "eth0", &err), &err);
 	must(netcfg_snap_put(nc, snap, "eth0", true, &err), &err);

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Frames on wires: bridges whose ports are uplinks (veth pairs) and the host's own; scapy is at the wires' far ends."""
+import ctypes
+import os
+import socket
+import time
+
+import pytest
+from scapy.all import ICMP, IP, TCP, UDP, Dot1Q, Ether, Raw
+
+libc = ctypes.CDLL(None, use_errno=True)
+ALL = "ff:ff:ff:ff:ff:ff"
+
+
+class Wire:
+    """The far end of an uplink: a packet socket in its network namespace."""
+
+    def __init__(self, netns, name):
+        self.name = name
+        home = os.open("/proc/self/ns/net", os.O_RDONLY)
+        there = os.open(f"/run/netns/{netns.name}", os.O_RDONLY)
+        try:
+            assert libc.setns(there, 0) == 0
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+            self.socket.bind((name, 0))
+        finally:
+            assert libc.setns(home, 0) == 0
+            os.close(home)
+            os.close(there)
+        self.socket.setsockopt(263, 8, 1)  # SOL_PACKET, PACKET_AUXDATA: the tag that the kernel took off
+
+    def send(self, frame):
+        self.socket.send(bytes(frame))
+
+    def receive(self, seconds=2.0, match=lambda frame: True):
+        """The next frame that matches, its VLAN tag back in place; None after `seconds`."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.socket.settimeout(left)
+            try:
+                data, ancillary, _, addr = self.socket.recvmsg(65600, 256)
+            except TimeoutError:
+                break
+            if addr[2] == socket.PACKET_OUTGOING:
+                continue
+            for _, kind, aux in ancillary:
+                if kind == 8 and int.from_bytes(aux[0:4], "little") & 0x10:  # TP_STATUS_VLAN_VALID
+                    data = data[:12] + b"\x81\x00" + aux[16:18][::-1] + data[12:]
+            frame = Ether(data)
+            if match(frame):
+                return frame
+        return None
+
+    def close(self):
+        self.socket.close()
+
+
+@pytest.fixture
+def wires(daemon):
+    """Bridges br0 with uplinks a, b, c and the host's port, and br1 with uplink d; their far ends, by name."""
+    daemon.call("bridge-add", name="br0")
+    daemon.call("bridge-add", name="br1")
+    ends = {}
+    for name in "abcd":
+        daemon.netns.run("ip", "link", "add", f"up-{name}", "type", "veth", "peer", "name", name)
+        daemon.netns.run("sysctl", "-qw", f"net.ipv6.conf.{name}.disable_ipv6=1", f"net.ipv6.conf.up-{name}.disable_ipv6=1")
+        daemon.netns.run("ip", "link", "set", "dev", name, "up")
+        daemon.call("uplink-add", bridge="br1" if name == "d" else "br0", netdev=f"up-{name}")
+        ends[name] = Wire(daemon.netns, name)
+    yield ends
+    for end in ends.values():
+        end.close()
+
+
+def mac(n):
+    return f"02:00:00:00:00:{n:02x}"
+
+
+def frame(dst, src, text=b"x", kind=0x88B5):
+    return Ether(dst=dst, src=src, type=kind) / Raw(text.ljust(46, b"."))
+
+
+def heard(wires, text, seconds=1.0):
+    """Names of the wires on which a frame with `text` in it comes out."""
+    return {n for n, w in wires.items() if w.receive(seconds if n == "a" else 0.3, lambda f: text in bytes(f))}
+
+
+def test_unknown_unicast_floods_all_but_ingress_and_stays_on_its_bridge(wires):
+    wires["a"].send(frame(mac(9), mac(1), b"unknown"))
+    assert heard(wires, b"unknown") == {"b", "c"}
+
+
+def test_a_learned_address_gets_its_frames_alone_and_moves_with_its_port(wires):
+    wires["b"].send(frame(ALL, mac(2), b"hello"))
+    assert heard(wires, b"hello") == {"a", "c"}
+    wires["a"].send(frame(mac(2), mac(1), b"first"))
+    assert heard(wires, b"first") == {"b"}
+    wires["c"].send(frame(ALL, mac(2), b"moved"))
+    assert heard(wires, b"moved") == {"a", "b"}
+    wires["a"].send(frame(mac(2), mac(1), b"second"))
+    assert heard(wires, b"second") == {"c"}
+
+
+@pytest.mark.parametrize(
+    "dst, src, reason",
+    [
+        ("01:80:c2:00:00:00", mac(1), "reserved"),
+        ("01:80:c2:00:00:0e", mac(1), "reserved"),
+        (mac(2), "03:00:00:00:00:01", "source-invalid"),
+        (mac(2), "00:00:00:00:00:00", "source-invalid"),
+        (mac(1), mac(1), "hairpin"),
+    ],
+)
+def test_what_may_not_pass_is_dropped_and_counted_by_name(daemon, wires, dst, src, reason):
+    wires["a"].send(frame(dst, src, b"not me"))
+    assert heard(wires, b"not me", 0.5) == set()
+    assert reason in daemon.xbar("stats", "up-a").stdout
+
+
+def test_a_reserved_address_beyond_the_first_sixteen_is_forwarded(wires):
+    wires["a"].send(frame("01:80:c2:00:00:10", mac(1), b"go on"))
+    assert heard(wires, b"go on") == {"b", "c"}
+
+
+def test_a_vlan_tag_passes_as_it_is(wires):
+    wires["a"].send(Ether(dst=ALL, src=mac(1)) / Dot1Q(vlan=42, prio=3) / IP(dst="192.0.2.1") / UDP() / Raw(b"tagged"))
+    got = wires["b"].receive(2, lambda f: b"tagged" in bytes(f))
+    assert got is not None and got[Dot1Q].vlan == 42 and got[Dot1Q].prio == 3
+
+
+def test_a_flushed_address_is_unknown_again(daemon, wires):
+    wires["b"].send(frame(ALL, mac(2), b"hello"))
+    assert heard(wires, b"hello") == {"a", "c"}
+    assert mac(2) in daemon.xbar("fdb", "show", "br0").stdout
+    daemon.xbar("fdb", "flush")
+    assert mac(2) not in daemon.xbar("fdb", "show", "br0").stdout
+    wires["a"].send(frame(mac(2), mac(1), b"again"))
+    assert heard(wires, b"again") == {"b", "c"}
+
+
+def test_what_the_host_sends_has_whole_checksums_on_the_wire(daemon, wires):
+    """The host's stack leaves checksums to its TAP; an uplink has nobody to leave them to."""
+    daemon.netns.run("ip", "addr", "add", "192.0.2.1/24", "dev", "br0")
+    daemon.netns.run("ip", "neigh", "add", "192.0.2.9", "lladdr", mac(9), "dev", "br0")
+    script = (
+        "import socket\n"
+        "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+        "s.sendto(b'checked' * 20, ('192.0.2.9', 9))\n"
+        "t = socket.socket(); t.settimeout(0.2)\n"
+        "try: t.connect(('192.0.2.9', 80))\n"
+        "except OSError: pass\n"
+    )
+    daemon.netns.run("/usr/bin/python3", "-c", script)
+    for layer in (UDP, TCP):
+        got = wires["a"].receive(2, lambda f, layer=layer: f.haslayer(layer) and f[IP].src == "192.0.2.1")
+        assert got is not None, layer
+        sent, ip_sent = got[layer].chksum, got[IP].chksum
+        del got[layer].chksum, got[IP].chksum
+        again = Ether(bytes(got))
+        assert (again[layer].chksum, again[IP].chksum) == (sent, ip_sent)
+
+
+def test_the_host_answers_on_its_bridge_with_its_own_address(daemon, wires):
+    daemon.netns.run("ip", "addr", "add", "192.0.2.1/24", "dev", "br0")
+    host = next(p for p in daemon.call("stats")["ports"] if p["name"] == "br0")["mac"]
+    daemon.netns.run("ip", "neigh", "add", "192.0.2.9", "lladdr", mac(9), "dev", "br0")
+    wires["c"].send(Ether(dst=host, src=mac(9)) / IP(src="192.0.2.9", dst="192.0.2.1") / ICMP(id=7) / Raw(b"echo me"))
+    got = wires["c"].receive(2, lambda f: f.haslayer(ICMP) and f[ICMP].type == 0)
+    assert got is not None and got.dst == mac(9) and got.src == host and b"echo me" in bytes(got)
+
+
+def test_a_netdev_that_vanishes_is_said_and_the_rest_goes_on(daemon, wires):
+    wires["b"].close()
+    daemon.netns.run("ip", "link", "del", "dev", "up-b")
+    daemon.await_log("vanished")
+    wires.pop("b")
+    wires["a"].send(frame(ALL, mac(1), b"still here"))
+    assert heard(wires, b"still here") == {"c"}
