@@ -80,12 +80,12 @@ check: all $(UNIT) $(FUZZ)
 
 # The same, built with the address and undefined-behaviour sanitizers. Rings may be unaligned: x86 does not mind.
 check-san:
-	$(MAKE) B=$(B)/san CFLAGS='-O1 -g' SAN='-fsanitize=address,undefined -fno-sanitize=alignment -fno-sanitize-recover=all' check
+	$(MAKE) --no-print-directory B=$(B)/san CFLAGS='-O1 -g' SAN='-fsanitize=address,undefined -fno-sanitize=alignment -fno-sanitize-recover=all' check
 
 test: deps-build deps-run deps-test
-	$(MAKE) check
-	$(MAKE) check-san
-	$(MAKE) lint
+	$(MAKE) --no-print-directory check
+	$(MAKE) --no-print-directory check-san
+	$(MAKE) --no-print-directory lint
 	tests/run-system $(B)
 
 lint:
@@ -95,7 +95,7 @@ lint:
 
 .PHONY: run deps-build deps-run deps-test
 run: deps-build deps-run
-	$(MAKE) all
+	$(MAKE) --no-print-directory all
 	KEEP=$(KEEP) scripts/dev/scene $(B)
 
 # Install what is missing, and nothing where nothing is.
