@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if_packet.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,59 +181,48 @@ static const struct vif_ops ethdev_ops = {
 	.close = ethdev_close,
 };
 
-/* The driver's own socket, bound to `ifindex`: the one that poll(2) tells of frames for. A duplicate, or -1. */
-static int find_socket(int family, unsigned ifindex)
+#define COOKIES 256
+
+/* Sockets of `family` that the process has: the kernel's cookie of each, at most COOKIES. How many. */
+static unsigned list_sockets(int family, uint64_t *cookie, int *fds)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *entry;
-	int found = -1;
+	unsigned n = 0;
 
-	if (!dir)
-		return -1;
-	while (found < 0 && (entry = readdir(dir))) {
-		union {
-			struct sockaddr sa;
-			struct sockaddr_ll ll;
-			struct {
-				uint16_t family, flags;
-				uint32_t ifindex, queue, shared_fd;
-			} xdp; /* struct sockaddr_xdp */
-		} addr;
-		socklen_t len = sizeof(addr), n = sizeof(int);
+	while (dir && n < COOKIES && (entry = readdir(dir))) {
+		socklen_t len = sizeof(int), size = sizeof(*cookie);
 		int fd = atoi(entry->d_name), domain;
 
-		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) || domain != family)
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) || domain != family ||
+		    getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie[n], &size))
 			continue;
-		memset(&addr, 0, sizeof(addr));
-		if (getsockname(fd, &addr.sa, &len) && family == AF_PACKET)
-			continue;
-		/* an AF_XDP socket does not tell its name: there is one for each uplink that was just made */
-		if (family == AF_PACKET && addr.ll.sll_ifindex != (int)ifindex)
-			continue;
-		found = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		fds[n++] = fd;
 	}
-	closedir(dir);
-	return found;
+	if (dir)
+		closedir(dir);
+	return n;
 }
 
-/* Is there XDP in the netdev's own driver? Generic XDP costs more than AF_PACKET. Judged by the driver's name. */
-static bool driver_has_xdp(const char *netdev)
+/*
+ * The socket that the driver has opened for itself, the one that poll(2) tells of frames for: one of `family` that is
+ * not among the `nbefore` there were before, and receives (an AF_PACKET driver's sockets all do). A duplicate, or -1.
+ */
+static int find_socket(int family, const uint64_t *before, unsigned nbefore)
 {
-	static const char *const known[] = {"i40e", "ice", "igb", "igc", "ixgbe", "mlx5_core", "stmmac", "ena"};
-	char path[128], target[256];
-	const char *name;
-	ssize_t n;
+	uint64_t now[COOKIES];
+	int fds[COOKIES];
+	unsigned n = list_sockets(family, now, fds);
 
-	snprintf(path, sizeof(path), "/sys/class/net/%s/device/driver", netdev);
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n < 0)
-		return false;
-	target[n] = 0;
-	name = strrchr(target, '/') ? strrchr(target, '/') + 1 : target;
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (!strcmp(known[i], name))
-			return true;
-	return false;
+	for (unsigned i = 0; i < n; i++) {
+		bool old = false;
+
+		for (unsigned k = 0; k < nbefore && !old; k++)
+			old = before[k] == now[i];
+		if (!old)
+			return fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+	}
+	return -1;
 }
 
 static bool is_pci(const char *name)
@@ -310,8 +298,10 @@ int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, str
 {
 	const char *driver = opts->driver, *reason = "as asked";
 	struct ethdev_port *port;
+	uint64_t before[COOKIES];
+	int fds[COOKIES], family, err;
+	unsigned nbefore;
 	char args[160];
-	int err;
 
 	port = aligned_alloc(64, (sizeof(*port) + 63) & ~63UL);
 	if (!port)
@@ -326,14 +316,13 @@ int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, str
 	if (!driver && is_pci(opts->netdev)) {
 		driver = "pci";
 		reason = "it is a PCI address";
-	} else if (!driver && driver_has_xdp(opts->netdev)) {
-		driver = "af_xdp";
-		reason = "its kernel driver has XDP of its own";
 	} else if (!driver) {
 		driver = "af_packet";
-		reason = "it stays with its kernel driver, which has no XDP of its own that is known here";
+		reason = "it stays with its kernel driver; AF_XDP only where it is asked for";
 	}
 	snprintf(port->driver, sizeof(port->driver), "%s", driver);
+	family = strcmp(driver, "af_xdp") ? AF_PACKET : AF_XDP;
+	nbefore = list_sockets(family, before, fds);
 	if (!strcmp(driver, "pci")) {
 		snprintf(port->device, sizeof(port->device), "%s", opts->netdev);
 		args[0] = 0;
@@ -366,10 +355,10 @@ int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, str
 		err = start(port, why, whylen);
 	if (err)
 		goto remove;
-	if (strcmp(driver, "pci"))
+	if (strcmp(driver, "pci")) {
 		port->ifindex = if_nametoindex(opts->netdev);
-	if (port->ifindex)
-		port->wait_fd = find_socket(!strcmp(driver, "af_xdp") ? AF_XDP : AF_PACKET, port->ifindex);
+		port->wait_fd = find_socket(family, before, nbefore);
+	}
 	if (port->wait_fd >= 0) {
 		struct epoll_event ev = {.events = EPOLLIN};
 
