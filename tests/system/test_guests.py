@@ -103,8 +103,8 @@ class Guests:
 
 
 @pytest.fixture
-def guests(make_daemon):
-    daemon = make_daemon(xend="(vif-script vif-bridge)\n", scripts={"vif-bridge": VIF_BRIDGE})
+def guests(request, make_daemon):
+    daemon = make_daemon(getattr(request, "param", ""), xend="(vif-script vif-bridge)\n", scripts={"vif-bridge": VIF_BRIDGE})
     daemon.start()
     made = Guests(daemon)
     yield made
@@ -112,6 +112,7 @@ def guests(make_daemon):
 
 
 @pytest.mark.skipif(not shutil.which("linux.uml"), reason="linux.uml is not installed: apt-get install user-mode-linux")
+@pytest.mark.parametrize("guests", ["workers = 1", "workers = 2"], indirect=True)
 def test_tso_and_checksum_offload_pass_between_guests_and_are_done_for_one_without(guests):
     with_offload = guests.create(11, "uml")
     without = guests.raw(12, no_offload=True)
