@@ -62,6 +62,11 @@ static int end_stanza(const struct reader *reader, struct stanza *stanza, const 
 	int r = 0;
 
 	if (stanza->ours && *stanza->address) {
+		unsigned char ip[16];
+		int family = stanza->ipv6 ? AF_INET6 : AF_INET;
+		if (!strchr(stanza->address, '/') && inet_pton(family, stanza->address, ip) != 1)
+			return sw_fail(reader->err, -EINVAL, "%s:%u: \"%s\" is no %s address", path, stanza->line,
+				       stanza->address, stanza->ipv6 ? "IPv6" : "IPv4");
 		if (strchr(stanza->address, '/')) {
 			snprintf(text, sizeof(text), "%s", stanza->address);
 		} else {

@@ -115,6 +115,18 @@ int netcfg_unquiet(const struct netcfg_snap *snap, const char *name, struct sw_e
 /* Give `to` the per-netdev settings (forwarding, accept_ra, rp_filter, ...) that `from` has. */
 int netcfg_sysctl_copy(const char *from, const char *to, struct sw_err *err);
 
+/* ---- merging of received frames ---------------------------------------------------------------------------------- */
+
+#define NETCFG_GRO (1 << 0)
+#define NETCFG_LRO (1 << 1)
+
+/* Which of these netdev `name` does; 0 also where it cannot tell. */
+int netcfg_merge_get(const char *name);
+/* Make it do those of `merge`, and not the others. */
+int netcfg_merge_set(const char *name, int merge, struct sw_err *err);
+/* Those that it did at the time of `snap`. */
+int netcfg_snap_merging(const struct netcfg_snap *snap);
+
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 
 struct netcfg_events;

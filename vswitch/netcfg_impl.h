@@ -48,6 +48,7 @@ struct netcfg_snap {
 	bool added; /* netcfg_snap_add_address() put addresses in: their routes are the kernel's to make */
 	struct netcfg_link link;
 	struct netcfg_list addrs, routes, neighs;
+	int merging; /* NETCFG_GRO, NETCFG_LRO */
 	int sysctl[QUIET_MAX]; /* -1: not there (a kernel without IPv6) */
 };
 

@@ -48,9 +48,10 @@ json_t *netcfg_snap_to_json(const struct netcfg_snap *snap)
 	for (unsigned key = 0; key < QUIET_MAX; key++)
 		json_object_set_new(sysctl, netcfg_quiet_name(key), json_integer(snap->sysctl[key]));
 	name_format_mac(snap->link.mac, mac);
-	return json_pack("{s:s, s:i, s:I, s:I, s:s, s:b, s:o, s:o}", "name", snap->link.name, "ifindex",
+	return json_pack("{s:s, s:i, s:I, s:I, s:s, s:b, s:i, s:o, s:o}", "name", snap->link.name, "ifindex",
 			 snap->link.ifindex, "flags", (json_int_t)snap->link.flags, "mtu", (json_int_t)snap->link.mtu,
-			 "mac", mac, "ether", snap->link.ether, "sysctl", sysctl, "messages", messages);
+			 "mac", mac, "ether", snap->link.ether, "merging", snap->merging, "sysctl", sysctl, "messages",
+			 messages);
 }
 
 static int nibble(char c)
@@ -95,13 +96,13 @@ int netcfg_snap_from_json(const json_t *json, struct netcfg_snap **out, struct s
 	json_t *sysctl, *messages, *message;
 	json_int_t flags, mtu;
 	json_error_t why;
-	int ifindex, ether;
+	int ifindex, ether, merging;
 	size_t i;
 
 	*out = NULL;
-	if (json_unpack_ex((json_t *)json, &why, 0, "{s:s, s:i, s:I, s:I, s:s, s:b, s:o, s:o}", "name", &name,
-			   "ifindex", &ifindex, "flags", &flags, "mtu", &mtu, "mac", &mac, "ether", &ether, "sysctl",
-			   &sysctl, "messages", &messages))
+	if (json_unpack_ex((json_t *)json, &why, 0, "{s:s, s:i, s:I, s:I, s:s, s:b, s:i, s:o, s:o}", "name", &name,
+			   "ifindex", &ifindex, "flags", &flags, "mtu", &mtu, "mac", &mac, "ether", &ether, "merging",
+			   &merging, "sysctl", &sysctl, "messages", &messages))
 		return sw_fail(err, -EINVAL, "not a kept network configuration: %s", why.text);
 	if (!name_is_ifname(name) || !json_is_array(messages))
 		return sw_fail(err, -EINVAL, "not a kept network configuration: bad \"name\" or \"messages\"");
@@ -112,6 +113,7 @@ int netcfg_snap_from_json(const json_t *json, struct netcfg_snap **out, struct s
 	snap->link.flags = flags;
 	snap->link.mtu = mtu;
 	snap->link.ether = ether;
+	snap->merging = merging;
 	name_parse_mac(mac, snap->link.mac);
 	for (unsigned key = 0; key < QUIET_MAX; key++) {
 		const json_t *value = json_object_get(sysctl, netcfg_quiet_name(key));

@@ -155,27 +155,19 @@ static bool any_tentative(const struct put *put)
 	return tentative;
 }
 
-/*
- * Without accept_dad=0 every IPv6 address would be dead for the second that duplicate address detection takes. The kernel
- * looks at it a little after an address was given, from a work queue.
- */
 static int put_addresses(const struct put *put)
 {
-	const char *key = netcfg_quiet_name(QUIET_ACCEPT_DAD);
+	int r = put_ipv4(put);
+	return r ? r : put_ipv6(put);
+}
+
+/* The kernel looks at accept_dad a little after an address was given, from a work queue. */
+static void await_ipv6(const struct put *put)
+{
 	const struct timespec moment = {.tv_nsec = TENTATIVE_STEP_MS * 1000000L};
 
-	int r = put_ipv4(put);
-	int dad = put->snap->sysctl[QUIET_ACCEPT_DAD];
-	if (dad < 0)
-		dad = netcfg_sysctl_get(put->to->name, key);
-	if (r || dad < 0) /* the kernel has no IPv6 */
-		return r;
-	netcfg_sysctl_set(put->to->name, key, 0);
-	r = put_ipv6(put);
-	for (unsigned ms = 0; !r && ms < TENTATIVE_MAX_MS && any_tentative(put); ms += TENTATIVE_STEP_MS)
+	for (unsigned ms = 0; ms < TENTATIVE_MAX_MS && any_tentative(put); ms += TENTATIVE_STEP_MS)
 		nanosleep(&moment, NULL);
-	netcfg_sysctl_set(put->to->name, key, dad);
-	return r;
 }
 
 /* ---- routes and neighbours --------------------------------------------------------------------------------------- */
@@ -272,36 +264,51 @@ static int put_neighbours(const struct put *put)
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
 
+static int put_all(struct put *put, const char *name)
+{
+	struct netcfg_snap *now, *later;
+
+	int r = netcfg_snap_take(put->nc, name, &now, put->err);
+	if (r)
+		return r;
+	put->now = now;
+	put->to = &now->link;
+	r = put_addresses(put);
+	/* The addresses have brought routes, and taken some along. */
+	if (!r)
+		r = netcfg_snap_take(put->nc, name, &later, put->err);
+	if (r) {
+		netcfg_snap_free(now);
+		return r;
+	}
+	netcfg_snap_free(now);
+	put->now = later;
+	put->to = &later->link;
+	r = put->exact ? delete_other_routes(put) : 0;
+	if (!r)
+		r = put_routes(put);
+	if (!r)
+		r = put_neighbours(put);
+	if (!r)
+		await_ipv6(put);
+	netcfg_snap_free(later);
+	return r;
+}
+
 int netcfg_snap_put(struct netcfg *nc, const struct netcfg_snap *snap, const char *name, bool exact, struct sw_err *err)
 {
 	struct put put = {.nc = nc, .snap = snap, .exact = exact, .err = err};
-	struct netcfg_snap *now;
+	const char *key = netcfg_quiet_name(QUIET_ACCEPT_DAD);
 
-	int r = netcfg_snap_take(nc, name, &now, err);
-	if (r)
-		return r;
-	put.now = now;
-	put.to = &now->link;
-	r = put_addresses(&put);
-	if (r)
-		goto out;
-
-	/* The addresses have brought routes, and taken some along. */
-	struct netcfg_snap *later;
-	r = netcfg_snap_take(nc, name, &later, err);
-	if (r)
-		goto out;
-	netcfg_snap_free(now);
-	now = later;
-	put.now = now;
-	put.to = &now->link;
-	r = exact ? delete_other_routes(&put) : 0;
-	if (!r)
-		r = put_routes(&put);
-	if (!r)
-		r = put_neighbours(&put);
-out:
-	netcfg_snap_free(now);
+	/* Without this every IPv6 address would be dead for the second that duplicate address detection takes. */
+	int dad = snap->sysctl[QUIET_ACCEPT_DAD];
+	if (dad < 0)
+		dad = netcfg_sysctl_get(name, key);
+	if (dad >= 0) /* else the kernel has no IPv6 */
+		netcfg_sysctl_set(name, key, 0);
+	int r = put_all(&put, name);
+	if (dad >= 0)
+		netcfg_sysctl_set(name, key, dad);
 	return r;
 }
 

@@ -40,6 +40,11 @@ const struct netcfg_link *netcfg_snap_link(const struct netcfg_snap *snap)
 	return &snap->link;
 }
 
+int netcfg_snap_merging(const struct netcfg_snap *snap)
+{
+	return snap->merging;
+}
+
 unsigned netcfg_snap_addresses(const struct netcfg_snap *snap)
 {
 	return snap->addrs.n;
@@ -180,6 +185,7 @@ int netcfg_snap_take(struct netcfg *nc, const char *name, struct netcfg_snap **o
 	int r = netcfg_link_get(nc, name, &snap->link, err);
 	if (r)
 		goto fail;
+	snap->merging = netcfg_merge_get(snap->link.name);
 	for (unsigned key = 0; key < QUIET_MAX; key++) {
 		int value = netcfg_sysctl_get(snap->link.name, netcfg_quiet_name(key));
 		snap->sysctl[key] = value < 0 ? -1 : value;

@@ -35,7 +35,8 @@ static struct {
 	struct fdb *fdb;
 	struct br_conf *conf;
 	char *bridge[BR_BRIDGE_MAX]; /* name, or NULL */
-	uint32_t ageing;
+	uint32_t ageing; /* of new bridges, seconds */
+	uint32_t bridge_ageing[BR_BRIDGE_MAX];
 	struct port *port[BR_PORT_MAX];
 } sw;
 
@@ -227,7 +228,11 @@ int sw_bridge_add(const char *name, struct sw_err *err)
 	if (id == BR_BRIDGE_MAX)
 		return sw_fail(err, -ENOSPC, "there are %d bridges already: delete one first", BR_BRIDGE_MAX);
 	sw.bridge[id] = strdup(name);
-	return sw.bridge[id] ? 0 : sw_fail(err, -ENOMEM, "no memory");
+	if (!sw.bridge[id])
+		return sw_fail(err, -ENOMEM, "no memory");
+	sw.bridge_ageing[id] = sw.ageing; /* the number may have been another's */
+	fdb_ageing_bridge(sw.fdb, id, sw.ageing);
+	return 0;
 }
 
 int sw_bridge_del(const char *name, struct sw_err *err)
@@ -253,10 +258,12 @@ int sw_bridge_del(const char *name, struct sw_err *err)
 
 int sw_bridge_ageing(const char *name, uint32_t ageing, struct sw_err *err)
 {
-	if (bridge_find(name) < 0)
+	int id = bridge_find(name);
+
+	if (id < 0)
 		return no_bridge(name, err);
-	sw.ageing = ageing;
-	fdb_ageing(sw.fdb, ageing);
+	sw.bridge_ageing[id] = ageing;
+	fdb_ageing_bridge(sw.fdb, id, ageing);
 	return 0;
 }
 
@@ -598,7 +605,7 @@ void sw_port_each(bool (*fn)(const struct sw_port_info *info, void *arg), void *
 void sw_bridge_each(bool (*fn)(const char *name, uint32_t ageing, void *arg), void *arg)
 {
 	for (int i = 0; i < BR_BRIDGE_MAX; i++)
-		if (sw.bridge[i] && !fn(sw.bridge[i], sw.ageing, arg))
+		if (sw.bridge[i] && !fn(sw.bridge[i], sw.bridge_ageing[i], arg))
 			return;
 }
 

@@ -155,6 +155,9 @@ static int add_uplink(void *arg, struct sw_err *err)
 	struct takeover *t = arg;
 	struct state_uplink want = {.driver = ""};
 
+	int r = netcfg_merge_set(netdev_now(t), 0, err);
+	if (r)
+		return r;
 	if (state_uplink(model_state(t->model), t->rec.uplink))
 		return model_port_join(t->model, t->rec.uplink, t->rec.bridge, err);
 	name_copy(want.netdev, sizeof(want.netdev), t->rec.uplink);
@@ -166,9 +169,10 @@ static int del_uplink(void *arg, struct sw_err *err)
 {
 	struct takeover *t = arg;
 
-	if (!state_uplink(model_state(t->model), t->rec.uplink))
-		return 0;
-	return model_uplink_del(t->model, t->rec.uplink, err);
+	int r = 0;
+	if (state_uplink(model_state(t->model), t->rec.uplink))
+		r = model_uplink_del(t->model, t->rec.uplink, err);
+	return r ? r : netcfg_merge_set(netdev_now(t), netcfg_snap_merging(t->rec.snap), err);
 }
 
 /* ---- the move ---------------------------------------------------------------------------------------------------- */

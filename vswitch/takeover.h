@@ -9,7 +9,7 @@
  *	rename    eth0 -> peth0, where wanted    | and back
  *	bridge    made, unless it is there       | deleted; stays while guests are on it
  *	host-port made, with the netdev's MAC, MTU and settings | deleted, unless it was there before
- *	uplink    the netdev given to the switch | taken from it
+ *	uplink    the netdev given to the switch, merging no frames | taken from it
  *	move      addresses, routes and neighbours go to the host port | and back, with what has changed meanwhile
  *	commit    the record says that all is done
  *

@@ -73,9 +73,8 @@ static json_t *gather(struct hv_err *err)
 
 static void print_row(const json_t *row)
 {
-	json_t *vifs = json_object_get(row, "vifs"), *vif;
+	const json_t *vifs = json_object_get(row, "vifs");
 	char pid[16] = "-", uptime[32] = "-";
-	size_t i;
 
 	if (json_object_get(row, "pid"))
 		snprintf(pid, sizeof(pid), "%d", (int)json_integer_value(json_object_get(row, "pid")));
@@ -86,7 +85,10 @@ static void print_row(const json_t *row)
 	printf("%-20s %-6s %7s %6d %5d %-9s %9s ", cli_text(row, "name"), cli_text(row, "hypervisor"), pid,
 	       (int)json_integer_value(json_object_get(row, "memory_mb")),
 	       (int)json_integer_value(json_object_get(row, "vcpus")), cli_text(row, "state"), uptime);
-	json_array_foreach(vifs, i, vif) printf(" %s@%s", cli_text(vif, "name"), cli_text(vif, "bridge"));
+	for (size_t i = 0; i < json_array_size(vifs); i++) {
+		const json_t *vif = json_array_get(vifs, i);
+		printf(" %s@%s", cli_text(vif, "name"), cli_text(vif, "bridge"));
+	}
 	printf("\n");
 }
 
@@ -96,8 +98,6 @@ int cmd_list(int argc, char **argv)
 		{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
 	struct hv_err err;
 	bool json = false;
-	json_t *row;
-	size_t i;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) == 'j')
@@ -120,7 +120,8 @@ int cmd_list(int argc, char **argv)
 	} else {
 		printf("%-20s %-6s %7s %6s %5s %-9s %9s  %s\n", "Name", "By", "Pid", "Mem", "VCPUs", "State", "Uptime",
 		       "Vifs");
-		json_array_foreach(rows, i, row) print_row(row);
+		for (size_t i = 0; i < json_array_size(rows); i++)
+			print_row(json_array_get(rows, i));
 	}
 	json_decref(rows);
 	if (!json && guest_xl_here()) {

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which hypervisor is chosen, and with what command line a guest is started. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "hypervisor/launch.h"
+
+/* A directory that stands for $PATH, with programs that exist and nothing more, and a file that stands for images. */
+struct place {
+	char dir[64], file[96], path[4096];
+	struct hv_guest guest;
+};
+
+static void make_file(const char *path, mode_t mode)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fclose(f);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+static void install(const struct place *p, const char *program)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%s", p->dir, program);
+	make_file(path, 0755);
+}
+
+static int setup(void **state)
+{
+	struct place *p = calloc(1, sizeof(*p));
+
+	strcpy(p->dir, "/tmp/xbar-launch.XXXXXX");
+	assert_non_null(mkdtemp(p->dir));
+	snprintf(p->file, sizeof(p->file), "%s/image", p->dir);
+	make_file(p->file, 0644);
+	snprintf(p->path, sizeof(p->path), "%s", getenv("PATH"));
+	setenv("PATH", p->dir, 1);
+	unsetenv("XBAR_HYPERVISOR");
+	unsetenv("XBAR_UML");
+	setenv("XBAR_ACCEL", "tcg", 1);
+	p->guest = (struct hv_guest){.path = (char *)"g.cfg",
+				     .name = (char *)"g",
+				     .vcpus = 1,
+				     .memory_mb = 64,
+				     .kernel = p->file,
+				     .ramdisk = p->file,
+				     .on_reboot = HV_ON_RESTART};
+	*state = p;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	static const char *const made[] = {"image", "linux.uml", "qemu-system-x86_64"};
+	struct place *p = *state;
+	char path[160];
+
+	for (size_t i = 0; i < sizeof(made) / sizeof(*made); i++) {
+		snprintf(path, sizeof(path), "%s/%s", p->dir, made[i]);
+		unlink(path);
+	}
+	assert_int_equal(rmdir(p->dir), 0);
+	setenv("PATH", p->path, 1);
+	free(p);
+	return 0;
+}
+
+static const char *chosen(const char *wanted)
+{
+	const struct hv_launcher *launcher;
+	struct hv_why why;
+	struct hv_err err;
+
+	return hv_launcher_choose(wanted, &launcher, &why, &err) ? NULL : launcher->name;
+}
+
+/* Is `word` in the vector, and where `next` is given, followed by it? */
+static bool has(const struct hv_argv *argv, const char *word, const char *next)
+{
+	for (size_t i = 0; i < argv->n; i++)
+		if (!strcmp(argv->v[i], word) && (!next || (argv->v[i + 1] && !strcmp(argv->v[i + 1], next))))
+			return true;
+	return false;
+}
+
+static const struct hv_launch_vif two_vifs[] = {
+	{.socket = "/run/x/g.0.sock", .mac = {0, 0x16, 0x3e, 1, 2, 3}, .queues = 1},
+	{.socket = "/run/x/g.1.sock", .mac = {0, 0x16, 0x3e, 1, 2, 4}, .mtu = 9000, .queues = 1},
+};
+
+static void qemu_with_kvm_comes_before_uml_and_uml_before_qemu_without(void **state)
+{
+	struct place *p = *state;
+
+	assert_null(chosen(NULL));
+	install(p, "qemu-system-x86_64");
+	assert_string_equal(chosen(NULL), "qemu");
+	install(p, "linux.uml");
+	assert_string_equal(chosen(NULL), "uml");
+	setenv("XBAR_ACCEL", "kvm", 1);
+	assert_string_equal(chosen(NULL), "qemu");
+}
+
+static void a_wish_overrules_the_choice_and_is_refused_where_it_cannot_be(void **state)
+{
+	struct place *p = *state;
+
+	install(p, "qemu-system-x86_64");
+	install(p, "linux.uml");
+	setenv("XBAR_HYPERVISOR", "qemu", 1);
+	assert_string_equal(chosen(NULL), "qemu");
+	assert_string_equal(chosen("uml"), "uml");
+	assert_null(chosen("vmware"));
+	setenv("XBAR_HYPERVISOR", "vmware", 1);
+	assert_null(chosen(NULL));
+}
+
+static void names_that_could_leave_the_directory_are_refused(void **state)
+{
+	static const char *const bad[] = {"", ".", "..", "a/b", "-x", ".x", "a b", "a\n", "\xc3\xa9"};
+	char longest[HV_LAUNCH_NAME_MAX + 2];
+	struct hv_err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_int_equal(hv_launch_check_name(bad[i], &err), -EINVAL);
+	memset(longest, 'a', sizeof(longest));
+	longest[HV_LAUNCH_NAME_MAX + 1] = '\0';
+	assert_int_equal(hv_launch_check_name(longest, &err), -EINVAL);
+	longest[HV_LAUNCH_NAME_MAX] = '\0';
+	assert_int_equal(hv_launch_check_name(longest, &err), 0);
+	assert_int_equal(hv_launch_check_name("web-1.example_2+a", &err), 0);
+}
+
+static void uml_gets_its_vifs_in_order_with_mac_and_mtu(void **state)
+{
+	struct place *p = *state;
+	struct hv_launch launch = {.guest = &p->guest, .dir = "/run/x", .vif = two_vifs, .nvif = 2};
+	struct hv_argv argv = {0};
+	struct hv_err err;
+	char ramdisk[128];
+
+	install(p, "linux.uml");
+	p->guest.cmdline = (char *)"quiet  console=hvc0";
+	assert_int_equal(hv_launch_uml.argv(&launch, &argv, &err), 0);
+	snprintf(ramdisk, sizeof(ramdisk), "initrd=%s", p->file);
+	assert_true(has(&argv, "mem=64M", NULL));
+	assert_true(has(&argv, ramdisk, NULL));
+	assert_true(has(&argv, "virtio_uml.device=/run/x/g.0.sock:1", "xbar.eth0=00:16:3e:01:02:03,1500"));
+	assert_true(has(&argv, "virtio_uml.device=/run/x/g.1.sock:1", "xbar.eth1=00:16:3e:01:02:04,9000"));
+	/* What suits Xen comes first, so that the last console named is the one that there is. */
+	assert_true(has(&argv, "quiet", "console=hvc0"));
+	assert_string_equal(argv.v[argv.n - 1], "console=tty0");
+	hv_argv_fini(&argv);
+}
+
+static void uml_refuses_what_its_command_line_cannot_carry(void **state)
+{
+	static const struct hv_launch_vif colon = {.socket = "/run/a:b", .queues = 1};
+	static const struct hv_launch_vif blank = {.socket = "/run/a b", .queues = 1};
+	struct place *p = *state;
+	struct hv_launch launch = {.guest = &p->guest, .dir = "/run/x", .vif = &colon, .nvif = 1};
+	struct hv_argv argv = {0};
+	struct hv_err err;
+	char words[3000];
+
+	install(p, "linux.uml");
+	assert_int_equal(hv_launch_uml.argv(&launch, &argv, &err), -EINVAL);
+	hv_argv_fini(&argv);
+	launch.vif = &blank;
+	assert_int_equal(hv_launch_uml.argv(&launch, &argv, &err), -EINVAL);
+	hv_argv_fini(&argv);
+	launch.nvif = 0;
+	memset(words, 'w', sizeof(words));
+	words[sizeof(words) - 1] = '\0';
+	p->guest.cmdline = words;
+	assert_int_equal(hv_launch_uml.argv(&launch, &argv, &err), -E2BIG);
+	hv_argv_fini(&argv);
+}
+
+static void a_guest_that_cannot_boot_is_refused_before_anything_is_made(void **state)
+{
+	struct place *p = *state;
+	struct hv_argv notes = {0};
+	struct hv_err err;
+
+	p->guest.ramdisk = NULL;
+	assert_int_equal(hv_launch_uml.check(&p->guest, &notes, &err), -EINVAL);
+	p->guest.ramdisk = (char *)"/nonexistent/image";
+	assert_int_equal(hv_launch_uml.check(&p->guest, &notes, &err), -ENOENT);
+	assert_int_equal(hv_launch_qemu.check(&p->guest, &notes, &err), -ENOENT);
+	p->guest.kernel = NULL;
+	assert_int_equal(hv_launch_qemu.check(&p->guest, &notes, &err), -EINVAL);
+	p->guest.kernel = p->guest.ramdisk = p->file;
+	p->guest.ndisk = 1;
+	assert_int_equal(hv_launch_uml.check(&p->guest, &notes, &err), -ENOTSUP);
+	assert_int_equal(hv_launch_qemu.check(&p->guest, &notes, &err), -ENOTSUP);
+	assert_int_equal(notes.n, 0);
+}
+
+static void qemu_listens_and_shares_its_memory(void **state)
+{
+	struct place *p = *state;
+	struct hv_launch launch = {.guest = &p->guest, .dir = "/run/x", .vif = two_vifs, .nvif = 2};
+	struct hv_argv argv = {0};
+	struct hv_err err;
+
+	install(p, "qemu-system-x86_64");
+	assert_int_equal(hv_launch_qemu.argv(&launch, &argv, &err), 0);
+	assert_true(has(&argv, "-object", "memory-backend-memfd,id=memory,size=64M,share=on"));
+	assert_true(has(&argv, "-chardev", "socket,id=vhost0,path=/run/x/g.0.sock,server=on,wait=off"));
+	assert_true(has(&argv, "-netdev", "vhost-user,id=net1,chardev=vhost1,queues=1"));
+	assert_true(has(&argv, "-device", "virtio-net-pci,netdev=net0,mac=00:16:3e:01:02:03,vectors=0"));
+	assert_true(has(&argv, "-device", "virtio-net-pci,netdev=net1,mac=00:16:3e:01:02:04,vectors=0,host_mtu=9000"));
+	assert_true(has(&argv, "-accel", "tcg,thread=multi"));
+	assert_false(has(&argv, "-no-reboot", NULL));
+	hv_argv_fini(&argv);
+
+	setenv("XBAR_ACCEL", "kvm", 1);
+	p->guest.on_reboot = HV_ON_DESTROY;
+	assert_int_equal(hv_launch_qemu.argv(&launch, &argv, &err), 0);
+	assert_true(has(&argv, "-accel", "kvm"));
+	assert_true(has(&argv, "-device", "virtio-net-pci,netdev=net0,mac=00:16:3e:01:02:03"));
+	assert_true(has(&argv, "-no-reboot", NULL));
+	hv_argv_fini(&argv);
+}
+
+static void qemu_takes_a_path_with_a_comma(void **state)
+{
+	static const struct hv_launch_vif vif = {.socket = "/run/a,b", .queues = 1};
+	struct place *p = *state;
+	struct hv_launch launch = {.guest = &p->guest, .dir = "/run/x", .vif = &vif, .nvif = 1};
+	struct hv_argv argv = {0};
+	struct hv_err err;
+
+	install(p, "qemu-system-x86_64");
+	assert_int_equal(hv_launch_qemu.argv(&launch, &argv, &err), 0);
+	assert_true(has(&argv, "-chardev", "socket,id=vhost0,path=/run/a,,b,server=on,wait=off"));
+	hv_argv_fini(&argv);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(qemu_with_kvm_comes_before_uml_and_uml_before_qemu_without),
+		T(a_wish_overrules_the_choice_and_is_refused_where_it_cannot_be),
+		T(names_that_could_leave_the_directory_are_refused),
+		T(uml_gets_its_vifs_in_order_with_mac_and_mtu),
+		T(uml_refuses_what_its_command_line_cannot_carry),
+		T(a_guest_that_cannot_boot_is_refused_before_anything_is_made),
+		T(qemu_listens_and_shares_its_memory),
+		T(qemu_takes_a_path_with_a_comma),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
