@@ -10,7 +10,7 @@ SAN        ?=
 
 PKGS_BUILD := gcc make pkg-config libc6-dev libdpdk-dev libnl-3-dev libnl-route-3-dev libmnl-dev libpcap-dev \
 	libevent-dev libjansson-dev liburcu-dev libcmocka-dev
-PKGS_RUN   := iproute2 ethtool iputils-ping user-mode-linux busybox-static iperf3 cpio
+PKGS_RUN   := iproute2 procps kmod ethtool iputils-ping user-mode-linux busybox-static iperf3 cpio
 PKGS_TEST  := python3-scapy python3-pytest qemu-system-x86 linux-image-amd64 bridge-utils shellcheck cppcheck \
 	clang-format
 

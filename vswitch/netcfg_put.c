@@ -110,7 +110,15 @@ static const struct nlmsghdr *find_addr(const struct netcfg_list *list, const st
 	return NULL;
 }
 
-/* The kernel lists addresses of one scope newest first: from last to first, their order comes out as it was. */
+static bool is_tentative(const struct nlmsghdr *nlh)
+{
+	return ((const struct ifaddrmsg *)nlmsg_data(nlh))->ifa_flags & IFA_F_TENTATIVE;
+}
+
+/*
+ * The kernel lists addresses of one scope newest first: from last to first, their order comes out as it was. One whose
+ * duplicate address detection has begun, as on a netdev that was set up just now, is given anew and without.
+ */
 static int put_ipv6(const struct put *put)
 {
 	const struct nlmsghdr *nlh;
@@ -128,7 +136,8 @@ static int put_ipv6(const struct put *put)
 		if (netcfg_msg_family(nlh) != AF_INET6)
 			continue;
 		const struct nlmsghdr *have = find_addr(&put->now->addrs, nlh);
-		if (have && (!put->exact || netcfg_msg_same(nlh, &put->snap->link, have, put->to)))
+		if (have && !is_tentative(have) &&
+		    (!put->exact || netcfg_msg_same(nlh, &put->snap->link, have, put->to)))
 			continue;
 		r = have ? del(put->nc, have, put->to, put->to) : 0;
 		if (!r)
@@ -150,7 +159,7 @@ static bool any_tentative(const struct put *put)
 	if (netcfg_snap_take(put->nc, put->to->name, &now, &ignored))
 		return false;
 	for (unsigned i = 0; (nlh = next_of(&now->addrs, AF_INET6, &i));)
-		tentative |= ((const struct ifaddrmsg *)nlmsg_data(nlh))->ifa_flags & IFA_F_TENTATIVE;
+		tentative |= is_tentative(nlh);
 	netcfg_snap_free(now);
 	return tentative;
 }

@@ -113,6 +113,7 @@ def test_all_that_the_netdev_had_is_on_the_bridge_and_comes_back_as_it_was(scene
     said = scene.net("start", "netdev=eth0", "bridge=xenbr0", f"rename={rename}").stdout
     assert "xenbr0 has the place of eth0: 192.0.2.10/24" in said and "interrupted for" in said
 
+    assert "tentative" not in scene.host.run("ip", "-6", "addr", "show", "dev", "xenbr0").stdout
     assert addresses(scene.host, uplink) == []
     assert addresses(scene.host, "xenbr0") == [
         a["local"] + f"/{a['prefixlen']}"
