@@ -166,6 +166,7 @@ static void ethdev_close(struct vif_port *base)
 		epoll_ctl(base->epfd[0], EPOLL_CTL_DEL, port->wait_fd, NULL);
 		close(port->wait_fd);
 	}
+	rte_eth_promiscuous_disable(port->dev); /* a kernel netdev keeps the flag otherwise */
 	rte_eth_dev_stop(port->dev);
 	rte_eth_dev_close(port->dev);
 	detach(port);
