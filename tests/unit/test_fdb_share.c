@@ -32,12 +32,9 @@ static void port_with_a_million_addresses_evicts_no_neighbour(void **state)
 			assert_int_equal(fdb_lookup(fdb, key_of(1, port << 8 | host), 300), port);
 	}
 	assert_true(stats_of(fdb).refused > 0);
-	/* And newcomers still find room, but for the rare one whose two buckets are full of others' live entries. */
-	unsigned learned = 0;
-
+	/* And newcomers still find room. */
 	for (uint32_t host = 0; host < 128; host++)
-		learned += fdb_learn(fdb, key_of(1, 0x1000 | host), 9, 300);
-	assert_in_range(learned, 126, 128);
+		assert_true(fdb_learn(fdb, key_of(1, 0x1000 | host), 9, 300));
 	fdb_free(fdb);
 }
 
