@@ -207,7 +207,7 @@ static unsigned list_sockets(int family, uint64_t *cookie, int *fds)
 
 /*
  * The socket that the driver has opened for itself, the one that poll(2) tells of frames for: one of `family` that is
- * not among the `nbefore` there were before, and receives (an AF_PACKET driver's sockets all do). A duplicate, or -1.
+ * not among the `nbefore` that there were before. A duplicate, or -1.
  */
 static int find_socket(int family, const uint64_t *before, unsigned nbefore)
 {

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "jsonfile.h"
 #include "names.h"
 #include "netrec.h"
 
@@ -76,38 +77,12 @@ int netrec_load(const char *rundir, const char *bridge, struct netrec *rec, stru
 	return 0;
 }
 
-static int sync_dir(const char *dir)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	int r = fsync(fd) && errno != EINVAL ? -errno : 0; /* EINVAL: a file system without directory sync */
-	close(fd);
-	return r;
-}
-
-static int write_file(const json_t *json, const char *path)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	errno = 0;
-	int r = json_dumpfd(json, fd, JSON_INDENT(1)) ? (errno ? -errno : -EIO) : 0;
-	if (!r && fsync(fd))
-		r = -errno;
-	if (close(fd) && !r)
-		r = -errno;
-	return r;
-}
-
 int netrec_save(const char *rundir, const struct netrec *rec, struct sw_err *err)
 {
-	char dir[PATH_MAX], path[PATH_MAX], tmp[PATH_MAX];
+	char dir[PATH_MAX], path[PATH_MAX];
 
 	snprintf(dir, sizeof(dir), "%s/net", rundir);
 	path_of(path, rundir, rec->bridge);
-	if (snprintf(tmp, sizeof(tmp), "%s~", path) >= (int)sizeof(tmp))
-		return sw_fail(err, -ENAMETOOLONG, "%s is too long a path", path);
 	json_t *snap = netcfg_snap_to_json(rec->snap);
 	json_t *json =
 		json_pack("{s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:o}", "version", VERSION, "bridge", rec->bridge,
@@ -115,15 +90,10 @@ int netrec_save(const char *rundir, const struct netrec *rec, struct sw_err *err
 			  rec->had_bridge, "had_host", rec->had_host, "done", rec->done, "snapshot", snap);
 	if (!json)
 		return sw_fail(err, -ENOMEM, "no memory to write %s", path);
-	int r = mkdir(dir, 0700) && errno != EEXIST ? -errno : 0;
-	if (!r)
-		r = write_file(json, tmp);
-	if (!r && rename(tmp, path))
-		r = -errno;
-	if (!r)
-		r = sync_dir(dir);
+	int r = mkdir(dir, 0700) && errno != EEXIST ? sw_fail(err, -errno, "cannot make %s: %s", dir, strerror(errno))
+						    : jsonfile_save(json, path, err);
 	json_decref(json);
-	return r ? sw_fail(err, r, "cannot write %s: %s", path, strerror(-r)) : 0;
+	return r;
 }
 
 int netrec_remove(const char *rundir, const struct netrec *rec, struct sw_err *err)
