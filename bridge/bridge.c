@@ -14,6 +14,7 @@
 #define MAC_MASK 0xffffffffffffull
 #define GROUP_BIT (1ull << 40)
 #define RESERVED_PREFIX (0x0180c2000000ull >> 4) /* IEEE 802.1D-2004, table 7-10 */
+#define HASH_AHEAD 32 /* frames; the worker's bursts have no more */
 #define KEY_NONE UINT64_MAX /* on bridge 0xffff, which is none: no frame's key */
 
 /* Members of bridge b, in ascending order: member[first[b]] up to before member[first[b + 1]]. */
@@ -171,17 +172,26 @@ static uint64_t load_src(const uint8_t *hdr)
 	return be64toh(bytes) & MAC_MASK;
 }
 
-/*
- * Start loading what the frames' look-ups will read: a burst from many addresses waits for memory once, not per frame.
- */
-static __attribute__((noinline)) void prefetch_burst(const struct fdb *fdb, uint64_t domain,
-						     const struct br_frame *frames, unsigned n)
+struct hashes { /* of the addresses of a few frames, from `from` up to before `to` */
+	unsigned from, to;
+	uint64_t src[HASH_AHEAD], dst[HASH_AHEAD];
+};
+
+/* Hash what is to be looked up next, and start loading it: frames from many addresses wait for memory once together. */
+static __attribute__((noinline)) void hash_ahead(const struct fdb *fdb, uint64_t domain, const struct br_frame *frames,
+						 unsigned from, unsigned n, struct hashes *h)
 {
-	for (unsigned i = 0; i < n; i++) {
-		if (frames[i].hdr_len < ETH_HDR_LEN)
+	h->from = from;
+	h->to = n - from < HASH_AHEAD ? n : from + HASH_AHEAD;
+	for (unsigned i = 0; i < h->to - from; i++) {
+		const struct br_frame *frame = &frames[from + i];
+
+		if (frame->hdr_len < ETH_HDR_LEN)
 			continue;
-		fdb_prefetch(fdb, domain | load_src(frames[i].hdr));
-		fdb_prefetch(fdb, domain | load_dst(frames[i].hdr));
+		h->src[i] = fdb_hash(fdb, domain | load_src(frame->hdr));
+		fdb_prefetch(fdb, h->src[i]);
+		h->dst[i] = fdb_hash(fdb, domain | load_dst(frame->hdr));
+		fdb_prefetch(fdb, h->dst[i]);
 	}
 }
 
@@ -200,12 +210,15 @@ void br_decide(const struct br_conf *conf, struct fdb *fdb, struct br_memo *memo
 	const struct br_verdict flood = decide_flood(conf, bridge, in);
 	/* Read before any look-up whose answer is remembered under it. */
 	uint32_t epoch = fdb_epoch(fdb);
+	struct fdb_scope scope = fdb_scope(fdb, bridge, now);
 	bool remembers = memo->second == now && memo->epoch == epoch && memo->port == in;
 	uint64_t known_src = remembers && memo->src_key ? memo->src_key : KEY_NONE;
 	uint64_t known_dst = remembers && memo->dst_key ? memo->dst_key : KEY_NONE;
 	uint16_t dst_port = memo->dst_port;
 	struct br_verdict dst_verdict = decide_known(conf, in, dst_port, flood);
-	bool prefetched = false;
+	struct hashes h;
+
+	h.to = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		if (__builtin_expect(frames[i].hdr_len < ETH_HDR_LEN, 0)) {
@@ -215,37 +228,40 @@ void br_decide(const struct br_conf *conf, struct fdb *fdb, struct br_memo *memo
 		uint64_t src = domain | load_src(frames[i].hdr);
 		uint64_t dst = domain | load_dst(frames[i].hdr);
 
-		if (__builtin_expect((src != known_src || dst != known_dst) && !prefetched, 0)) {
-			prefetch_burst(fdb, domain, frames + i, n - i);
-			prefetched = true;
+		if (src == known_src && dst == known_dst) {
+			out[i] = dst_verdict;
+			continue;
 		}
+		if (i >= h.to)
+			hash_ahead(fdb, domain, frames, i, n, &h);
 
 		if (src != known_src) {
 			if ((src & GROUP_BIT) || src == domain) {
 				out[i] = drop(BR_DROP_SRC_INVALID);
 				continue;
 			}
-			if (fdb_fresh(fdb, src, in, now) || fdb_learn(fdb, src, in, now))
+			if (fdb_scope_fresh(fdb, &scope, src, h.src[i - h.from], in) || fdb_learn(fdb, src, in, now))
 				known_src = src;
 			/* A move, ours or another worker's, or a flush: what was known may be wrong. */
 			uint32_t epoch_now = fdb_epoch(fdb);
 
-			if (epoch_now != epoch) {
+			if (__builtin_expect(epoch_now != epoch, 0)) {
 				epoch = epoch_now;
+				scope = fdb_scope(fdb, bridge, now);
 				known_src = KEY_NONE;
 				known_dst = KEY_NONE;
 			}
+			if (dst == known_dst) {
+				out[i] = dst_verdict;
+				continue;
+			}
 		}
 
-		if (dst == known_dst) {
-			out[i] = dst_verdict;
-			continue;
-		}
-		if (dst & GROUP_BIT) {
+		if (__builtin_expect((dst & GROUP_BIT) || dst == domain, 0)) {
 			out[i] = (dst & MAC_MASK) >> 4 == RESERVED_PREFIX ? drop(BR_DROP_RESERVED) : flood;
 			continue;
 		}
-		int port = fdb_get(fdb, dst, now);
+		int port = fdb_scope_get(fdb, &scope, dst, h.dst[i - h.from]);
 
 		if (port < 0) {
 			out[i] = flood;

@@ -110,7 +110,11 @@ void fdb_free(struct fdb *fdb)
 
 int fdb_lookup(const struct fdb *fdb, uint64_t key, uint32_t now)
 {
-	return fdb_get(fdb, key, now);
+	if (!key || key >> 48 >= FDB_BRIDGE_MAX)
+		return -1;
+	struct fdb_scope scope = fdb_scope(fdb, key >> 48, now);
+
+	return fdb_scope_get(fdb, &scope, key, fdb_hash(fdb, key));
 }
 
 uint32_t fdb_epoch(const struct fdb *fdb)

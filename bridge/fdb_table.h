@@ -123,9 +123,9 @@ static inline struct fdb_bucket *fdb_bucket_second(const struct fdb *fdb, uint64
  * Start loading what a look-up of `key` reads first. The second bucket is left alone: few entries are there, about one
  * in ten of a table a quarter full.
  */
-static inline void fdb_prefetch(const struct fdb *fdb, uint64_t key)
+static inline void fdb_prefetch(const struct fdb *fdb, uint64_t hash)
 {
-	__builtin_prefetch(fdb_bucket_first(fdb, fdb_hash(fdb, key)));
+	__builtin_prefetch(fdb_bucket_first(fdb, hash));
 	/* To gcc a function that only prefetches has no effect: it would remove the calls of it. */
 	__asm__ volatile("");
 }
@@ -185,9 +185,8 @@ static inline void fdb_slot_clear(struct fdb_slot *slot)
 }
 
 /* The value of `key` (not 0), live or dead, or 0. */
-static inline uint64_t fdb_find(const struct fdb *fdb, uint64_t key)
+static inline uint64_t fdb_find(const struct fdb *fdb, uint64_t key, uint64_t hash)
 {
-	uint64_t hash = fdb_hash(fdb, key);
 	const struct fdb_bucket *bucket = fdb_bucket_first(fdb, hash);
 	unsigned match = fdb_bucket_match(bucket, key);
 
@@ -221,25 +220,52 @@ static inline bool fdb_value_live(const struct fdb *fdb, uint64_t key, uint64_t 
 	return fdb_value_kept(fdb, key, value) && !fdb_value_expired(fdb, key, value, now);
 }
 
-/* fdb_lookup(), inline. */
-static inline int fdb_get(const struct fdb *fdb, uint64_t key, uint32_t now)
-{
-	uint64_t value = key ? fdb_find(fdb, key) : 0;
+/* ---- look-ups ---------------------------------------------------------------------------------------------------- */
 
-	return value && fdb_value_live(fdb, key, value, now) ? fdb_value_port(value) : -1;
+/*
+ * What all look-ups on one bridge share for a while. Who keeps one looks at fdb_epoch() first, and takes another when
+ * that has changed.
+ */
+struct fdb_scope {
+	uint32_t bridge_gen;
+	uint16_t dead_at, stale_at; /* fdb_value_aged() of who is dead, and of who is to be stamped again */
+	uint32_t now;
+};
+
+static inline struct fdb_scope fdb_scope(const struct fdb *fdb, uint16_t bridge, uint32_t now)
+{
+	uint32_t word = atomic_load_explicit(&fdb->bridge[bridge], memory_order_relaxed);
+	uint16_t dead_at = word;
+	/* an eighth of the ageing time; where that is 0 nothing is live */
+	uint16_t stale_at = dead_at ? FDB_SKEW + (dead_at - FDB_SKEW - 1) / 8 + 1 : 0;
+
+	return (struct fdb_scope){word >> 16, dead_at, stale_at, now};
+}
+
+/* Whether `value`, found for a key of the scope's bridge, is kept, and not `limit` old yet. */
+static inline bool fdb_scope_holds(const struct fdb *fdb, const struct fdb_scope *scope, uint64_t value, uint16_t limit)
+{
+	uint64_t port = atomic_load_explicit(&fdb->port[fdb_value_port(value)], memory_order_relaxed);
+	uint32_t gens = (uint32_t)(port >> 32) << 12 | scope->bridge_gen; /* GEN_WRAPPING makes it match no entry */
+
+	return gens == (value >> 28 & 0xffffff) && fdb_value_aged(value, scope->now) < limit;
+}
+
+/* The live port behind `key`, which is not 0, is of the scope's bridge and hashes to `hash`; or -1. */
+static inline int fdb_scope_get(const struct fdb *fdb, const struct fdb_scope *scope, uint64_t key, uint64_t hash)
+{
+	uint64_t value = fdb_find(fdb, key, hash);
+
+	return value && fdb_scope_holds(fdb, scope, value, scope->dead_at) ? fdb_value_port(value) : -1;
 }
 
 /* Whether fdb_learn() would find nothing to write: live, on `port`, and stamped within the last eighth of its life. */
-static inline bool fdb_fresh(const struct fdb *fdb, uint64_t key, uint16_t port, uint32_t now)
+static inline bool fdb_scope_fresh(const struct fdb *fdb, const struct fdb_scope *scope, uint64_t key, uint64_t hash,
+				   uint16_t port)
 {
-	uint64_t value = fdb_find(fdb, key);
+	uint64_t value = fdb_find(fdb, key, hash);
 
-	if (!value || fdb_value_port(value) != port || !fdb_value_live(fdb, key, value, now))
-		return false;
-	uint16_t dead_at = atomic_load_explicit(&fdb->bridge[key >> 48], memory_order_relaxed);
-	int ageing = dead_at - FDB_SKEW - 1;
-
-	return fdb_value_aged(value, now) <= FDB_SKEW + ageing / 8;
+	return value && fdb_value_port(value) == port && fdb_scope_holds(fdb, scope, value, scope->stale_at);
 }
 
 #endif
