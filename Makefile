@@ -9,10 +9,12 @@ CC         := gcc
 SAN        ?=
 
 PKGS_BUILD := gcc make pkg-config libc6-dev libdpdk-dev libnl-3-dev libnl-route-3-dev libmnl-dev libpcap-dev \
-	libevent-dev libjansson-dev liburcu-dev libcmocka-dev
+	libevent-dev libjansson-dev liburcu-dev libcmocka-dev libxen-dev
 PKGS_RUN   := iproute2 procps kmod ethtool iputils-ping user-mode-linux busybox-static iperf3 cpio
 PKGS_TEST  := python3-scapy python3-pytest qemu-system-x86 linux-image-amd64 bridge-utils shellcheck cppcheck \
-	clang-format
+	clang-format strace
+
+PKGS_BENCH := python3 gnuplot-nox openvswitch-switch-dpdk user-mode-linux busybox-static iperf3
 
 CFLAGS    ?= -O3 -g
 WARN     := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Werror
@@ -28,7 +30,7 @@ DAEMON_SRC := $(filter-out vswitch/main.c,$(wildcard vswitch/*.c))
 TOOL_SRC   := $(wildcard vswitch/tool/*.c)
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
-DAEMON_LIBS = $(DPDK_LIBS) -lnl-route-3 -lnl-3 -lmnl -levent_core -ljansson -lurcu-qsbr -lpthread
+DAEMON_LIBS = $(DPDK_LIBS) -lnl-route-3 -lnl-3 -lmnl -levent_core -ljansson -lurcu-qsbr -lxengnttab -lxenevtchn -lxenstore -lpthread
 TOOL_LIBS   = -ljansson -lutil
 # V=1 shows the commands.
 Q = $(if $(V),,@)
@@ -41,7 +43,7 @@ all: $(B)/xbard $(B)/xbar
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter vif/% vswitch/%,$<),$(DPDK_CFLAGS)) -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter vif/% vswitch/% bench/peer_%,$<),$(DPDK_CFLAGS)) -c -o $@ $<
 
 $(B)/libbridge.a: $(call obj,$(BRIDGE_SRC))
 $(B)/libvif.a: $(call obj,$(VIF_SRC))
@@ -68,6 +70,12 @@ FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(PARTS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SAN) -o $@ $^ $(DAEMON_LIBS) -lcmocka
+# A real xenstored runs without Xen with this preloaded.
+$(B)/tests/unit/test_xenback: | $(B)/tests/xen/no_hypervisor.so
+$(B)/tests/xen/%.so: tests/xen/%.c
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(filter-out -Wmissing-prototypes,$(WARN)) $(CPPFLAGS) -shared -fPIC -o $@ $<
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libhv.a $(B)/libvif.a $(B)/libbridge.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SAN) -o $@ $^
@@ -105,12 +113,33 @@ deps-test: PKGS = $(PKGS_TEST)
 deps-build deps-run deps-test:
 	@scripts/dev/deps $(PKGS)
 
+# ---- the benchmark ---------------------------------------------------------------------------------------------------
+# make bench [QUICK=1] [BENCH='--frames 64,tso --peers xbar,ovs']; see bench/run --help
+
+BENCH_PROGRAMS := $(addprefix $(B)/bench/,generate peer_floor peer_twocopy)
+$(B)/bench/generate: $(addprefix $(B)/bench/,generate.o traffic.o frame.o guest.o frontend.o probe.o)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SAN) -o $@ $^ -lpthread
+$(B)/bench/peer_%: $(B)/bench/peer_%.o $(PARTS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(SAN) -o $@ $^ $(DAEMON_LIBS)
+
+.PHONY: bench deps-bench
+bench: deps-build deps-bench
+	$(MAKE) --no-print-directory all $(BENCH_PROGRAMS)
+	bench/run --build $(B) $(if $(QUICK),--quick) $(BENCH)
+
+deps-bench: PKGS = $(PKGS_BENCH)
+deps-bench: # no daemon of these packages is to be started (invoke-rc.d(8)): the benchmark starts its own
+	@RUNLEVEL=1 scripts/dev/deps $(PKGS)
+
 # ---- install ---------------------------------------------------------------------------------------------------------
 
 LIBDIR := $(PREFIX)/lib/xbar
 .PHONY: install uninstall
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBDIR)/scripts $(DESTDIR)$(SYSCONFDIR)/xbar \
+		$(DESTDIR)$(SYSCONFDIR)/modprobe.d \
 		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/lib/systemd/system \
 		$(DESTDIR)$(PREFIX)/share/doc/xbar/examples
@@ -119,17 +148,19 @@ install: all
 	install -m 755 scripts/brctl $(DESTDIR)$(LIBDIR)/brctl
 	for f in xbar.conf xend-config.sxp; do \
 		test -e $(DESTDIR)$(SYSCONFDIR)/xbar/$$f || install -m 644 conf/$$f $(DESTDIR)$(SYSCONFDIR)/xbar/$$f; done
+	install -m 644 conf/xbar-xen.conf $(DESTDIR)$(SYSCONFDIR)/modprobe.d/
 	install -m 644 conf/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	install -m 644 conf/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 conf/completion/xbar $(DESTDIR)$(PREFIX)/share/bash-completion/completions/xbar
 	sed 's|@PREFIX@|$(PREFIX)|g' conf/xbard.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/xbard.service
 	install -m 644 conf/guests/* $(DESTDIR)$(PREFIX)/share/doc/xbar/examples/
 
-# Configuration stays.
+# Configuration stays, but for what keeps the kernel from serving Xen guests itself.
 uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/sbin/xbard $(DESTDIR)$(PREFIX)/sbin/xbar $(DESTDIR)$(LIBDIR) \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/xbar $(DESTDIR)$(PREFIX)/share/doc/xbar \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/xbard.service \
+		$(DESTDIR)$(SYSCONFDIR)/modprobe.d/xbar-xen.conf \
 		$(addprefix $(DESTDIR)$(PREFIX)/share/man/man8/,$(notdir $(wildcard conf/man/*.8))) \
 		$(addprefix $(DESTDIR)$(PREFIX)/share/man/man5/,$(notdir $(wildcard conf/man/*.5)))
 
@@ -145,6 +176,7 @@ help:
 	@echo 'make check      unit, golden and corpus tests: under a minute, no root'
 	@echo 'make check-san  the same with the address and undefined-behaviour sanitizers'
 	@echo 'make lint       formatting, cppcheck, shellcheck, include directions'
+	@echo 'make bench      inter-guest throughput against other switches (root); QUICK=1 takes two minutes'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local SYSCONFDIR=/etc'
 	@echo 'make uninstall  the way back; configuration stays'
 	@echo 'make clean      remove build/'

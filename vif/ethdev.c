@@ -21,6 +21,7 @@
 #include <rte_spinlock.h>
 
 #include "copy.h"
+#include "grant.h"
 
 #define RX_RING 512
 #define TX_RING 512
@@ -58,7 +59,7 @@ static void describe(const struct rte_mbuf *m, struct vif_burst *burst, struct v
 		copy_snap(snap + at, p, n);
 		at += n;
 		if (n < s->data_len && burst->nseg < VIF_SEGS)
-			burst->seg[burst->nseg++] = (struct vif_seg){p + n, s->data_len - n};
+			burst->seg[burst->nseg++] = (struct vif_seg){.va = p + n, .len = s->data_len - n};
 	}
 	f->seg = &burst->seg[first];
 	f->nseg = burst->nseg - first;
@@ -101,13 +102,34 @@ static void ethdev_release(struct vif_port *base, unsigned queue, const struct v
 		rte_pktmbuf_free((struct rte_mbuf *)burst->frame[i].cookie);
 }
 
+/* Make the copies that wait; mbufs whose bytes could not be had go. Returns how many are left. */
+static unsigned without_failed(struct vif_frame *const *frames, struct rte_mbuf **mbufs, const uint8_t *origin,
+			       unsigned n, uint64_t *bytes)
+{
+	uint32_t bad = grant_flush().bad_src;
+	unsigned left = 0;
+
+	for (unsigned k = 0; k < n; k++) {
+		if (!(bad & 1u << k)) {
+			mbufs[left++] = mbufs[k];
+			continue;
+		}
+		frames[origin[k]]->failed = true;
+		*bytes -= mbufs[k]->pkt_len;
+		rte_pktmbuf_free(mbufs[k]);
+	}
+	return left;
+}
+
 static unsigned ethdev_deliver(struct vif_port *base, unsigned queue, struct vif_frame *const *frames, unsigned n)
 {
 	struct ethdev_port *port = port_of(base);
 	struct vif_counters *count = vif_count(base);
 	struct rte_mbuf *mbufs[VIF_BURST];
+	uint8_t origin[VIF_BURST]; /* index of the frame that an mbuf was made of */
 	unsigned made = 0, sent, i;
 	uint64_t bytes = 0;
+	bool unmapped = false;
 
 	for (i = 0; i < n && made < VIF_BURST; i++) {
 		const struct vif_frame *f = frames[i];
@@ -126,16 +148,24 @@ static unsigned ethdev_deliver(struct vif_port *base, unsigned queue, struct vif
 		p = rte_pktmbuf_mtod(m, uint8_t *);
 		copy_snap(p, f->snap, f->snap_len);
 		p += f->snap_len;
+		if (__builtin_expect(vif_unmapped(f), 0))
+			unmapped = true;
 		for (unsigned s = 0; s < f->nseg; s++) {
-			memcpy(p, f->seg[s].va, f->seg[s].len);
+			if (__builtin_expect(f->seg[s].va != NULL, 1))
+				memcpy(p, f->seg[s].va, f->seg[s].len);
+			else
+				grant_copy_in(made, p, &f->grant[s], f->seg[s].len);
 			p += f->seg[s].len;
 		}
+		origin[made] = i;
 		m->data_len = m->pkt_len = f->len;
 		bytes += f->len;
 		if (f->len > count->tx_max)
 			count->tx_max = f->len;
 		mbufs[made++] = m;
 	}
+	if (unmapped)
+		made = without_failed(frames, mbufs, origin, made, &bytes);
 	if (base->shared)
 		rte_spinlock_lock(&port->tx_lock);
 	sent = rte_eth_tx_burst(port->dev, queue, mbufs, made);
@@ -234,6 +264,12 @@ static bool is_pci(const char *name)
 	       sscanf(name, "%x:%x.%x", &bus, &slot, &function) == 3;
 }
 
+/* Bytes of a frame in AF_PACKET's ring. */
+static int ring_frame(uint32_t mtu)
+{
+	return mtu > 1900 ? 16384 : 2048;
+}
+
 /* Set up device, queues and pool; start. */
 static int start(struct ethdev_port *port, char *why, size_t whylen)
 {
@@ -244,8 +280,10 @@ static int start(struct ethdev_port *port, char *why, size_t whylen)
 
 	port->room = (mtu < 1500 ? 1500 : mtu) + 14 + 8;
 	snprintf(pool, sizeof(pool), "uplink%u", port->base.id);
+	/* AF_PACKET wants buffers of the size of its ring's frames, whatever comes in them. */
+	int least = !strcmp(port->driver, "af_packet") ? ring_frame(mtu) : 2048;
 	port->pool = rte_pktmbuf_pool_create(
-		pool, MBUFS, 128, 0, RTE_PKTMBUF_HEADROOM + (port->room < 2048 ? 2048 : port->room), SOCKET_ID_ANY);
+		pool, MBUFS, 128, 0, RTE_PKTMBUF_HEADROOM + (port->room < least ? least : port->room), SOCKET_ID_ANY);
 	if (!port->pool) {
 		snprintf(why, whylen, "no memory for %d packet buffers: give xbard hugepages (sysctl vm.nr_hugepages)",
 			 MBUFS);
@@ -336,7 +374,7 @@ int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, str
 		if (!strcmp(driver, "af_packet"))
 			snprintf(args, sizeof(args),
 				 "iface=%s,qpairs=1,blocksz=%d,framesz=%d,framecnt=512,qdisc_bypass=1", opts->netdev,
-				 port->base.mtu > 1900 ? 65536 : 4096, port->base.mtu > 1900 ? 16384 : 2048);
+				 port->base.mtu > 1900 ? 65536 : 4096, ring_frame(port->base.mtu));
 		else
 			snprintf(args, sizeof(args), "iface=%s,start_queue=0,queue_count=1", opts->netdev);
 		err = rte_eal_hotplug_add("vdev", port->device, args);

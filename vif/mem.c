@@ -9,6 +9,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "grant.h"
+
 struct packet {
 	struct vif_offload off;
 	uint32_t len;
@@ -52,7 +54,7 @@ static unsigned mem_peek(struct vif_port *base, unsigned queue, struct vif_burst
 		f->snap_len = p->len < VIF_SNAP ? p->len : VIF_SNAP;
 		memcpy(f->snap, p->bytes, f->snap_len);
 		if (p->len > f->snap_len) {
-			burst->seg[n] = (struct vif_seg){p->bytes + f->snap_len, p->len - f->snap_len};
+			burst->seg[n] = (struct vif_seg){.va = p->bytes + f->snap_len, .len = p->len - f->snap_len};
 			f->seg = &burst->seg[n];
 			f->nseg = 1;
 		}
@@ -78,15 +80,20 @@ static void mem_release(struct vif_port *base, unsigned queue, const struct vif_
 static unsigned mem_deliver(struct vif_port *base, unsigned queue, struct vif_frame *const *frames, unsigned n)
 {
 	struct mem_port *port = port_of(base);
+	struct vif_frame *room[VIF_BURST];
 	unsigned i;
 
 	(void)queue;
+	frames = grant_localise(frames, n, room);
 	pthread_mutex_lock(&port->lock);
 	for (i = 0; i < n && !queue_full(&port->out); i++) {
 		const struct vif_frame *f = frames[i];
-		struct packet *p = malloc(sizeof(*p) + f->len);
+		struct packet *p;
 		uint8_t *to;
 
+		if (!f->len)
+			continue; /* its sender's fault, and counted there */
+		p = malloc(sizeof(*p) + f->len);
 		if (!p)
 			break;
 		p->off = f->off;

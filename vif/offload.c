@@ -6,6 +6,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "grant.h"
+
 #define TCP_FIN 0x01
 #define TCP_PSH 0x08
 #define TCP_CWR 0x80
@@ -141,12 +143,16 @@ static int parse(struct offload *o, const struct vif_frame *f)
 	return o->hdr > f->snap_len || o->hdr >= f->len ? -EINVAL : 0;
 }
 
-int offload_begin(struct offload *o, const struct vif_frame *frame)
+int offload_begin(struct offload *o, struct vif_frame *whole)
 {
+	struct vif_frame *room;
+	const struct vif_frame *frame = *grant_localise(&whole, 1, &room);
 	uint32_t payload;
 	int err;
 
 	o->frame = NULL;
+	if (!frame->len)
+		return -EFAULT;
 	o->at = o->index = o->seg = o->seg_at = 0;
 	if (!frame->off.gso_size) {
 		if (frame->len > OFFLOAD_SLOT)
@@ -239,7 +245,7 @@ unsigned offload_next(struct offload *o)
 		*out = (struct vif_frame){.snap = p, .len = o->hdr + n, .seg = &o->rest[made]};
 		out->snap_len = out->len < VIF_SNAP ? out->len : VIF_SNAP;
 		if (out->len > out->snap_len) {
-			o->rest[made] = (struct vif_seg){p + out->snap_len, out->len - out->snap_len};
+			o->rest[made] = (struct vif_seg){.va = p + out->snap_len, .len = out->len - out->snap_len};
 			out->nseg = 1;
 		}
 		out->off.csum_valid = f->off.csum_valid;

@@ -19,7 +19,7 @@
 #define OFFLOAD_SEGMENTS 256 /* of one frame: 64 KiB at an MSS of 256 */
 
 struct offload {
-	const struct vif_frame *frame; /* being cut; NULL: none */
+	const struct vif_frame *frame; /* being cut, all of it mapped; NULL: none */
 	unsigned l3, l4, hdr; /* offsets: IP header, TCP or UDP header, payload */
 	bool v6, tcp;
 	uint32_t at; /* payload bytes done */
@@ -34,9 +34,9 @@ struct offload {
 
 /*
  * Begin with `frame`, which must stay until the last offload_next(). 0; -EINVAL: its headers and metadata do not agree;
- * -EMSGSIZE: too many or too long segments.
+ * -EMSGSIZE: too many or too long segments; -EFAULT: what the sender has granted cannot be read (frame->failed).
  */
-int offload_begin(struct offload *o, const struct vif_frame *frame);
+int offload_begin(struct offload *o, struct vif_frame *frame);
 /* Make up to OFFLOAD_SLOTS frames, o->made[]; returns how many, 0 when the frame is done. They are valid until the next
  * call. */
 unsigned offload_next(struct offload *o);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "copy.h"
+#include "grant.h"
 #include "vnet.h"
 
 #define FRAME_SEGS 256 /* of one frame, header included: Linux sends at most 19 */
@@ -53,6 +54,34 @@ static inline uint8_t *translate(const struct ring_mem *mem, uint64_t gpa, uint3
 	return NULL;
 }
 
+/*
+ * The same for a buffer that lies wholly in the region that served the last one, which is nearly every buffer. NULL:
+ * look further.
+ */
+static inline uint8_t *translate_hot(const struct ring *ring, uint64_t gpa, uint32_t len)
+{
+	uint64_t off = gpa - ring->hot.gpa;
+
+	return off < ring->hot.size && len <= ring->hot.size - off ? ring->hot.va + off : NULL;
+}
+
+static inline uint8_t *translate_all(struct ring *ring, uint64_t gpa, uint32_t len)
+{
+	uint8_t *va = translate_hot(ring, gpa, len);
+
+	if (__builtin_expect(va != NULL, 1))
+		return va;
+	for (unsigned i = 0; i < ring->mem->n; i++) {
+		uint64_t off = gpa - ring->mem->region[i].gpa;
+
+		if (off < ring->mem->region[i].size && len <= ring->mem->region[i].size - off) {
+			ring->hot = ring->mem->region[i];
+			return ring->hot.va + off;
+		}
+	}
+	return NULL;
+}
+
 /* Append a descriptor's buffer to the chain; it may span regions that follow on each other. */
 static bool append(struct ring *ring, struct chain *chain, const struct vring_desc *desc)
 {
@@ -67,7 +96,7 @@ static bool append(struct ring *ring, struct chain *chain, const struct vring_de
 			return broken(ring, "a descriptor points outside the memory that the guest shares");
 		if (chain->n == FRAME_SEGS)
 			return false; /* too many segments: not broken, but not for us */
-		chain->seg[chain->n++] = (struct vif_seg){va, len};
+		chain->seg[chain->n++] = (struct vif_seg){.va = va, .len = len};
 		chain->len += len;
 		gpa += len;
 		left -= len;
@@ -125,17 +154,17 @@ static bool translate_chain(struct ring *ring, uint16_t head, uint16_t want, str
 	return walk(ring, table, count, fetch(table), want, chain);
 }
 
-/* Entries that the guest has made available and we have not looked at. */
-static inline uint16_t waiting(struct ring *ring)
+/* Entries that the guest has made available, from entry `at` on. */
+static inline uint16_t waiting(struct ring *ring, uint16_t at)
 {
-	uint16_t n = ring->avail_seen - ring->last_avail;
+	uint16_t n = ring->avail_seen - at;
 
 	if (n)
 		return n;
 	ring->avail_seen = __atomic_load_n(&ring->avail->idx, __ATOMIC_ACQUIRE);
-	n = ring->avail_seen - ring->last_avail;
+	n = ring->avail_seen - at;
 	if (__builtin_expect(n > ring->size, 0)) {
-		ring->avail_seen = ring->last_avail;
+		ring->avail_seen = at;
 		broken(ring, "the available index ran ahead by more than the ring holds");
 		return 0;
 	}
@@ -209,27 +238,50 @@ static bool describe(struct ring *ring, const struct chain *chain, struct vif_bu
 		if (off == chain->seg[seg].len)
 			continue;
 		burst->seg[burst->nseg + nseg++] =
-			(struct vif_seg){chain->seg[seg].va + off, chain->seg[seg].len - off};
+			(struct vif_seg){.va = chain->seg[seg].va + off, .len = chain->seg[seg].len - off};
 	}
 	frame->nseg = nseg;
 	burst->nseg += nseg;
 	return true;
 }
 
+/* The frame at `head`, by the long way. Returns false where it has to wait for the next burst, or the ring is broken. */
+static __attribute__((noinline)) bool peek_chain(struct ring *ring, uint16_t head, struct vif_burst *burst,
+						 struct vif_frame *frame, struct vif_counters *count)
+{
+	struct chain chain;
+	int drop = -1;
+
+	if (!translate_chain(ring, head, 0, &chain)) {
+		if (ring->broken)
+			return false;
+		drop = VIF_RX_TOO_MANY_SEGS;
+	} else if (!describe(ring, &chain, burst, frame, &drop) && drop < 0) {
+		return false; /* no room for its segments: it begins the next burst */
+	}
+	if (drop >= 0) {
+		frame->len = frame->snap_len = frame->nseg = 0;
+		count->drop[drop]++;
+	}
+	return true;
+}
+
 unsigned ring_peek(struct ring *ring, struct vif_burst *burst, struct vif_counters *count)
 {
-	uint16_t n = waiting(ring);
+	const unsigned hdr_len = ring->hdr_len, mask = ring->size - 1;
+	uint16_t n = waiting(ring, ring->last_avail);
+	unsigned i, bad = 0;
 	uint64_t bytes = 0;
-	unsigned i, good = 0;
-	struct chain chain;
+	uint32_t max = 0;
 
 	burst->nseg = 0;
 	if (n > VIF_BURST)
 		n = VIF_BURST;
 	for (i = 0; i < n; i++) {
-		uint16_t head = available(ring, ring->last_avail);
+		uint16_t head = __atomic_load_n(&ring->avail->ring[ring->last_avail & mask], __ATOMIC_RELAXED);
 		struct vif_frame *frame = &burst->frame[i];
-		int drop = -1;
+		struct vring_desc desc;
+		uint8_t *va;
 
 		if (__builtin_expect(head >= ring->size, 0)) {
 			broken(ring, "the available ring names a descriptor that is not there");
@@ -237,27 +289,49 @@ unsigned ring_peek(struct ring *ring, struct vif_burst *burst, struct vif_counte
 		}
 		frame->snap = burst->snap[i];
 		frame->cookie = head;
-		if (!translate_chain(ring, head, 0, &chain)) {
-			if (ring->broken)
-				break;
-			drop = VIF_RX_TOO_MANY_SEGS;
-		} else if (!describe(ring, &chain, burst, frame, &drop) && drop < 0) {
-			break; /* no room for its segments: it begins the next burst */
+		desc = fetch(&ring->desc[head]);
+		/* the common way: one buffer with header and frame */
+		if (__builtin_expect(!(desc.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE)) &&
+					     desc.len - hdr_len - 14 <= VIF_FRAME_MAX - 14 && burst->nseg < VIF_SEGS &&
+					     (va = translate_all(ring, desc.addr, desc.len)),
+				     1)) {
+			uint32_t len = desc.len - hdr_len;
+			unsigned snap = len < VIF_SNAP ? len : VIF_SNAP;
+			struct virtio_net_hdr hdr;
+
+			memcpy(&hdr, va, sizeof(hdr));
+			va += hdr_len;
+			copy_snap(frame->snap, va, snap);
+			frame->len = len;
+			frame->snap_len = snap;
+			frame->nseg = len > snap;
+			if (len > snap) {
+				struct vif_seg *seg = &burst->seg[burst->nseg++];
+
+				*seg = (struct vif_seg){.va = va + snap, .len = len - snap};
+				frame->seg = seg;
+			}
+			if (__builtin_expect(!(hdr.flags | hdr.gso_type), 1)) {
+				frame->off = (struct vif_offload){0};
+			} else if (!vnet_parse(&hdr, len, hdr.gso_type && vnet_is_v6(frame->snap, snap), &frame->off)) {
+				frame->len = frame->snap_len = frame->nseg = 0;
+				count->drop[VIF_RX_MALFORMED]++;
+			}
+		} else if (!peek_chain(ring, head, burst, frame, count)) {
+			break;
 		}
-		if (drop >= 0) {
-			frame->len = frame->snap_len = frame->nseg = 0;
-			count->drop[drop]++;
-		} else {
-			good++;
-			bytes += frame->len;
-			if (frame->len > count->rx_max)
-				count->rx_max = frame->len;
-			count->rx_gso += frame->off.gso_size != 0;
-		}
+		bad += !frame->len;
+		bytes += frame->len;
+		if (frame->len > max)
+			max = frame->len;
+		if (frame->off.gso_size && frame->len)
+			count->rx_gso++;
 		ring->last_avail++;
 	}
 	burst->n = i;
-	count->rx_frames += good;
+	if (max > count->rx_max)
+		count->rx_max = max;
+	count->rx_frames += i - bad;
 	count->rx_bytes += bytes;
 	return i;
 }
@@ -282,7 +356,7 @@ struct heads { /* what one deliver() has used of the receiver */
 /* Copy header, snapshot and rest into the receiver's chain. Both hold as much as is said. */
 static void scatter(const struct vif_frame *frame, const uint8_t *hdr, unsigned hdr_len, const struct vif_seg *dst)
 {
-	struct vif_seg src[2] = {{hdr, hdr_len}, {frame->snap, frame->snap_len}};
+	struct vif_seg src[2] = {{.va = hdr, .len = hdr_len}, {.va = frame->snap, .len = frame->snap_len}};
 	const struct vif_seg *from = src;
 	uint32_t at = 0, done = 0;
 	unsigned left = 2 + frame->nseg, i = 0;
@@ -307,7 +381,7 @@ static void scatter(const struct vif_frame *frame, const uint8_t *hdr, unsigned 
 	}
 }
 
-enum fit { FIT, FIT_NOT_NOW, FIT_NEVER, FIT_BROKEN };
+enum fit { FIT, FIT_NOT_NOW, FIT_NEVER, FIT_BROKEN, FIT_UNREADABLE };
 
 /* Take as many buffers as the frame needs. Nothing is consumed unless it fits. */
 static enum fit take(struct ring *ring, uint32_t need, struct chain *all, struct heads *heads, unsigned *buffers)
@@ -322,7 +396,7 @@ static enum fit take(struct ring *ring, uint32_t need, struct chain *all, struct
 		uint16_t head;
 		uint32_t room;
 
-		if (!waiting(ring)) {
+		if (!waiting(ring, ring->last_avail)) {
 			ring->last_avail = from;
 			return ring->broken ? FIT_BROKEN : FIT_NOT_NOW;
 		}
@@ -355,77 +429,206 @@ static enum fit take(struct ring *ring, uint32_t need, struct chain *all, struct
 	return FIT;
 }
 
+/*
+ * Frames that the hypervisor is still to copy into the receiver's buffers. What could not be read must not look like
+ * the frame that it was to be: it gets an Ethernet header that nobody listens to.
+ */
+struct unmapped {
+	uint64_t set; /* by index in the burst */
+	uint8_t *eth[VIF_BURST];
+};
+
+static void copy_unmapped(struct unmapped *un, unsigned i, const struct vif_frame *frame, uint8_t *dst)
+{
+	un->set |= 1ull << i;
+	un->eth[i] = dst - frame->snap_len;
+	for (unsigned s = 0; s < frame->nseg; dst += frame->seg[s++].len)
+		grant_copy_in(i, dst, &frame->grant[s], frame->seg[s].len);
+}
+
+/* Wait for them. The frames that failed are taken off *done and *bytes again. */
+static void finish_unmapped(struct unmapped *un, struct vif_frame *const *frames, unsigned *done, uint64_t *bytes)
+{
+	uint64_t bad = grant_flush().bad_src;
+
+	for (; bad; bad &= bad - 1) {
+		unsigned i = __builtin_ctzll(bad);
+
+		memset(un->eth[i], 0, 14);
+		frames[i]->failed = true;
+		--*done;
+		*bytes -= frames[i]->len;
+	}
+	un->set = 0;
+}
+
+/*
+ * The common way: one buffer that holds header and frame. These are found some frames before they are written, and their
+ * cache lines, which the receiver has, asked for: to get one takes as long as several small frames, and the processor
+ * by itself asks for too few at a time.
+ */
+#define AHEAD_LINES 32
+#define LINE 64
+
+struct ahead {
+	unsigned n; /* frames looked at */
+	unsigned lines; /* asked for, and not written yet */
+	uint16_t at; /* the ring's entry that is looked at next */
+	uint16_t head[VIF_BURST];
+	uint8_t *dst[VIF_BURST]; /* NULL: not in one buffer */
+};
+
+static inline unsigned lines_of(uint32_t len)
+{
+	return len < AHEAD_LINES * LINE ? (len + LINE - 1) / LINE : AHEAD_LINES;
+}
+
+static void look_ahead(struct ring *ring, struct vif_frame *const *frames, unsigned n, struct ahead *ahead)
+{
+	unsigned i = ahead->n;
+
+	for (; i < n && ahead->lines < AHEAD_LINES && waiting(ring, ahead->at); i++, ahead->at++) {
+		uint32_t need = frames[i]->len + ring->hdr_len;
+		uint16_t head = available(ring, ahead->at);
+		unsigned lines = lines_of(need);
+		struct vring_desc desc;
+
+		ahead->dst[i] = NULL;
+		if (head >= ring->size)
+			continue;
+		desc = fetch(&ring->desc[head]);
+		if (desc.flags != VRING_DESC_F_WRITE || desc.len < need)
+			continue;
+		ahead->head[i] = head;
+		ahead->dst[i] = translate_all(ring, desc.addr, desc.len);
+		for (unsigned l = 0; l < lines; l++)
+			copy_expect(ahead->dst[i] + l * LINE);
+		ahead->lines += lines;
+	}
+	ahead->n = i;
+}
+
+/* Header and frame into a buffer that holds both: ascending, and not a byte more. Returns where the rest goes. */
+static inline uint8_t *put_head(uint8_t *dst, const struct vif_frame *frame, unsigned hdr_len)
+{
+	if (__builtin_expect(!frame->off.needs && hdr_len == RING_HDR_MAX, 1)) {
+		const uint64_t flags = frame->off.csum_valid ? VIRTIO_NET_HDR_F_DATA_VALID : 0;
+		const uint32_t one_buffer = 1 << 16;
+
+		memcpy(dst, &flags, sizeof(flags));
+		memcpy(dst + sizeof(flags), &one_buffer, sizeof(one_buffer));
+	} else {
+		struct virtio_net_hdr_mrg_rxbuf hdr = {.num_buffers = 1};
+
+		vnet_write(&frame->off, &hdr.hdr);
+		memcpy(dst, &hdr, hdr_len);
+	}
+	copy_snap(dst + hdr_len, frame->snap, frame->snap_len);
+	return dst + hdr_len + frame->snap_len;
+}
+
+static inline void put_rest(uint8_t *dst, const struct vif_frame *frame)
+{
+	for (unsigned s = 0; s < frame->nseg; s++) {
+		memcpy(dst, frame->seg[s].va, frame->seg[s].len);
+		dst += frame->seg[s].len;
+	}
+}
+
+/* By the long way: several buffers, or chained ones. */
+static __attribute__((noinline)) enum fit put_chained(struct ring *ring, struct vif_frame *const *frame,
+						      struct heads *heads)
+{
+	struct virtio_net_hdr_mrg_rxbuf hdr;
+	struct vif_frame *room, *const *local = grant_localise(frame, 1, &room);
+	struct chain chain;
+	unsigned buffers;
+	enum fit fit;
+
+	if (!(*local)->len)
+		return FIT_UNREADABLE;
+	fit = take(ring, (*local)->len + ring->hdr_len, &chain, heads, &buffers);
+	if (fit == FIT) {
+		vnet_write(&(*local)->off, &hdr.hdr);
+		hdr.num_buffers = buffers;
+		scatter(*local, (uint8_t *)&hdr, ring->hdr_len, chain.seg);
+	}
+	return fit;
+}
+
+static void publish(struct ring *ring, const struct heads *heads)
+{
+	uint16_t mask = ring->size - 1, idx = ring->used_idx;
+
+	for (unsigned h = 0; h < heads->n; h++, idx++)
+		ring->used->ring[idx & mask] = heads->elem[h];
+	ring->used_idx = idx;
+	__atomic_store_n(&ring->used->idx, idx, __ATOMIC_RELEASE);
+}
+
 unsigned ring_deliver(struct ring *ring, struct vif_frame *const *frames, unsigned n, struct vif_counters *count)
 {
-	uint16_t mask = ring->size - 1;
+	const unsigned hdr_len = ring->hdr_len;
+	struct unmapped un;
 	struct heads heads;
-	struct chain chain;
+	struct ahead ahead;
 	uint64_t bytes = 0;
+	uint32_t longest = 0;
 	unsigned i, done = 0;
 
 	heads.n = 0;
+	un.set = 0;
+	ahead.n = ahead.lines = 0;
+	ahead.at = ring->last_avail;
 	for (i = 0; i < n; i++) {
 		const struct vif_frame *frame = frames[i];
-		uint32_t need = frame->len + ring->hdr_len;
-		struct virtio_net_hdr_mrg_rxbuf hdr;
-		unsigned buffers = 1;
-		uint8_t *dst = NULL;
-		uint16_t head = 0;
+		uint32_t need = frame->len + hdr_len;
+		uint8_t *dst;
 
-		vnet_write(&frame->off, &hdr.hdr);
-		/* the common way: one buffer that holds it all */
-		if (waiting(ring) && heads.n < HEADS_MAX && (head = available(ring, ring->last_avail)) < ring->size) {
-			struct vring_desc desc = fetch(&ring->desc[head]);
-			uint32_t len = desc.len;
-
-			if (desc.flags == VRING_DESC_F_WRITE && len >= need) {
-				dst = translate(ring->mem, desc.addr, &len);
-				if (len != desc.len)
-					dst = NULL;
-			}
-		}
-		if (__builtin_expect(dst != NULL, 1)) {
-			heads.elem[heads.n++] = (struct vring_used_elem){head, need};
+		if (ahead.lines <= AHEAD_LINES / 2 && ahead.n < n)
+			look_ahead(ring, frames, n, &ahead);
+		if (__builtin_expect(i == ahead.n, 0))
+			break;
+		dst = ahead.dst[i];
+		if (__builtin_expect(dst != NULL && heads.n < HEADS_MAX, 1)) {
+			heads.elem[heads.n++] = (struct vring_used_elem){ahead.head[i], need};
 			ring->last_avail++;
-			hdr.num_buffers = 1;
-			memcpy(dst, &hdr, sizeof(hdr.hdr));
-			if (ring->hdr_len == RING_HDR_MAX)
-				memcpy(dst + sizeof(hdr.hdr), &hdr.num_buffers, 2);
-			dst += ring->hdr_len;
-			copy_snap(dst, frame->snap, frame->snap_len);
-			dst += frame->snap_len;
-			for (unsigned s = 0; s < frame->nseg; s++) {
-				memcpy(dst, frame->seg[s].va, frame->seg[s].len);
-				dst += frame->seg[s].len;
-			}
+			ahead.lines -= lines_of(need);
+			dst = put_head(dst, frame, hdr_len);
+			if (__builtin_expect(vif_unmapped(frame), 0))
+				copy_unmapped(&un, i, frame, dst);
+			else
+				put_rest(dst, frame);
 		} else {
-			enum fit fit = take(ring, need, &chain, &heads, &buffers);
+			enum fit fit;
 
-			if (fit == FIT_NOT_NOW)
+			if (un.set) /* the copies that wait are theirs, not this frame's */
+				finish_unmapped(&un, frames, &done, &bytes);
+			fit = put_chained(ring, &frames[i], &heads);
+			/* it took more entries than one, or none */
+			ahead.n = i + 1;
+			ahead.lines = 0;
+			ahead.at = ring->last_avail;
+			if (fit == FIT_NOT_NOW || fit == FIT_BROKEN)
 				break;
-			if (fit == FIT_NEVER) {
+			if (fit == FIT_NEVER)
 				count->drop[VIF_TX_TOO_BIG]++;
-				continue;
-			}
-			if (fit == FIT_BROKEN)
-				break;
-			hdr.num_buffers = buffers;
-			scatter(frame, (uint8_t *)&hdr, ring->hdr_len, chain.seg);
+			if (fit != FIT)
+				continue; /* FIT_UNREADABLE is the sender's own fault, and counted there */
 		}
 		done++;
 		bytes += frame->len;
-		if (frame->len > count->tx_max)
-			count->tx_max = frame->len;
-		count->tx_gso += frame->off.gso_size != 0;
+		if (frame->len > longest)
+			longest = frame->len;
+		if (frame->off.gso_size)
+			count->tx_gso++;
 	}
-	if (heads.n) {
-		uint16_t idx = ring->used_idx;
-
-		for (unsigned h = 0; h < heads.n; h++, idx++)
-			ring->used->ring[idx & mask] = heads.elem[h];
-		ring->used_idx = idx;
-		__atomic_store_n(&ring->used->idx, idx, __ATOMIC_RELEASE);
-	}
+	if (un.set)
+		finish_unmapped(&un, frames, &done, &bytes);
+	if (heads.n)
+		publish(ring, &heads);
+	if (longest > count->tx_max)
+		count->tx_max = longest;
 	count->tx_frames += done;
 	count->tx_bytes += bytes;
 	return i;

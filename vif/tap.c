@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "copy.h"
+#include "grant.h"
 #include "vnet.h"
 
 #define TAP_BURST 16 /* frames read in a pass: each may be 64 KiB */
@@ -22,6 +23,9 @@
 #define TAP_SLOT (VIF_FRAME_MAX + TAP_HDR)
 #define TAP_IOV 200 /* pieces of a frame given to the kernel; UIO_MAXIOV is 1024 */
 
+#ifndef TUNSETCARRIER /* Linux 5.0 */
+#define TUNSETCARRIER _IOW('T', 226, int)
+#endif
 #ifndef TUN_F_USO4 /* Linux 6.2 */
 #define TUN_F_USO4 0x20
 #define TUN_F_USO6 0x40
@@ -69,7 +73,7 @@ static unsigned tap_peek(struct vif_port *base, unsigned queue, struct vif_burst
 		}
 		copy_snap(f->snap, p, f->snap_len);
 		if (f->len > f->snap_len) {
-			burst->seg[n] = (struct vif_seg){p + f->snap_len, f->len - f->snap_len};
+			burst->seg[n] = (struct vif_seg){.va = p + f->snap_len, .len = f->len - f->snap_len};
 			f->seg = &burst->seg[n];
 			f->nseg = 1;
 		}
@@ -94,14 +98,18 @@ static unsigned tap_deliver(struct vif_port *base, unsigned queue, struct vif_fr
 {
 	struct tap_port *port = port_of(base);
 	struct vif_counters *count = vif_count(base);
+	struct vif_frame *room[VIF_BURST];
 
 	(void)queue; /* the kernel locks */
+	frames = grant_localise(frames, n, room);
 	for (unsigned i = 0; i < n; i++) {
 		const struct vif_frame *f = frames[i];
 		struct virtio_net_hdr_mrg_rxbuf hdr = {.num_buffers = 0};
 		struct iovec iov[TAP_IOV];
 		unsigned k = 2;
 
+		if (!f->len)
+			continue; /* its sender's fault, and counted there */
 		if (f->nseg > TAP_IOV - 2) {
 			count->drop[VIF_TX_TOO_BIG]++;
 			continue;
@@ -178,6 +186,21 @@ int tap_mac(const struct vif_port *base, uint8_t mac[6])
 	if (!err)
 		memcpy(mac, ifr.ifr_hwaddr.sa_data, 6);
 	return err;
+}
+
+int tap_set_mac(struct vif_port *base, const uint8_t mac[6])
+{
+	struct ifreq ifr = {.ifr_hwaddr.sa_family = ARPHRD_ETHER};
+
+	memcpy(ifr.ifr_hwaddr.sa_data, mac, 6);
+	return netdev_ioctl(base->name, SIOCSIFHWADDR, &ifr);
+}
+
+int tap_carrier(struct vif_port *base, bool carrier)
+{
+	int value = carrier;
+
+	return ioctl(port_of(base)->fd, TUNSETCARRIER, &value) ? -errno : 0;
 }
 
 void tap_unpersist(struct vif_port *base)

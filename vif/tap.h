@@ -18,6 +18,10 @@
 int tap_open(const struct vif_port *base, const uint8_t *mac, uint32_t mtu, struct vif_port **out);
 /* Set the MTU of the netdev too. 0 or -errno. */
 int tap_mtu(struct vif_port *port, uint32_t mtu);
+/* Change the netdev's MAC. 0 or -errno. */
+int tap_set_mac(struct vif_port *port, const uint8_t mac[6]);
+/* Whether the netdev has carrier, as with a cable; it has when it is opened. 0 or -errno. */
+int tap_carrier(struct vif_port *port, bool carrier);
 /* Make the netdev vanish when the port is closed. */
 void tap_unpersist(struct vif_port *port);
 /* The netdev's MAC. 0 or -errno. */

@@ -8,7 +8,8 @@ static const char *const drop_names[] = {
 	[VIF_RX_MALFORMED] = "rx-malformed",   [VIF_RX_TOO_MANY_SEGS] = "rx-too-many-segments",
 	[VIF_TX_NO_BUFFER] = "tx-no-buffer",   [VIF_TX_TOO_BIG] = "tx-too-big",
 	[VIF_TX_NO_OFFLOAD] = "tx-no-offload", [VIF_TX_DOWN] = "tx-down",
-	[VIF_TX_ERROR] = "tx-error",
+	[VIF_TX_ERROR] = "tx-error",           [VIF_RX_BAD_GRANT] = "rx-bad-grant",
+	[VIF_TX_BAD_GRANT] = "tx-bad-grant",   [VIF_TX_FILTERED] = "tx-filtered",
 };
 _Static_assert(sizeof(drop_names) / sizeof(drop_names[0]) == VIF_DROP_MAX, "every reason has a name");
 

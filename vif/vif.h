@@ -53,26 +53,43 @@ struct vif_offload {
 	uint16_t hdr_len; /* with a TSO or USO cap: bytes of headers as the sender claims (a hint) */
 };
 
+/* Memory of a Xen guest that it has granted: `len` bytes of a segment from here on. */
+struct vif_grant {
+	uint32_t gref;
+	uint16_t offset;
+	uint16_t domid;
+};
+
 struct vif_seg {
-	const uint8_t *va;
+	const uint8_t *va; /* NULL: it is not mapped, and has to be copied by the hypervisor (grant.h) */
 	uint32_t len;
+	bool granted; /* the frame's grant[] at the same index says where it lies for the hypervisor */
 };
 
 struct vif_frame {
 	uint8_t *snap; /* VIF_SNAP bytes, private, 64-byte aligned */
 	const struct vif_seg *seg; /* what follows the snapshot; unused where nseg is 0 */
+	const struct vif_grant *grant; /* for those of seg[] that are granted, at the same index; else unused */
 	uint32_t len; /* from the Ethernet header to the end; 0: dropped and counted by peek(), only to be released */
 	uint16_t snap_len; /* bytes valid at snap: min(len, VIF_SNAP) */
 	uint16_t nseg;
+	bool failed; /* a granting sender's: bytes of it could not be had. Set by who delivers, read by release() */
 	struct vif_offload off;
 	uintptr_t cookie; /* the driver's own: what to release */
 };
+
+/* Whether the frame has to be copied by the hypervisor. All of its segments are mapped, or none is. */
+static inline bool vif_unmapped(const struct vif_frame *frame)
+{
+	return frame->nseg && !frame->seg[0].va;
+}
 
 struct vif_burst {
 	unsigned n;
 	unsigned nseg;
 	struct vif_frame frame[VIF_BURST];
 	struct vif_seg seg[VIF_SEGS];
+	struct vif_grant grant[VIF_SEGS]; /* used by drivers whose frames lie in grants */
 	uint8_t snap[VIF_BURST][VIF_SNAP] __attribute__((aligned(64)));
 };
 
@@ -80,11 +97,14 @@ struct vif_burst {
 enum vif_drop {
 	VIF_RX_MALFORMED, /* descriptor or header that cannot be: too short, too long, bad offload fields */
 	VIF_RX_TOO_MANY_SEGS,
+	VIF_RX_BAD_GRANT, /* the hypervisor would not read what the sender granted */
 	VIF_TX_NO_BUFFER, /* the receiver has posted too few buffers, for longer than the grace */
 	VIF_TX_TOO_BIG, /* longer than the receiver's MTU allows, or than any buffer chain it can post */
 	VIF_TX_NO_OFFLOAD, /* needs an offload that the receiver lacks and software cannot stand in for */
 	VIF_TX_DOWN, /* the receiver is not connected, or is quarantined */
 	VIF_TX_ERROR, /* the far side (kernel, NIC) refused it */
+	VIF_TX_BAD_GRANT, /* the hypervisor would not write to what the receiver granted */
+	VIF_TX_FILTERED, /* a multicast group that the receiver has not asked for */
 	VIF_DROP_MAX
 };
 
@@ -104,17 +124,22 @@ struct vif_counters {
 struct vif_port;
 
 struct vif_ops {
-	const char *kind; /* "vhost-user", "host", "uplink", "memory" */
+	const char *kind; /* "vhost-user", "netif", "host", "uplink", "memory" */
 	/* Describe up to VIF_BURST frames waiting on `queue`. */
 	unsigned (*peek)(struct vif_port *port, unsigned queue, struct vif_burst *burst);
 	/* Give all frames of the burst that peek() described back to the sender. */
 	void (*release)(struct vif_port *port, unsigned queue, const struct vif_burst *burst);
 	/*
-	 * Put `n` frames, none of which needs more than port->caps, into the receiver's queue `queue`. Returns how many
+	 * Put `n` frames, at most VIF_BURST, none of which needs more than port->caps, into the receiver's queue `queue`. Returns how many
 	 * were taken, delivered or dropped and counted; fewer than n only where buffers ran out. The rest is for the
 	 * caller to try again or to drop. What was delivered is visible to the receiver on return.
 	 */
 	unsigned (*deliver)(struct vif_port *port, unsigned queue, struct vif_frame *const *frames, unsigned n);
+	/*
+	 * Can the receiver take the offload metadata as it is? Asked of frames that need no more than port->caps; what it
+	 * refuses is done in software. NULL: always.
+	 */
+	bool (*takes)(const struct vif_port *port, const struct vif_frame *frame);
 	/*
 	 * After a full barrier, tell the far side if it wants to be told: of buffers released on `rx_queue`, or, where
 	 * that is -1, of what was delivered. NULL: nothing to tell.

@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "model.h"
 #include "names.h"
+#include "netctl.h"
 #include "xbard.h"
 
 #define AGEING_MAX 1000000 /* seconds: what the kernel's bridge takes, about */
@@ -64,8 +65,12 @@ static const struct ctl_arg bridge_del_args[] = {
 
 static void bridge_del(struct ctl_request *req)
 {
+	struct xbard *xbard = ctl_daemon(req);
+	const char *name = ctl_str(req, "name");
 	struct sw_err err = {""};
-	reply(req, model_bridge_del(ctl_daemon(req)->model, ctl_str(req, "name"), &err), &err);
+
+	bool held = netctl_holds(xbard, name, NULL, &err);
+	reply(req, held ? -EBUSY : model_bridge_del(xbard->model, name, &err), &err);
 }
 
 static const struct ctl_arg bridge_set_args[] = {
@@ -116,6 +121,11 @@ static void bridge_set(struct ctl_request *req)
 	const char *wrong = misfit(req, bridge, host);
 	if (wrong) {
 		ctl_reply_error(req, "bridge-set %s: %s", name, wrong);
+		return;
+	}
+
+	if (!host && bridge->host && netctl_holds(ctl_daemon(req), name, NULL, &err)) {
+		reply(req, -EBUSY, &err);
 		return;
 	}
 

@@ -244,12 +244,13 @@ static void vif_list(struct ctl_request *req)
 	json_t *vifs = json_array();
 
 	for (vif = TAILQ_FIRST(&state->vifs); vif; vif = TAILQ_NEXT(vif, link)) {
-		json_t *row = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:b, s:b}", "name", vif->name,
-					"guest", text_json(vif->guest), "devid",
-					vif->devid >= 0 ? json_integer(vif->devid) : json_null(), "bridge",
-					text_json(vif->bridge), "ip", text_json(vif->ip), "mac", mac_json(vif->mac),
-					"socket", vif->socket, "server", (int)vif->server, "hotplug", (int)vif->hotplug,
-					"pending", (int)vif->pending);
+		json_t *row = json_pack(
+			"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b}", "name", vif->name, "kind",
+			vif->xen ? "netif" : "vhost-user", "domid", vif->xen ? json_integer(vif->domid) : json_null(),
+			"guest", text_json(vif->guest), "devid",
+			vif->devid >= 0 ? json_integer(vif->devid) : json_null(), "bridge", text_json(vif->bridge),
+			"ip", text_json(vif->ip), "mac", mac_json(vif->mac), "socket", text_json(vif->socket), "server",
+			(int)vif->server, "hotplug", (int)vif->hotplug, "pending", (int)vif->pending);
 		json_array_append_new(vifs, row);
 	}
 	ctl_reply_ok(req, json_pack("{s:o}", "vifs", vifs));

@@ -2,11 +2,12 @@
 /*
  * Commands on ports of any kind, on uplinks, and on what ports have taught (the MAC table).
  */
-#include <stdio.h>
+#include <errno.h>
 
 #include "commands.h"
 #include "model.h"
 #include "names.h"
+#include "netctl.h"
 #include "xbard.h"
 
 static void reply(struct ctl_request *req, int r, const struct sw_err *err)
@@ -36,8 +37,12 @@ static const struct ctl_arg port_args[] = {
 
 static void port_leave(struct ctl_request *req)
 {
+	struct xbard *xbard = ctl_daemon(req);
+	const char *port = ctl_str(req, "port");
 	struct sw_err err = {""};
-	reply(req, model_port_leave(ctl_daemon(req)->model, ctl_str(req, "port"), &err), &err);
+
+	bool held = netctl_holds(xbard, NULL, port, &err);
+	reply(req, held ? -EBUSY : model_port_leave(xbard->model, port, &err), &err);
 }
 
 static void port_release(struct ctl_request *req)
@@ -71,8 +76,12 @@ static const struct ctl_arg uplink_del_args[] = {
 
 static void uplink_del(struct ctl_request *req)
 {
+	struct xbard *xbard = ctl_daemon(req);
+	const char *netdev = ctl_str(req, "netdev");
 	struct sw_err err = {""};
-	reply(req, model_uplink_del(ctl_daemon(req)->model, ctl_str(req, "netdev"), &err), &err);
+
+	bool held = netctl_holds(xbard, NULL, netdev, &err);
+	reply(req, held ? -EBUSY : model_uplink_del(xbard->model, netdev, &err), &err);
 }
 
 static const struct ctl_arg fdb_flush_args[] = {

@@ -244,6 +244,14 @@ static void vif_del(struct ctl_request *req)
 		ctl_reply_error(req, "vif %s: its script is still running; try again when it has ended", name);
 		return;
 	}
+	if (vif && vif->xen) {
+		ctl_reply_error(
+			req,
+			"vif %s is a Xen guest's and goes with it: `xl network-detach %u %d` takes it away, `xbar "
+			"port leave %s` only off its bridge",
+			name, vif->domid, vif->devid, name);
+		return;
+	}
 	struct pending *pending = pending_new(req, name);
 	if (!pending) {
 		ctl_reply_error(req, "no memory");

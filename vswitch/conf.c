@@ -40,6 +40,7 @@ static const struct key keys[] = {
 	{"xend_config", TEXT, AT(xend_config), 0, 0, 0, "", 0},
 	{"script_dir", DIRS, AT(script_dir), 0, 0, 0,
 	 XBAR_PREFIX "/lib/xbar/scripts:" XBAR_SYSCONFDIR "/xbar/scripts:" XBAR_SYSCONFDIR "/xen/scripts", 0},
+	{"xen", TEXT, AT(xen), 0, 0, 0, "auto", 0},
 	{"vhost_dir", DIRS, AT(vhost_dir), 0, 0, 0, "", 0},
 };
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
@@ -115,6 +116,9 @@ static int take_text(struct conf *conf, const struct key *key, const struct hv_t
 		return hv_err_at(err, text, setting->value.at,
 				 "log_level: there is no level \"%s\"; it is one of \"error\", \"warning\", \"info\", "
 				 "\"debug\"",
+				 value);
+	if (key->offset == AT(xen) && strcmp(value, "auto") && strcmp(value, "yes") && strcmp(value, "no"))
+		return hv_err_at(err, text, setting->value.at, "xen: \"%s\" is none of \"auto\", \"yes\", \"no\"",
 				 value);
 	if (key->kind == DIRS && !are_absolute(value))
 		return hv_err_at(err, text, setting->value.at, "%s: \"%s\" must be absolute: begin with /", key->name,

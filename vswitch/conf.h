@@ -34,6 +34,7 @@ struct conf {
 	bool socket_group_set; /* false: the default, which need not exist */
 	char *xend_config; /* path; "": the first of CONF_DEFAULT_XEND and CONF_DEFAULT_XEND_2 that there is, if any */
 	char *script_dir; /* directories, with colons between */
+	char *xen; /* "auto", "yes" or "no": whether to be the backend of Xen guests' vifs */
 	char *vhost_dir; /* for vhost-user sockets; "": RUNDIR/vhost */
 };
 

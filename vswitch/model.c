@@ -269,3 +269,16 @@ int model_host_mtu(struct model *model, const char *name, uint32_t mtu, struct s
 	model_save_or_log(model);
 	return 0;
 }
+
+int model_host_mac(struct model *model, const char *name, const uint8_t mac[6], struct sw_err *err)
+{
+	struct state_bridge *bridge = find_host(model, name, err);
+	if (!bridge)
+		return -ENOENT;
+	int r = sw_host_mac(name, mac, err);
+	if (r)
+		return r;
+	memcpy(bridge->host_mac, mac, sizeof(bridge->host_mac));
+	model_save_or_log(model);
+	return 0;
+}

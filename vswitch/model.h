@@ -42,17 +42,23 @@ int model_bridge_ageing(struct model *model, const char *name, uint32_t seconds,
 int model_host_add(struct model *model, const char *bridge, const uint8_t *mac, uint32_t mtu, struct sw_err *err);
 int model_host_del(struct model *model, const char *bridge, struct sw_err *err);
 int model_host_mtu(struct model *model, const char *bridge, uint32_t mtu, struct sw_err *err);
+int model_host_mac(struct model *model, const char *bridge, const uint8_t mac[6], struct sw_err *err);
 
-/* Make an uplink port of want->netdev and, where want->bridge is set, put it on that bridge. */
+/*
+ * Make an uplink port of want->netdev and, where want->bridge is set, put it on that bridge. The netdev merges received
+ * frames no more; whether it did is kept, and model_uplink_del() sets it back.
+ */
 int model_uplink_add(struct model *model, const struct state_uplink *want, struct sw_err *err);
 int model_uplink_del(struct model *model, const char *netdev, struct sw_err *err);
 
 /*
- * Make a vhost-user port. It is put on want->bridge unless want->pending is set: then it is on no bridge, and not kept
- * in the file until model_vif_ready(). want->socket must be set.
+ * Make the port of a vif: a Xen one where want->xen is set, without rings yet, else a vhost-user one. It is put on want->bridge unless want->pending is set: then it is on no bridge, and not kept
+ * in the file until model_vif_ready(). A vhost-user one's want->socket must be set.
  */
 int model_vif_add(struct model *model, const struct state_vif *want, struct sw_err *err);
 int model_vif_ready(struct model *model, const char *name, struct sw_err *err);
+/* What is known of a Xen vif, beside its bridge, becomes what `now` has: its directory in xenstore was read again. */
+int model_vif_renew(struct model *model, const struct state_vif *now, struct sw_err *err);
 int model_vif_del(struct model *model, const char *name, struct sw_err *err);
 
 /* Put a vif or an uplink on a bridge, or take it off. Joining the bridge that it is on already is no error. */

@@ -8,10 +8,12 @@
 #include "log.h"
 #include "model_impl.h"
 #include "names.h"
+#include "netcfg.h"
 
 int model_uplink_add(struct model *model, const struct state_uplink *want, struct sw_err *err)
 {
 	struct sw_uplink_opts opts = {.netdev = want->netdev, .driver = *want->driver ? want->driver : NULL};
+	struct state_uplink record = *want;
 	struct sw_err ignored;
 
 	int r = model_name_free(model, want->netdev, err);
@@ -20,14 +22,18 @@ int model_uplink_add(struct model *model, const struct state_uplink *want, struc
 	if (*want->bridge && !model_bridge(model, want->bridge, err))
 		return -ENOENT;
 
+	record.merging |= netcfg_merge_get(want->netdev);
 	r = sw_port_add_uplink(want->netdev, &opts, err);
 	if (r)
 		return r;
+	r = record.merging ? netcfg_merge_set(want->netdev, 0, err) : 0;
+	if (r)
+		goto del_port;
 	if (*want->bridge)
 		r = sw_port_join(want->netdev, want->bridge, err);
 	if (r)
 		goto del_port;
-	struct state_uplink *uplink = state_uplink_add(model->state, want);
+	struct state_uplink *uplink = state_uplink_add(model->state, &record);
 	if (!uplink) {
 		r = sw_fail(err, -ENOMEM, "no memory for uplink %s", want->netdev);
 		goto del_port;
@@ -41,6 +47,8 @@ int model_uplink_add(struct model *model, const struct state_uplink *want, struc
 
 del_port:
 	sw_port_del(want->netdev, &ignored);
+	if (record.merging)
+		netcfg_merge_set(want->netdev, record.merging, &ignored);
 	return r;
 }
 
@@ -52,36 +60,47 @@ int model_uplink_del(struct model *model, const char *netdev, struct sw_err *err
 	int r = sw_port_del(netdev, err);
 	if (r)
 		return r;
+	struct sw_err why;
+	if (uplink->merging && netcfg_merge_set(netdev, uplink->merging, &why))
+		log_warn("%s", why.text);
 	state_uplink_del(model->state, uplink);
 	model_save_or_log(model);
 	return 0;
 }
 
-int model_vif_add(struct model *model, const struct state_vif *want, struct sw_err *err)
+static int add_vif_port(const struct state_vif *want, struct sw_err *err)
 {
-	struct sw_vhost_opts opts = {
+	struct sw_netif_opts netif = {.domid = want->domid, .queues = want->queues, .mtu = want->mtu};
+	struct sw_vhost_opts vhost = {
 		.path = want->socket,
 		.server = want->server,
 		.queues = want->queues ? want->queues : 1,
 		.mtu = want->mtu,
 		.no_offload = want->no_offload,
 	};
+
+	memcpy(netif.mac, want->mac, sizeof(netif.mac));
+	memcpy(vhost.mac, want->mac, sizeof(vhost.mac));
+	return want->xen ? sw_port_add_netif(want->name, &netif, err) : sw_port_add_vhost(want->name, &vhost, err);
+}
+
+int model_vif_add(struct model *model, const struct state_vif *want, struct sw_err *err)
+{
 	struct sw_err ignored;
 	const struct state_vif *other;
 
-	memcpy(opts.mac, want->mac, sizeof(opts.mac));
 	int r = model_name_free(model, want->name, err);
 	if (r)
 		return r;
 	for (other = TAILQ_FIRST(&model->state->vifs); other; other = TAILQ_NEXT(other, link))
-		if (!strcmp(other->socket, want->socket))
+		if (*want->socket && !strcmp(other->socket, want->socket))
 			return sw_fail(err, -EEXIST, "socket %s is that of vif %s", want->socket, other->name);
 	/* A vif from the file may have been on no bridge when it was kept. */
 	const char *bridge = want->pending ? want->want_bridge : want->bridge;
 	if (*bridge && !model_bridge(model, bridge, err))
 		return -ENOENT;
 
-	r = sw_port_add_vhost(want->name, &opts, err);
+	r = add_vif_port(want, err);
 	if (r)
 		return r;
 	if (*want->bridge && !want->pending)
@@ -119,6 +138,27 @@ int model_vif_ready(struct model *model, const char *name, struct sw_err *err)
 	if (r)
 		vif->pending = true;
 	return r;
+}
+
+int model_vif_renew(struct model *model, const struct state_vif *now, struct sw_err *err)
+{
+	struct state_vif *vif = state_vif(model->state, now->name);
+	char bridge[IFNAMSIZ];
+
+	if (!vif)
+		return sw_fail(err, -ENOENT, "there is no vif %s; `xbar vif list` shows all vifs", now->name);
+	if (!vif->xen || vif->domid != now->domid || vif->devid != now->devid)
+		return sw_fail(err, -EEXIST, "vif %s is another guest's", now->name);
+	int r = sw_port_mtu(now->name, now->mtu ? now->mtu : 1500, err);
+	if (r)
+		return r;
+	struct state_vif renewed = *now;
+	memcpy(bridge, vif->bridge, sizeof(bridge));
+	renewed.link = vif->link;
+	*vif = renewed;
+	memcpy(vif->bridge, bridge, sizeof(bridge));
+	model_save_or_log(model);
+	return 0;
 }
 
 int model_vif_del(struct model *model, const char *name, struct sw_err *err)

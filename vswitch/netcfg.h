@@ -9,8 +9,9 @@
  * of an IPv4 address where it names the netdev, and state that only the kernel may set. What the kernel makes by itself
  * from addresses (the table `local`, multicast) is not kept.
  *
- * Limits. Temporary IPv6 addresses (RFC 8981) come back as ordinary ones with the same lifetimes. Routes through nexthop
- * objects (`ip nexthop`) are refused. Policy rules and VLAN devices refer to the netdev and stay as they are.
+ * Limits. Temporary IPv6 addresses (RFC 8981) come back as ordinary ones with the same lifetimes: the kernel lets nobody
+ * else make them; where the netdev has them turned on it makes a new one beside. Queueing disciplines and filters (`tc`)
+ * stay with the netdev, and those of a VLAN netdev are lost with it.
  *
  * Threads. A struct netcfg is one thread's. Every call waits for the kernel's answer, which takes microseconds.
  *
@@ -39,6 +40,7 @@ void netcfg_close(struct netcfg *nc); /* NULL: nothing */
 struct netcfg_link {
 	int ifindex;
 	char name[IFNAMSIZ]; /* the kernel's, where an alternative name was asked for */
+	int lower; /* a VLAN netdev's parent: its index; 0: none */
 	char kind[16]; /* "veth", "bridge", "tun", ...; "": hardware */
 	char master[IFNAMSIZ]; /* the bridge, bond, ... that it is part of; "": none */
 	unsigned flags; /* IFF_* */
@@ -99,6 +101,67 @@ int netcfg_snap_put(struct netcfg *nc, const struct netcfg_snap *snap, const cha
 /* Take the addresses and routes of `snap` off netdev `name`. What is gone already is no error. */
 int netcfg_snap_clear(struct netcfg *nc, const struct netcfg_snap *snap, const char *name, struct sw_err *err);
 
+/*
+ * Make the nexthop objects of `snap`, and the routes through them, that netdev `name` has lost: the kernel forgets them
+ * when a netdev loses its carrier, as the host port does while xbard does not run.
+ */
+int netcfg_objects_restore(struct netcfg *nc, const struct netcfg_snap *snap, const char *name, struct sw_err *err);
+/*
+ * Make the policy rules of `snap` that name its netdev as iif or oif name netdev `name`, where they may name `other` now.
+ * Their order stays.
+ */
+int netcfg_rules_put(struct netcfg *nc, const struct netcfg_snap *snap, const char *name, const char *other,
+		     struct sw_err *err);
+
+/*
+ * Add to `snap` the order in which the kernel tries routes to the same destination, of one metric, of which one is the
+ * netdev's: those of other netdevs too.
+ */
+int netcfg_snap_take_order(struct netcfg *nc, struct netcfg_snap *snap, struct sw_err *err);
+/* Forget of that order what is there no more, the netdev's routes being those of `name` now. */
+int netcfg_snap_trim_order(struct netcfg *nc, struct netcfg_snap *snap, const char *name, struct sw_err *err);
+/*
+ * Bring the routes into that order, the netdev's being those of `name`. Those behind a wrong one are deleted and added
+ * again: after a crash in between, this adds what is missing of other netdevs.
+ */
+int netcfg_order_put(struct netcfg *nc, const struct netcfg_snap *snap, const char *name, struct sw_err *err);
+
+/* ---- VLAN netdevs ------------------------------------------------------------------------------------------------ */
+
+/*
+ * Add to `snap` the VLAN netdevs on its netdev, and those on these: all that they are and have. -EOPNOTSUPP, with a name
+ * and the way out, where there is another kind of netdev on it (macvlan, a tunnel), or a VLAN netdev is part of a bridge.
+ */
+int netcfg_snap_take_children(struct netcfg *nc, struct netcfg_snap *snap, struct sw_err *err);
+unsigned netcfg_snap_children(const struct netcfg_snap *snap);
+const char *netcfg_snap_child(const struct netcfg_snap *snap, unsigned i); /* the name of one */
+/* Have those of `now`, which is of another netdev, in the place of those that `snap` has. */
+void netcfg_snap_adopt_children(struct netcfg_snap *snap, struct netcfg_snap *now);
+/*
+ * Make netdev `name` have the VLAN netdevs of `snap`. The kernel cannot hand one on: where it is on another netdev, it is
+ * deleted and made anew, with all that it had and its interface index. What is right already is left alone.
+ */
+int netcfg_children_put(struct netcfg *nc, const struct netcfg_snap *snap, const char *name, struct sw_err *err);
+
+/*
+ * Give netdev `name` what somebody has set on another netdev, of which `snap` is: its addresses, with their lifetimes also
+ * where `name` has them already, and its routes. What the kernel has made by itself (link-local addresses, the routes of
+ * addresses) is passed over, and is not counted by netcfg_snap_given().
+ */
+int netcfg_snap_give(struct netcfg *nc, const struct netcfg_snap *snap, const char *name, struct sw_err *err);
+unsigned netcfg_snap_given(const struct netcfg_snap *snap);
+
+/* ---- gateways ---------------------------------------------------------------------------------------------------- */
+
+/* The next hops of the default routes, of any table and metric, with spaces between; what does not fit is left out. */
+void netcfg_snap_gateways(const struct netcfg_snap *snap, char *text, size_t size);
+/*
+ * Have the kernel ask neighbour `ip` of netdev `ifindex` for its MAC address, by ARP or neighbour solicitation; a
+ * NETCFG_NEIGHBOUR event tells of its answer. Returns at once: 0, or -errno. -EADDRNOTAVAIL: never asked, since an
+ * administrator has set its MAC address.
+ */
+int netcfg_neigh_ask(struct netcfg *nc, int ifindex, int family, const uint8_t *ip);
+
 /* ---- sysctls of a netdev ----------------------------------------------------------------------------------------- */
 
 /*
@@ -126,22 +189,39 @@ int netcfg_merge_get(const char *name);
 int netcfg_merge_set(const char *name, int merge, struct sw_err *err);
 /* Those that it did at the time of `snap`. */
 int netcfg_snap_merging(const struct netcfg_snap *snap);
+/*
+ * Have the netdevs below the one of `snap` (a bond's members, a VLAN's parent) merge nothing or, with `back`, what they did
+ * at the time of netcfg_snap_take_children(). One that is gone is no error.
+ */
+int netcfg_merge_below(const struct netcfg_snap *snap, bool back, struct sw_err *err);
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 
 struct netcfg_events;
 
-enum netcfg_event_kind { NETCFG_LINK, NETCFG_ADDRESS, NETCFG_ROUTE, NETCFG_LOST, NETCFG_EVENT_MAX };
+enum netcfg_event_kind {
+	NETCFG_LINK,
+	NETCFG_ADDRESS,
+	NETCFG_ROUTE,
+	NETCFG_NEIGHBOUR, /* only after netcfg_events_neighbours() */
+	NETCFG_LOST, /* the kernel dropped some; look at everything again */
+	NETCFG_EVENT_MAX
+};
 
 struct netcfg_event {
-	enum netcfg_event_kind kind; /* NETCFG_LOST: the kernel dropped some; look at everything again */
+	enum netcfg_event_kind kind;
 	bool gone; /* deleted; else new or changed */
 	int ifindex; /* 0: not told */
 	char name[IFNAMSIZ]; /* NETCFG_LINK */
 	unsigned flags; /* NETCFG_LINK: IFF_* */
+	int family; /* NETCFG_NEIGHBOUR */
+	uint8_t ip[16]; /* likewise; AF_INET: the first 4 bytes */
+	bool reachable; /* likewise: it has just answered */
 };
 
 int netcfg_events_open(struct netcfg_events **out, struct sw_err *err);
+/* Hear of neighbours too. 0 or -errno. */
+int netcfg_events_neighbours(struct netcfg_events *events);
 void netcfg_events_close(struct netcfg_events *events); /* NULL: nothing */
 /* For the event loop: readable when there is something to read. */
 int netcfg_events_fd(const struct netcfg_events *events);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The kernel's stream of changes to links, addresses and routes.
+ * The kernel's stream of changes to links, addresses, routes and neighbours.
  */
 #include <net/if.h> /* before the kernel's headers, which then leave its names alone */
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,12 @@ int netcfg_events_open(struct netcfg_events **out, struct sw_err *err)
 	return 0;
 }
 
+int netcfg_events_neighbours(struct netcfg_events *events)
+{
+	int group = RTNLGRP_NEIGH;
+	return mnl_socket_setsockopt(events->sock, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) ? -errno : 0;
+}
+
 void netcfg_events_close(struct netcfg_events *events)
 {
 	if (!events)
@@ -62,6 +69,25 @@ static int find_name(const struct nlattr *attr, void *arg)
 	if (mnl_attr_get_type(attr) == IFLA_IFNAME && !mnl_attr_validate(attr, MNL_TYPE_STRING))
 		snprintf(event->name, sizeof(event->name), "%.*s", (int)mnl_attr_get_payload_len(attr),
 			 mnl_attr_get_str(attr));
+	return MNL_CB_OK;
+}
+
+static int find_oif(const struct nlattr *attr, void *arg)
+{
+	struct netcfg_event *event = arg;
+
+	if (mnl_attr_get_type(attr) == RTA_OIF && !mnl_attr_validate(attr, MNL_TYPE_U32))
+		event->ifindex = mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
+static int find_ip(const struct nlattr *attr, void *arg)
+{
+	struct netcfg_event *event = arg;
+	size_t len = mnl_attr_get_payload_len(attr);
+
+	if (mnl_attr_get_type(attr) == NDA_DST && len <= sizeof(event->ip))
+		memcpy(event->ip, mnl_attr_get_payload(attr), len);
 	return MNL_CB_OK;
 }
 
@@ -97,8 +123,22 @@ static int on_message(const struct nlmsghdr *nlh, void *arg)
 		break;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
+		if (nlh->nlmsg_len < mnl_nlmsg_size(sizeof(struct rtmsg)))
+			return MNL_CB_OK;
 		event = (struct netcfg_event){.kind = NETCFG_ROUTE, .gone = nlh->nlmsg_type == RTM_DELROUTE};
+		mnl_attr_parse(nlh, sizeof(struct rtmsg), find_oif, &event);
 		break;
+	case RTM_NEWNEIGH: {
+		if (nlh->nlmsg_len < mnl_nlmsg_size(sizeof(struct ndmsg)))
+			return MNL_CB_OK;
+		const struct ndmsg *neigh = mnl_nlmsg_get_payload(nlh);
+		event = (struct netcfg_event){.kind = NETCFG_NEIGHBOUR,
+					      .ifindex = neigh->ndm_ifindex,
+					      .family = neigh->ndm_family,
+					      .reachable = neigh->ndm_state & NUD_REACHABLE};
+		mnl_attr_parse(nlh, sizeof(*neigh), find_ip, &event);
+		break;
+	}
 	default:
 		return MNL_CB_OK;
 	}

@@ -12,23 +12,50 @@
 
 #define MESSAGE_MAX 65536
 
-static void list_to_json(const struct netcfg_list *list, json_t *messages)
+static json_t *message_to_json(const struct nlmsghdr *nlh)
 {
 	static const char digits[] = "0123456789abcdef";
+	const unsigned char *bytes = (const unsigned char *)nlh;
+	size_t len = nlh->nlmsg_len;
 
-	for (unsigned i = 0; i < list->n; i++) {
-		size_t len = list->msg[i]->nlmsg_len;
-		const unsigned char *bytes = (const unsigned char *)list->msg[i];
-		char *text = malloc(2 * len + 1);
-		if (!text)
-			return;
-		for (size_t k = 0; k < len; k++) {
-			text[2 * k] = digits[bytes[k] >> 4];
-			text[2 * k + 1] = digits[bytes[k] & 15];
-		}
-		json_array_append_new(messages, json_stringn(text, 2 * len));
-		free(text);
+	char *text = malloc(2 * len + 1);
+	if (!text)
+		return NULL;
+	for (size_t k = 0; k < len; k++) {
+		text[2 * k] = digits[bytes[k] >> 4];
+		text[2 * k + 1] = digits[bytes[k] & 15];
 	}
+	json_t *json = json_stringn(text, 2 * len);
+	free(text);
+	return json;
+}
+
+/* Into `messages`; NULL stays NULL: a copy that is not whole must not be taken for one that is. */
+static json_t *list_to_json(json_t *messages, const struct netcfg_list *list)
+{
+	for (unsigned i = 0; i < list->n; i++)
+		if (json_array_append_new(messages, message_to_json(list->msg[i]))) {
+			json_decref(messages);
+			return NULL;
+		}
+	return messages;
+}
+
+static json_t *children_to_json(const struct netcfg_snap *snap)
+{
+	json_t *children = json_array();
+
+	for (unsigned i = 0; i < snap->children; i++) {
+		const struct netcfg_child *child = &snap->child[i];
+		json_t *json =
+			json_pack("{s:s, s:o, s:O, s:o}", "parent", child->parent, "link", message_to_json(child->link),
+				  "sysctl", child->sysctl, "snapshot", netcfg_snap_to_json(child->snap));
+		if (json_array_append_new(children, json)) {
+			json_decref(children);
+			return NULL;
+		}
+	}
+	return children;
 }
 
 json_t *netcfg_snap_to_json(const struct netcfg_snap *snap)
@@ -36,22 +63,20 @@ json_t *netcfg_snap_to_json(const struct netcfg_snap *snap)
 	json_t *messages = json_array(), *sysctl = json_object();
 	char mac[NAME_MAC_TEXT];
 
-	list_to_json(&snap->addrs, messages);
-	list_to_json(&snap->routes, messages);
-	list_to_json(&snap->neighs, messages);
-	/* A copy that is not whole must not be taken for one that is. */
-	if (json_array_size(messages) != (size_t)snap->addrs.n + snap->routes.n + snap->neighs.n) {
-		json_decref(messages);
-		json_decref(sysctl);
-		return NULL;
-	}
+	messages = list_to_json(messages, &snap->nexthops);
+	messages = list_to_json(messages, &snap->addrs);
+	messages = list_to_json(messages, &snap->routes);
+	messages = list_to_json(messages, &snap->neighs);
+	messages = list_to_json(messages, &snap->rules);
 	for (unsigned key = 0; key < QUIET_MAX; key++)
 		json_object_set_new(sysctl, netcfg_quiet_name(key), json_integer(snap->sysctl[key]));
 	name_format_mac(snap->link.mac, mac);
-	return json_pack("{s:s, s:i, s:I, s:I, s:s, s:b, s:i, s:o, s:o}", "name", snap->link.name, "ifindex",
-			 snap->link.ifindex, "flags", (json_int_t)snap->link.flags, "mtu", (json_int_t)snap->link.mtu,
-			 "mac", mac, "ether", snap->link.ether, "merging", snap->merging, "sysctl", sysctl, "messages",
-			 messages);
+	return json_pack("{s:s, s:i, s:I, s:I, s:s, s:b, s:b, s:i, s:o, s:o, s:o, s:o, s:O}", "name", snap->link.name,
+			 "ifindex", snap->link.ifindex, "flags", (json_int_t)snap->link.flags, "mtu",
+			 (json_int_t)snap->link.mtu, "mac", mac, "ether", snap->link.ether, "added", snap->added,
+			 "merging", snap->merging, "sysctl", sysctl, "messages", messages, "order",
+			 list_to_json(json_array(), &snap->order), "children", children_to_json(snap), "below",
+			 snap->lower ? snap->lower : json_null());
 }
 
 static int nibble(char c)
@@ -61,11 +86,13 @@ static int nibble(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static int add_message(struct netcfg_snap *snap, const char *text)
+/* A message that is one of those kept; the caller frees it. */
+static int parse_message(const char *text, struct nlmsghdr **out)
 {
-	size_t len = strlen(text) / 2;
+	size_t len = text ? strlen(text) / 2 : 0;
 
-	if (strlen(text) % 2 || len < sizeof(struct nlmsghdr) || len > MESSAGE_MAX)
+	*out = NULL;
+	if (!text || strlen(text) % 2 || len < sizeof(struct nlmsghdr) || len > MESSAGE_MAX)
 		return -EINVAL;
 	unsigned char *bytes = malloc(len);
 	if (!bytes)
@@ -77,16 +104,82 @@ static int add_message(struct netcfg_snap *snap, const char *text)
 			r = -EINVAL;
 		bytes[i] = (unsigned)high << 4 | (low & 15);
 	}
-	const struct nlmsghdr *nlh = (const struct nlmsghdr *)bytes;
-	if (!r &&
-	    (!netcfg_msg_check(nlh, len) || (netcfg_msg_family(nlh) != AF_INET && netcfg_msg_family(nlh) != AF_INET6)))
+	if (!r && !netcfg_msg_check((struct nlmsghdr *)bytes, len))
+		r = -EINVAL;
+	if (r)
+		free(bytes);
+	else
+		*out = (struct nlmsghdr *)bytes;
+	return r;
+}
+
+/* `list` NULL: that of the message's type. */
+static int add_message(struct netcfg_snap *snap, struct netcfg_list *list, const char *text)
+{
+	struct nlmsghdr *nlh;
+
+	int r = parse_message(text, &nlh);
+	if (r)
+		return r;
+	int family = netcfg_msg_family(nlh);
+	if (!list)
+		list = netcfg_snap_list(snap, nlh->nlmsg_type);
+	else if (nlh->nlmsg_type != RTM_NEWROUTE)
+		list = NULL;
+	if (!list || (family != AF_INET && family != AF_INET6 && nlh->nlmsg_type != RTM_NEWNEXTHOP))
 		r = -EINVAL;
 	if (!r)
-		r = netcfg_list_add(nlh->nlmsg_type == RTM_NEWADDR    ? &snap->addrs
-				    : nlh->nlmsg_type == RTM_NEWROUTE ? &snap->routes
-								      : &snap->neighs,
-				    nlh);
-	free(bytes);
+		r = netcfg_list_add(list, nlh);
+	free(nlh);
+	return r;
+}
+
+static int add_child(struct netcfg_snap *snap, const json_t *json, struct sw_err *err)
+{
+	const char *parent, *link;
+	json_t *sysctl, *kept;
+	json_error_t why;
+	struct netcfg_child *child = reallocarray(snap->child, snap->children + 1, sizeof(*child));
+
+	if (!child)
+		return sw_fail(err, -ENOMEM, "no memory for a kept network configuration");
+	snap->child = child;
+	child += snap->children;
+	*child = (struct netcfg_child){0};
+	if (json_unpack_ex((json_t *)json, &why, 0, "{s:s, s:s, s:o, s:o}", "parent", &parent, "link", &link, "sysctl",
+			   &sysctl, "snapshot", &kept))
+		return sw_fail(err, -EINVAL, "not a kept VLAN netdev: %s", why.text);
+	if ((*parent && !name_is_ifname(parent)) || parse_message(link, &child->link) ||
+	    child->link->nlmsg_type != RTM_NEWLINK) {
+		free(child->link);
+		return sw_fail(err, -EINVAL, "not a kept VLAN netdev: bad \"parent\" or \"link\"");
+	}
+	int r = netcfg_snap_from_json(kept, &child->snap, err);
+	if (r) {
+		free(child->link);
+		return r;
+	}
+	name_copy(child->parent, sizeof(child->parent), parent);
+	child->sysctl = json_incref(sysctl);
+	snap->children++;
+	return 0;
+}
+
+/* What an older record does not have. */
+static int add_more(struct netcfg_snap *snap, const json_t *json, struct sw_err *err)
+{
+	const json_t *order = json_object_get(json, "order"), *children = json_object_get(json, "children");
+	json_t *below = json_object_get(json, "below");
+	int r = 0;
+
+	snap->added = json_is_true(json_object_get(json, "added"));
+	if (json_is_object(below))
+		snap->lower = json_incref(below);
+	for (size_t i = 0; !r && i < json_array_size(order); i++)
+		if (add_message(snap, &snap->order, json_string_value(json_array_get(order, i))))
+			r = sw_fail(err, -EINVAL, "not a kept network configuration: \"order\" is damaged");
+	for (size_t i = 0; !r && i < json_array_size(children); i++)
+		r = add_child(snap, json_array_get(children, i), err);
 	return r;
 }
 
@@ -121,12 +214,16 @@ int netcfg_snap_from_json(const json_t *json, struct netcfg_snap **out, struct s
 	}
 	json_array_foreach(messages, i, message)
 	{
-		int r = json_is_string(message) ? add_message(snap, json_string_value(message)) : -EINVAL;
+		int r = add_message(snap, NULL, json_string_value(message));
 		if (r) {
 			netcfg_snap_free(snap);
 			return sw_fail(err, r, "not a kept network configuration: message %zu is damaged", i);
 		}
 	}
-	*out = snap;
-	return 0;
+	int r = add_more(snap, json, err);
+	if (r)
+		netcfg_snap_free(snap);
+	else
+		*out = snap;
+	return r;
 }

@@ -28,6 +28,8 @@ static int parse_link(struct nlmsghdr *nlh, void *arg)
 		memcpy(link->mac, nla_data(tb[IFLA_ADDRESS]), sizeof(link->mac));
 	if (tb[IFLA_MASTER] && !if_indextoname(nla_get_u32(tb[IFLA_MASTER]), link->master))
 		snprintf(link->master, sizeof(link->master), "another netdev");
+	if (tb[IFLA_LINK] && !tb[IFLA_LINK_NETNSID])
+		link->lower = nla_get_u32(tb[IFLA_LINK]);
 	if (tb[IFLA_LINKINFO] && !nla_parse_nested(linkinfo, IFLA_INFO_MAX, tb[IFLA_LINKINFO], NULL) &&
 	    linkinfo[IFLA_INFO_KIND])
 		nla_strlcpy(link->kind, linkinfo[IFLA_INFO_KIND], sizeof(link->kind));

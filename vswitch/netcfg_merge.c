@@ -52,3 +52,17 @@ int netcfg_merge_set(const char *name, int merge, struct sw_err *err)
 	}
 	return r < 0 ? sw_fail(err, r, "cannot set GRO and LRO of %s: %s", name, strerror(-r)) : 0;
 }
+
+int netcfg_merge_below(const struct netcfg_snap *snap, bool back, struct sw_err *err)
+{
+	const char *name;
+	json_t *merged;
+	int r = 0;
+
+	json_object_foreach(snap->lower, name, merged)
+	{
+		if (!r && if_nametoindex(name))
+			r = netcfg_merge_set(name, back ? (int)json_integer_value(merged) : 0, err);
+	}
+	return r;
+}

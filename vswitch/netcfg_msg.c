@@ -4,8 +4,10 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/neighbour.h>
+#include <linux/nexthop.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +57,12 @@ int netcfg_msg_hdrlen(int type)
 		return sizeof(struct rtmsg);
 	case RTM_NEWNEIGH:
 		return sizeof(struct ndmsg);
+	case RTM_NEWRULE:
+		return sizeof(struct fib_rule_hdr);
+	case RTM_NEWNEXTHOP:
+		return sizeof(struct nhmsg);
+	case RTM_NEWLINK:
+		return sizeof(struct ifinfomsg);
 	}
 	return -1;
 }
@@ -93,6 +101,15 @@ bool netcfg_msg_check(const struct nlmsghdr *nlh, size_t len)
 		{RTM_NEWROUTE, RTA_TABLE, 4},
 		{RTM_NEWROUTE, RTA_EXPIRES, 4},
 		{RTM_NEWROUTE, RTA_CACHEINFO, sizeof(struct rta_cacheinfo)},
+		{RTM_NEWROUTE, RTA_NH_ID, 4},
+		{RTM_NEWROUTE, RTA_PRIORITY, 4},
+		{RTM_NEWRULE, FRA_PRIORITY, 4},
+		{RTM_NEWRULE, FRA_IIFNAME, 1},
+		{RTM_NEWRULE, FRA_OIFNAME, 1},
+		{RTM_NEWNEXTHOP, NHA_ID, 4},
+		{RTM_NEWNEXTHOP, NHA_OIF, 4},
+		{RTM_NEWLINK, IFLA_IFNAME, 1},
+		{RTM_NEWLINK, IFLA_LINK, 4},
 	};
 	struct nlattr *attr;
 	nlmsg_for_each_attr(attr, nlh, hdrlen, left)
@@ -162,20 +179,85 @@ static int put_nexthops(struct nl_msg *msg, const struct nlattr *attr, int from,
 	return 0;
 }
 
+static int put_ifindex(struct nl_msg *msg, const struct nlattr *attr, const struct netcfg_link *from,
+		       const struct netcfg_link *to)
+{
+	int ifindex = nla_get_u32(attr);
+	return nla_put_u32(msg, nla_type(attr), ifindex == from->ifindex ? to->ifindex : ifindex);
+}
+
+bool netcfg_route_by_object(const struct nlmsghdr *nlh)
+{
+	return nlh->nlmsg_type == RTM_NEWROUTE && attr_of(nlh, RTA_NH_ID);
+}
+
 static int put_route_attr(struct nl_msg *msg, const struct nlattr *attr, const struct netcfg_link *from,
-			  const struct netcfg_link *to)
+			  const struct netcfg_link *to, bool by_object)
 {
 	switch (nla_type(attr)) {
+	case RTA_GATEWAY:
+	case RTA_VIA:
+	case RTA_ENCAP:
+	case RTA_ENCAP_TYPE:
+		if (!by_object)
+			break;
+		return 0; /* told for convenience: the object is what counts */
 	case RTA_OIF:
-		return nla_put_u32(msg, RTA_OIF,
-				   (int)nla_get_u32(attr) == from->ifindex ? to->ifindex : (int)nla_get_u32(attr));
+		return by_object ? 0 : put_ifindex(msg, attr, from, to);
 	case RTA_MULTIPATH:
-		return put_nexthops(msg, attr, from->ifindex, to->ifindex);
+		return by_object ? 0 : put_nexthops(msg, attr, from->ifindex, to->ifindex);
 	case RTA_CACHEINFO: /* told only; its lifetime goes into RTA_EXPIRES */
 	case RTA_EXPIRES:
 		return 0;
 	}
 	return nla_put(msg, attr->nla_type, nla_len(attr), nla_data(attr));
+}
+
+static int put_rule_attr(struct nl_msg *msg, const struct nlattr *attr, const struct netcfg_link *from,
+			 const struct netcfg_link *to)
+{
+	char name[IFNAMSIZ];
+
+	if (nla_type(attr) != FRA_IIFNAME && nla_type(attr) != FRA_OIFNAME)
+		return nla_put(msg, attr->nla_type, nla_len(attr), nla_data(attr));
+	nla_strlcpy(name, attr, sizeof(name));
+	return nla_put_string(msg, nla_type(attr), strcmp(name, from->name) ? name : to->name);
+}
+
+static int put_nexthop_attr(struct nl_msg *msg, const struct nlattr *attr, const struct netcfg_link *from,
+			    const struct netcfg_link *to)
+{
+	switch (nla_type(attr)) {
+	case NHA_OIF:
+		return put_ifindex(msg, attr, from, to);
+	case NHA_ID:
+	case NHA_GROUP:
+	case NHA_GROUP_TYPE:
+	case NHA_BLACKHOLE:
+	case NHA_GATEWAY:
+	case NHA_ENCAP_TYPE:
+	case NHA_ENCAP:
+		return nla_put(msg, attr->nla_type, nla_len(attr), nla_data(attr));
+	}
+	return 0; /* statistics */
+}
+
+static int put_attr(struct nl_msg *msg, const struct nlmsghdr *nlh, const struct nlattr *attr,
+		    const struct netcfg_link *from, const struct netcfg_link *to, bool lifetime)
+{
+	switch (nlh->nlmsg_type) {
+	case RTM_NEWADDR:
+		return put_addr_attr(msg, attr, from, to, lifetime);
+	case RTM_NEWROUTE:
+		return put_route_attr(msg, attr, from, to, netcfg_route_by_object(nlh));
+	case RTM_NEWRULE:
+		return put_rule_attr(msg, attr, from, to);
+	case RTM_NEWNEXTHOP:
+		return put_nexthop_attr(msg, attr, from, to);
+	}
+	if (nla_type(attr) == NDA_DST || nla_type(attr) == NDA_LLADDR || nla_type(attr) == NDA_PROTOCOL)
+		return nla_put(msg, attr->nla_type, nla_len(attr), nla_data(attr));
+	return 0;
 }
 
 static int put_header(struct nl_msg *msg, const struct nlmsghdr *nlh, const struct netcfg_link *to)
@@ -184,6 +266,8 @@ static int put_header(struct nl_msg *msg, const struct nlmsghdr *nlh, const stru
 		struct ifaddrmsg addr;
 		struct rtmsg rt;
 		struct ndmsg neigh;
+		struct fib_rule_hdr rule;
+		struct nhmsg nexthop;
 	} header;
 	int len = netcfg_msg_hdrlen(nlh->nlmsg_type);
 
@@ -194,7 +278,14 @@ static int put_header(struct nl_msg *msg, const struct nlmsghdr *nlh, const stru
 		header.addr.ifa_flags &= ADDR_FLAGS;
 		break;
 	case RTM_NEWROUTE:
-		header.rt.rtm_flags &= NEXTHOP_FLAGS;
+		header.rt.rtm_flags &= netcfg_route_by_object(nlh) ? 0 : NEXTHOP_FLAGS;
+		break;
+	case RTM_NEWRULE:
+		header.rule.flags &= FIB_RULE_INVERT;
+		break;
+	case RTM_NEWNEXTHOP:
+		header.nexthop.nh_scope = 0; /* the kernel's to find */
+		header.nexthop.nh_flags &= RTNH_F_ONLINK;
 		break;
 	case RTM_NEWNEIGH:
 		header.neigh.ndm_ifindex = to->ifindex;
@@ -224,12 +315,7 @@ struct nl_msg *netcfg_msg_make(const struct nlmsghdr *nlh, const struct netcfg_l
 			break;
 		if (type == RTM_DELADDR && nla_type(attr) == IFA_LABEL)
 			continue; /* renaming a netdev has changed it: the address is enough to go by */
-		if (nlh->nlmsg_type == RTM_NEWADDR)
-			r = put_addr_attr(msg, attr, from, to, lifetime);
-		else if (nlh->nlmsg_type == RTM_NEWROUTE)
-			r = put_route_attr(msg, attr, from, to);
-		else if (nla_type(attr) == NDA_DST || nla_type(attr) == NDA_LLADDR || nla_type(attr) == NDA_PROTOCOL)
-			r = nla_put(msg, attr->nla_type, nla_len(attr), nla_data(attr));
+		r = put_attr(msg, nlh, attr, from, to, lifetime);
 	}
 	if (!r && lifetime && nlh->nlmsg_type == RTM_NEWROUTE && netcfg_msg_valid(nlh) != UINT32_MAX)
 		r = nla_put_u32(msg, RTA_EXPIRES, netcfg_msg_valid(nlh));
@@ -296,6 +382,12 @@ void netcfg_msg_text(const struct nlmsghdr *nlh, char *text, size_t size)
 	char ip[INET6_ADDRSTRLEN] = "default";
 	const struct nlattr *attr = NULL;
 	int family = netcfg_msg_family(nlh), prefix = -1;
+
+	if (nlh->nlmsg_type == RTM_NEWRULE || nlh->nlmsg_type == RTM_NEWNEXTHOP) {
+		attr = attr_of(nlh, nlh->nlmsg_type == RTM_NEWRULE ? FRA_PRIORITY : NHA_ID);
+		snprintf(text, size, "%u", attr ? nla_get_u32(attr) : 0);
+		return;
+	}
 
 	if (nlh->nlmsg_type == RTM_NEWADDR) {
 		attr = attr_of(nlh, IFA_LOCAL);

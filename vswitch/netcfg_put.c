@@ -283,6 +283,8 @@ static int put_all(struct put *put, const char *name)
 	put->now = now;
 	put->to = &now->link;
 	r = put_addresses(put);
+	if (!r)
+		r = netcfg_nexthops_put(put->nc, put->snap, put->to, NLM_F_REPLACE, put->err);
 	/* The addresses have brought routes, and taken some along. */
 	if (!r)
 		r = netcfg_snap_take(put->nc, name, &later, put->err);
@@ -331,6 +333,8 @@ int netcfg_snap_clear(struct netcfg *nc, const struct netcfg_snap *snap, const c
 		return r;
 	put.to = &to;
 	for (unsigned i = snap->routes.n; i-- > 0;) {
+		if (netcfg_route_by_object(snap->routes.msg[i]))
+			continue; /* it goes where the object goes */
 		r = del(nc, snap->routes.msg[i], &snap->link, &to);
 		if (r)
 			return fail(&put, r, "take from", snap->routes.msg[i]);

@@ -29,10 +29,32 @@ void netcfg_snap_free(struct netcfg_snap *snap)
 {
 	if (!snap)
 		return;
+	netcfg_list_free(&snap->nexthops);
 	netcfg_list_free(&snap->addrs);
 	netcfg_list_free(&snap->routes);
 	netcfg_list_free(&snap->neighs);
+	netcfg_list_free(&snap->rules);
+	netcfg_list_free(&snap->order);
+	netcfg_children_free(snap);
+	json_decref(snap->lower);
 	free(snap);
+}
+
+struct netcfg_list *netcfg_snap_list(struct netcfg_snap *snap, int type)
+{
+	switch (type) {
+	case RTM_NEWNEXTHOP:
+		return &snap->nexthops;
+	case RTM_NEWADDR:
+		return &snap->addrs;
+	case RTM_NEWROUTE:
+		return &snap->routes;
+	case RTM_NEWNEIGH:
+		return &snap->neighs;
+	case RTM_NEWRULE:
+		return &snap->rules;
+	}
+	return NULL;
 }
 
 const struct netcfg_link *netcfg_snap_link(const struct netcfg_snap *snap)
@@ -104,6 +126,14 @@ static bool kernel_made(const struct rtmsg *rt)
 	return rt->rtm_table == RT_TABLE_LOCAL && rt->rtm_protocol == RTPROT_KERNEL;
 }
 
+static bool by_our_object(const struct netcfg_snap *snap, uint32_t id)
+{
+	for (unsigned i = 0; i < snap->nexthops.n; i++)
+		if (netcfg_nexthop_id(snap->nexthops.msg[i]) == id)
+			return true;
+	return false;
+}
+
 static int keep_route(struct nlmsghdr *nlh, void *arg)
 {
 	struct netcfg_snap *snap = arg;
@@ -117,11 +147,8 @@ static int keep_route(struct nlmsghdr *nlh, void *arg)
 		return 0;
 	bool ours = (tb[RTA_OIF] && (int)nla_get_u32(tb[RTA_OIF]) == snap->link.ifindex) ||
 		    (tb[RTA_MULTIPATH] && through(tb[RTA_MULTIPATH], snap->link.ifindex));
-	if (!ours)
-		return 0;
-	if (tb[RTA_NH_ID])
-		return -EOPNOTSUPP;
-	return netcfg_list_add(&snap->routes, nlh);
+	ours |= tb[RTA_NH_ID] && by_our_object(snap, nla_get_u32(tb[RTA_NH_ID]));
+	return ours ? netcfg_list_add(&snap->routes, nlh) : 0;
 }
 
 static int keep_neigh(struct nlmsghdr *nlh, void *arg)
@@ -158,12 +185,15 @@ static int dump_all(struct netcfg *nc, struct netcfg_snap *snap)
 {
 	static const int families[] = {AF_INET, AF_INET6};
 
+	int r = netcfg_nexthops_take(nc, snap);
+	if (r)
+		return r;
 	for (unsigned i = 0; i < sizeof(families) / sizeof(*families); i++) {
 		struct ifaddrmsg addr = {.ifa_family = families[i]};
 		struct rtmsg rt = {.rtm_family = families[i]};
 		struct ndmsg neigh = {.ndm_family = families[i]}, proxy = neigh;
 		proxy.ndm_flags = NTF_PROXY;
-		int r = dump(nc, snap, &snap->addrs, RTM_GETADDR, &addr, sizeof(addr), keep_addr);
+		r = dump(nc, snap, &snap->addrs, RTM_GETADDR, &addr, sizeof(addr), keep_addr);
 		if (!r)
 			r = dump(nc, snap, &snap->routes, RTM_GETROUTE, &rt, sizeof(rt), keep_route);
 		if (!r)
@@ -173,7 +203,7 @@ static int dump_all(struct netcfg *nc, struct netcfg_snap *snap)
 		if (r)
 			return r;
 	}
-	return 0;
+	return netcfg_rules_take(nc, snap);
 }
 
 int netcfg_snap_take(struct netcfg *nc, const char *name, struct netcfg_snap **out, struct sw_err *err)
@@ -191,13 +221,7 @@ int netcfg_snap_take(struct netcfg *nc, const char *name, struct netcfg_snap **o
 		snap->sysctl[key] = value < 0 ? -1 : value;
 	}
 	r = dump_all(nc, snap);
-	if (r == -EOPNOTSUPP)
-		sw_fail(err, r,
-			"%s has a route through a nexthop object, which cannot be moved; write it as an ordinary route "
-			"(`ip "
-			"route` shows it with \"nhid\")",
-			name);
-	else if (r)
+	if (r)
 		netcfg_fail(nc, r, err, "cannot read the configuration of %s", name);
 	if (r)
 		goto fail;
@@ -282,7 +306,7 @@ static bool made_there(const struct nlmsghdr *nlh)
 {
 	if (nlh->nlmsg_type == RTM_NEWROUTE)
 		return ((const struct rtmsg *)nlmsg_data(nlh))->rtm_protocol == RTPROT_KERNEL;
-	return link_local(nlh);
+	return nlh->nlmsg_type == RTM_NEWADDR && link_local(nlh);
 }
 
 static bool same(const struct nlmsghdr *a, const struct netcfg_link *a_link, const struct nlmsghdr *b,
@@ -322,7 +346,8 @@ static int add_new(struct netcfg_list *list, const struct netcfg_link *link, con
 	unsigned old = list->n;
 
 	for (unsigned k = 0; k < now->n; k++) {
-		bool known = made_there(now->msg[k]);
+		const struct nlmsghdr *nlh = now->msg[k];
+		bool known = nlh->nlmsg_type == RTM_NEWRULE ? !netcfg_rule_names(nlh, now_link->name) : made_there(nlh);
 		for (unsigned i = 0; i < old && !known; i++)
 			known = same(list->msg[i], link, now->msg[k], now_link);
 		int r = known ? 0 : adopt(list, now->msg[k], now_link, link);
@@ -359,6 +384,10 @@ int netcfg_snap_merge(struct netcfg_snap *snap, const struct netcfg_snap *now, s
 		r = add_new(&snap->addrs, &snap->link, &now->addrs, &now->link);
 	if (!r)
 		r = add_new(&snap->routes, &snap->link, &now->routes, &now->link);
+	if (!r)
+		r = add_new(&snap->nexthops, &snap->link, &now->nexthops, &now->link);
+	if (!r)
+		r = add_new(&snap->rules, &snap->link, &now->rules, &now->link);
 	netcfg_list_free(&ended);
 	netcfg_list_free(&ignored);
 	return r ? sw_fail(err, r, "no memory for the configuration of %s", snap->link.name) : 0;

@@ -145,15 +145,60 @@ static int copy_dir(const char *dir, const char *from, const char *to)
 	return 0;
 }
 
+static const char *const all_dirs[] = {"ipv4/conf", "ipv6/conf", "ipv4/neigh", "ipv6/neigh"};
+
+json_t *netcfg_sysctl_all(const char *name)
+{
+	char path[PATH_MAX], text[VALUE_MAX];
+	json_t *all = json_object();
+
+	for (unsigned i = 0; i < sizeof(all_dirs) / sizeof(*all_dirs); i++) {
+		snprintf(path, sizeof(path), "/proc/sys/net/%s/%s", all_dirs[i], name);
+		DIR *entries = opendir(path);
+		if (!entries)
+			continue;
+		struct dirent *entry;
+		while ((entry = readdir(entries))) {
+			char key[64];
+			snprintf(path, sizeof(path), "/proc/sys/net/%s/%s/%s", all_dirs[i], name, entry->d_name);
+			if (entry->d_name[0] == '.' || read_text(path, text) ||
+			    snprintf(key, sizeof(key), "%s/%s", all_dirs[i], entry->d_name) >= (int)sizeof(key))
+				continue;
+			text[strcspn(text, "\n")] = '\0';
+			json_object_set_new(all, key, json_string(text));
+		}
+		closedir(entries);
+	}
+	return all;
+}
+
+void netcfg_sysctl_give(const char *name, const json_t *all)
+{
+	char path[PATH_MAX], text[VALUE_MAX];
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)all, key, value)
+	{
+		const char *slash = strrchr(key, '/'), *want = json_string_value(value);
+		if (!slash || !want || strstr(key, ".."))
+			continue;
+		snprintf(path, sizeof(path), "/proc/sys/net/%.*s/%s%s", (int)(slash - key), key, name, slash);
+		if (read_text(path, text))
+			continue;
+		text[strcspn(text, "\n")] = '\0';
+		if (strcmp(text, want))
+			write_text(path, want);
+	}
+}
+
 int netcfg_sysctl_copy(const char *from, const char *to, struct sw_err *err)
 {
-	static const char *const dirs[] = {"ipv4/conf", "ipv6/conf", "ipv4/neigh", "ipv6/neigh"};
-
-	for (unsigned i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
-		int r = copy_dir(dirs[i], from, to);
+	for (unsigned i = 0; i < sizeof(all_dirs) / sizeof(*all_dirs); i++) {
+		int r = copy_dir(all_dirs[i], from, to);
 		if (r)
 			return sw_fail(err, r, "cannot give %s the settings of %s in /proc/sys/net/%s: %s", to, from,
-				       dirs[i], strerror(-r));
+				       all_dirs[i], strerror(-r));
 	}
 	return 0;
 }

@@ -14,6 +14,8 @@
 
 #include "netcfg_impl.h"
 
+#define DUMP_TRIES 5 /* a dump that is interrupted by a change is read again */
+
 /* The kernel's sentence lies behind the copy of our request that it returns (NLM_F_CAPPED: of its header only). */
 static void keep_words(struct netcfg *nc, const struct nlmsghdr *nlh, const struct nlmsgerr *error)
 {
@@ -124,6 +126,51 @@ int netcfg_talk(struct netcfg *nc, struct nl_msg *msg, int (*on_message)(struct 
 		return -EIO;
 	}
 	return 0;
+}
+
+struct dump {
+	struct netcfg_list *list;
+	bool (*keep)(const struct nlmsghdr *nlh, void *arg);
+	void *arg;
+	int type;
+};
+
+static int keep_if(struct nlmsghdr *nlh, void *arg)
+{
+	const struct dump *dump = arg;
+
+	if (nlh->nlmsg_type != dump->type || !netcfg_msg_check(nlh, nlh->nlmsg_len) ||
+	    (dump->keep && !dump->keep(nlh, dump->arg)))
+		return 0;
+	return netcfg_list_add(dump->list, nlh);
+}
+
+int netcfg_dump(struct netcfg *nc, int type, int family, struct netcfg_list *list,
+		bool (*keep)(const struct nlmsghdr *nlh, void *arg), void *arg)
+{
+	struct dump dump = {list, keep, arg, type - 2}; /* RTM_GETx is RTM_NEWx and 2 */
+	unsigned before = list->n;
+	char header[32] = {(char)family};
+	int r = -EINTR;
+
+	for (unsigned i = 0; r == -EINTR && i < DUMP_TRIES; i++) {
+		while (list->n > before)
+			netcfg_list_del(list, list->n - 1);
+		struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_DUMP);
+		if (msg && nlmsg_append(msg, header, netcfg_msg_hdrlen(dump.type), NLMSG_ALIGNTO)) {
+			nlmsg_free(msg);
+			msg = NULL;
+		}
+		r = netcfg_talk(nc, msg, keep_if, &dump);
+	}
+	return r;
+}
+
+int netcfg_send(struct netcfg *nc, const struct nlmsghdr *nlh, const struct netcfg_link *from,
+		const struct netcfg_link *to, int type, int flags)
+{
+	return netcfg_talk(nc, netcfg_msg_make(nlh, from, to, type, NLM_F_REQUEST | NLM_F_ACK | flags, true), NULL,
+			   NULL);
 }
 
 int netcfg_fail(const struct netcfg *nc, int code, struct sw_err *err, const char *fmt, ...)

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The commands behind the network hooks: net-start, net-stop, net-status, net-plan.
+ * The commands behind the network hooks: net-start, net-stop, net-status, net-plan, net-confirm.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include <event2/event.h>
 
-#include "commands.h"
 #include "log.h"
 #include "names.h"
-#include "takeover.h"
+#include "netconfirm.h"
+#include "netctl.h"
+#include "netwatch.h"
 #include "xbard.h"
 
 #define WAIT_MAX_S 60
@@ -20,12 +22,26 @@
 
 /* A net-start whose netdev is not there yet: it is tried again when one of that name comes, and when time is up. */
 struct waiting {
+	TAILQ_ENTRY(waiting) link;
+	struct netctl *netctl;
 	struct ctl_request *req;
 	struct netcfg_events *events;
 	struct event *readable, *timeout;
 };
 
-static struct takeover_want want_of(const struct ctl_request *req)
+struct netctl {
+	struct xbard *xbard;
+	struct netconfirm *confirm;
+	struct netwatch *watch;
+	TAILQ_HEAD(waiting_list, waiting) waiting;
+};
+
+struct netconfirm *netctl_confirm(const struct netctl *netctl)
+{
+	return netctl->confirm;
+}
+
+struct takeover_want netctl_want(const struct ctl_request *req)
 {
 	struct takeover_want want = {
 		.netdev = ctl_str(req, "netdev"),
@@ -50,58 +66,21 @@ static json_t *steps_to_json(struct takeover *t)
 	return steps;
 }
 
-static json_t *record_to_json(const struct netrec *rec)
+json_t *netctl_record(const struct xbard *xbard, const struct netrec *rec)
 {
 	json_t *uplink = *rec->uplink ? json_string(rec->uplink) : json_null();
+	bool there = *rec->uplink && state_uplink(model_state(xbard->model), rec->uplink);
 
-	return json_pack("{s:s, s:s, s:o, s:b, s:b, s:o}", "bridge", rec->bridge, "netdev", rec->netdev, "uplink",
-			 uplink, "netdev_there", rec->there, "done", rec->done, "addresses",
-			 netcfg_snap_address_list(rec->snap));
+	return json_pack("{s:s, s:s, s:o, s:b, s:b, s:b, s:b, s:o}", "bridge", rec->bridge, "netdev", rec->netdev,
+			 "uplink", uplink, "uplink_there", there, "netdev_there", rec->there, "done", rec->done,
+			 "unconfirmed", rec->done && rec->confirm, "addresses", netcfg_snap_address_list(rec->snap));
 }
 
 /* ---- net-start --------------------------------------------------------------------------------------------------- */
 
-/* Answers, unless the netdev is not there: -ENODEV with *err then, and the request is open. */
-static int start(struct ctl_request *req, struct sw_err *err)
-{
-	struct xbard *xbard = ctl_daemon(req);
-	struct takeover_want want = want_of(req);
-	struct takeover t;
-
-	int r = takeover_open(&t, xbard->model, xbard->rundir, &want, err);
-	if (!r && t.restart) {
-		log_warn("a start of bridge %s had not come to its end: it is undone first", t.rec.bridge);
-		r = takeover_stop(&t, err);
-		takeover_fini(&t);
-		if (!r)
-			r = takeover_open(&t, xbard->model, xbard->rundir, &want, err);
-	}
-	if (r == -ENODEV)
-		return r;
-	if (r) {
-		ctl_reply_error(req, "%s", err->text);
-		return 0;
-	}
-
-	r = takeover_start(&t, ctl_int(req, "until", 0), err);
-	if (r) {
-		log_error("bridge %s was not started: %s", t.rec.bridge, err->text);
-		ctl_reply_error(req, "%s", err->text);
-	} else {
-		json_t *result = record_to_json(&t.rec);
-		json_object_set_new(result, "already", json_boolean(t.again));
-		json_object_set_new(result, "interrupted_us", json_integer(t.again ? 0 : t.moved_us));
-		if (!t.again)
-			log_info("bridge %s has taken over %s%s%s in %.1f ms", t.rec.bridge, t.rec.netdev,
-				 *t.rec.uplink ? ", now its uplink " : "", t.rec.uplink, t.moved_us / 1000.0);
-		ctl_reply_ok(req, result);
-	}
-	takeover_fini(&t);
-	return 0;
-}
-
 static void waiting_free(struct waiting *waiting)
 {
+	TAILQ_REMOVE(&waiting->netctl->waiting, waiting, link);
 	if (waiting->readable)
 		event_free(waiting->readable);
 	if (waiting->timeout)
@@ -128,7 +107,7 @@ static void on_change(evutil_socket_t fd, short what, void *arg)
 	if (r) {
 		ctl_reply_error(waiting->req, "cannot follow network changes any more: %s", strerror(-r));
 		waiting_free(waiting);
-	} else if (changed && start(waiting->req, &err) != -ENODEV) {
+	} else if (changed && netconfirm_start(waiting->netctl->confirm, waiting->req, &err) != -ENODEV) {
 		waiting_free(waiting);
 	}
 }
@@ -140,7 +119,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (start(waiting->req, &err) == -ENODEV)
+	if (netconfirm_start(waiting->netctl->confirm, waiting->req, &err) == -ENODEV)
 		ctl_reply_error(waiting->req, "%s (waited %d s)", err.text, (int)ctl_int(waiting->req, "wait", 0));
 	waiting_free(waiting);
 }
@@ -155,7 +134,9 @@ static void wait_for_netdev(struct ctl_request *req)
 	struct waiting *waiting = calloc(1, sizeof(*waiting));
 	if (!waiting)
 		goto fail;
+	waiting->netctl = xbard->netctl;
 	waiting->req = req;
+	TAILQ_INSERT_TAIL(&xbard->netctl->waiting, waiting, link);
 	if (netcfg_events_open(&waiting->events, &err))
 		goto fail;
 	waiting->readable =
@@ -165,7 +146,7 @@ static void wait_for_netdev(struct ctl_request *req)
 	    event_add(waiting->timeout, &limit))
 		goto fail;
 	/* It may have come before we listened. */
-	if (start(req, &err) != -ENODEV)
+	if (netconfirm_start(waiting->netctl->confirm, req, &err) != -ENODEV)
 		waiting_free(waiting);
 	return;
 fail:
@@ -189,7 +170,11 @@ static void net_start(struct ctl_request *req)
 {
 	struct sw_err err;
 
-	if (refuse(req) || start(req, &err) != -ENODEV)
+	if (ctl_daemon(req)->stopping) {
+		ctl_reply_error(req, "xbard is stopping");
+		return;
+	}
+	if (refuse(req) || netconfirm_start(ctl_daemon(req)->netctl->confirm, req, &err) != -ENODEV)
 		return;
 	if (ctl_int(req, "wait", 0))
 		wait_for_netdev(req);
@@ -202,7 +187,7 @@ static void net_start(struct ctl_request *req)
 static void net_plan(struct ctl_request *req)
 {
 	struct xbard *xbard = ctl_daemon(req);
-	struct takeover_want want = want_of(req);
+	struct takeover_want want = netctl_want(req);
 	struct takeover t;
 	struct sw_err err;
 
@@ -212,7 +197,7 @@ static void net_plan(struct ctl_request *req)
 		ctl_reply_error(req, "%s", err.text);
 		return;
 	}
-	json_t *result = record_to_json(&t.rec);
+	json_t *result = netctl_record(xbard, &t.rec);
 	json_object_set_new(result, "already", json_boolean(t.again));
 	json_object_set_new(result, "steps", steps_to_json(&t));
 	takeover_fini(&t);
@@ -239,10 +224,12 @@ static bool only_one(struct ctl_request *req, char name[IFNAMSIZ])
 	if (n == 1)
 		name_copy(name, IFNAMSIZ, json_string_value(json_array_get(bridges, 0)));
 	json_decref(bridges);
-	if (n == 0)
+	if (n == 0) {
+		netconfirm_cancel(ctl_daemon(req)->netctl->confirm, NULL, NULL);
 		ctl_reply_ok(req, json_pack("{s:b}", "stopped", 0));
-	else if (n > 1)
+	} else if (n > 1) {
 		ctl_reply_error(req, "which one? Say bridge=NAME or netdev=NAME; `xbar net status` shows them");
+	}
 	return n == 1;
 }
 
@@ -263,6 +250,7 @@ static void net_stop(struct ctl_request *req)
 		bridge = name;
 	int r = takeover_open_record(&t, xbard->model, xbard->rundir, bridge, netdev, &err);
 	if (r == -ENOENT) {
+		netconfirm_cancel(xbard->netctl->confirm, bridge, netdev); /* nothing is changed yet */
 		ctl_reply_ok(req, json_pack("{s:s?, s:s?, s:b}", "bridge", bridge, "netdev", netdev, "stopped", false));
 		return;
 	}
@@ -275,13 +263,14 @@ static void net_stop(struct ctl_request *req)
 		ctl_reply_error(req, "%s", err.text);
 		return;
 	}
+	netconfirm_cancel(xbard->netctl->confirm, t.rec.bridge, NULL);
 	r = takeover_stop(&t, &err);
 	if (r) {
 		log_error("bridge %s was not stopped as it should be: %s", t.rec.bridge, err.text);
 		ctl_reply_error(req, "%s", err.text);
 	} else {
 		log_info("bridge %s has given back %s", t.rec.bridge, t.rec.netdev);
-		json_t *result = record_to_json(&t.rec);
+		json_t *result = netctl_record(xbard, &t.rec);
 		json_object_set_new(result, "stopped", json_true());
 		ctl_reply_ok(req, result);
 	}
@@ -289,9 +278,23 @@ static void net_stop(struct ctl_request *req)
 }
 
 struct listing {
+	const struct xbard *xbard;
 	json_t *list;
 	const char *bridge, *netdev; /* NULL: any */
 };
+
+static json_t *record_with_time(const struct xbard *xbard, const struct netrec *rec)
+{
+	char missing[NETREC_GATEWAYS];
+	json_t *json = netctl_record(xbard, rec);
+
+	int left = netconfirm_left(xbard->netctl->confirm, rec->bridge, missing);
+	if (left >= 0) {
+		json_object_set_new(json, "seconds_left", json_integer(left));
+		json_object_set_new(json, "missing", json_string(missing));
+	}
+	return json;
+}
 
 static bool list_record(struct netrec *rec, const struct sw_err *err, void *arg)
 {
@@ -301,16 +304,31 @@ static bool list_record(struct netrec *rec, const struct sw_err *err, void *arg)
 		json_array_append_new(listing->list, json_pack("{s:s}", "error", err->text));
 	else if ((!listing->bridge || !strcmp(listing->bridge, rec->bridge)) &&
 		 (!listing->netdev || !strcmp(listing->netdev, rec->netdev) || !strcmp(listing->netdev, rec->uplink)))
-		json_array_append_new(listing->list, record_to_json(rec));
+		json_array_append_new(listing->list, record_with_time(listing->xbard, rec));
 	return true;
 }
 
 static void net_status(struct ctl_request *req)
 {
-	struct listing listing = {json_array(), ctl_str(req, "bridge"), ctl_str(req, "netdev")};
+	struct listing listing = {ctl_daemon(req), json_array(), ctl_str(req, "bridge"), ctl_str(req, "netdev")};
 
 	netrec_each(ctl_daemon(req)->rundir, list_record, &listing);
 	ctl_reply_ok(req, listing.list);
+}
+
+static void net_confirm(struct ctl_request *req)
+{
+	const char *bridge = ctl_str(req, "bridge");
+	struct sw_err err;
+
+	int r = netconfirm_accept(ctl_daemon(req)->netctl->confirm, bridge, &err);
+	if (r == -ENOENT)
+		ctl_reply_error(req, "%s%s nothing to confirm; `xbar net status` shows what there is",
+				bridge ? "bridge " : "there is", bridge ? bridge : "");
+	else if (r)
+		ctl_reply_error(req, "%s", err.text);
+	else
+		ctl_reply_ok(req, NULL);
 }
 
 static const struct ctl_arg start_args[] = {
@@ -321,6 +339,9 @@ static const struct ctl_arg start_args[] = {
 	{.name = "rename", .type = CTL_BOOL},
 	{.name = "address", .type = CTL_STRING, .min = 1, .max = ADDRESSES_MAX},
 	{.name = "wait", .type = CTL_INT, .max = WAIT_MAX_S}, /* seconds, for the netdev to come */
+	{.name = "confirm",
+	 .type = CTL_INT,
+	 .max = NETCONFIRM_MAX_S}, /* seconds, for gateways to answer; 0: no matter */
 	{.name = "until",
 	 .type = CTL_INT,
 	 .max = PLAN_KIND_MAX}, /* steps; the rest is left for the next start or stop */
@@ -344,10 +365,102 @@ static const struct ctl_arg name_args[] = {
 	{0},
 };
 
+static const struct ctl_arg confirm_args[] = {
+	{.name = "bridge", .type = CTL_IFNAME},
+	{0},
+};
+
 const struct ctl_command netctl_commands[] = {
 	{"net-start", CTL_ACT, start_args, net_start},
 	{"net-stop", CTL_ACT, name_args, net_stop},
 	{"net-status", 0, name_args, net_status},
 	{"net-plan", 0, plan_args, net_plan},
+	{"net-confirm", CTL_ACT, confirm_args, net_confirm},
 	{0},
 };
+
+bool netctl_holds(const struct xbard *xbard, const char *bridge, const char *uplink, struct sw_err *err)
+{
+	struct netrec rec;
+
+	int r = bridge ? netrec_load(xbard->rundir, bridge, &rec, err) : netrec_find(xbard->rundir, uplink, &rec, err);
+	if (r)
+		return r != -ENOENT;
+	bool holds = !uplink || !strcmp(uplink, rec.uplink);
+	sw_fail(err, -EBUSY,
+		"%s %s holds the host's network in the place of %s; give it back with `network-bridge stop bridge=%s`, "
+		"which takes it away too",
+		uplink ? "uplink" : "bridge", uplink ? uplink : bridge, rec.netdev, rec.bridge);
+	netrec_fini(&rec);
+	return holds;
+}
+
+/* ---- the daemon's life ------------------------------------------------------------------------------------------- */
+
+struct netctl *netctl_new(struct xbard *xbard)
+{
+	struct netctl *netctl = calloc(1, sizeof(*netctl));
+	if (!netctl)
+		return NULL;
+	netctl->xbard = xbard;
+	TAILQ_INIT(&netctl->waiting);
+	netctl->confirm = netconfirm_new(xbard);
+	if (netctl->confirm)
+		return netctl;
+	netctl_free(netctl);
+	return NULL;
+}
+
+void netctl_begin(struct netctl *netctl)
+{
+	netconfirm_resume(netctl->confirm);
+	netctl->watch = netwatch_new(netctl->xbard);
+}
+
+static bool give_back(struct netrec *rec, const struct sw_err *why, void *arg)
+{
+	struct xbard *xbard = arg;
+	struct takeover t;
+	struct sw_err err;
+
+	if (!rec) {
+		log_error("%s", why->text);
+		return true;
+	}
+	int r = takeover_open_record(&t, xbard->model, xbard->rundir, rec->bridge, NULL, &err);
+	if (!r) {
+		r = takeover_stop(&t, &err);
+		takeover_fini(&t);
+	}
+	if (r)
+		log_error("bridge %s was not stopped as it should be: %s", rec->bridge, err.text);
+	else
+		log_info("bridge %s has given back %s", rec->bridge, rec->netdev);
+	return true;
+}
+
+void netctl_end(struct netctl *netctl, bool keep)
+{
+	struct waiting *waiting;
+
+	netwatch_free(netctl->watch);
+	netctl->watch = NULL;
+	while ((waiting = TAILQ_FIRST(&netctl->waiting))) {
+		ctl_reply_error(waiting->req, "xbard is stopping; netdev %s has not come",
+				ctl_has(waiting->req, "netdev") ? ctl_str(waiting->req, "netdev")
+								: "of the default route");
+		waiting_free(waiting);
+	}
+	netconfirm_end(netctl->confirm);
+	if (!keep)
+		netrec_each(netctl->xbard->rundir, give_back, netctl->xbard);
+}
+
+void netctl_free(struct netctl *netctl)
+{
+	if (!netctl)
+		return;
+	netwatch_free(netctl->watch);
+	netconfirm_free(netctl->confirm);
+	free(netctl);
+}

@@ -30,19 +30,25 @@ static void path_of(char path[PATH_MAX], const char *rundir, const char *bridge)
 static int from_json(const json_t *json, const char *bridge, struct netrec *rec, struct sw_err *err)
 {
 	const char *named, *netdev, *uplink;
-	int version, there, had_bridge, had_host, done;
+	const char *gateways = "";
+	int version, there, had_bridge, had_host, done, confirm = 0;
 	json_t *snap;
 	json_error_t why;
 
-	if (json_unpack_ex((json_t *)json, &why, 0, "{s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:o}", "version",
-			   &version, "bridge", &named, "netdev", &netdev, "uplink", &uplink, "there", &there,
-			   "had_bridge", &had_bridge, "had_host", &had_host, "done", &done, "snapshot", &snap))
+	if (json_unpack_ex((json_t *)json, &why, 0, "{s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:b, s?i, s?s, s:o}",
+			   "version", &version, "bridge", &named, "netdev", &netdev, "uplink", &uplink, "there", &there,
+			   "had_bridge", &had_bridge, "had_host", &had_host, "done", &done, "confirm", &confirm,
+			   "gateways", &gateways, "snapshot", &snap))
 		return sw_fail(err, -EINVAL, "%s", why.text);
 	if (version != VERSION)
 		return sw_fail(err, -EINVAL, "version %d, of another xbard", version);
 	if (strcmp(named, bridge) || !name_is_ifname(netdev) || (*uplink && !name_is_ifname(uplink)))
 		return sw_fail(err, -EINVAL, "a bad name");
-	*rec = (struct netrec){.there = there, .had_bridge = had_bridge, .had_host = had_host, .done = done};
+	if (confirm < 0 || strlen(gateways) >= NETREC_GATEWAYS)
+		return sw_fail(err, -EINVAL, "\"confirm\" or \"gateways\" is out of bounds");
+	*rec = (struct netrec){
+		.there = there, .had_bridge = had_bridge, .had_host = had_host, .done = done, .confirm = confirm};
+	name_copy(rec->gateways, sizeof(rec->gateways), gateways);
 	name_copy(rec->bridge, sizeof(rec->bridge), bridge);
 	name_copy(rec->netdev, sizeof(rec->netdev), netdev);
 	name_copy(rec->uplink, sizeof(rec->uplink), uplink);
@@ -84,10 +90,10 @@ int netrec_save(const char *rundir, const struct netrec *rec, struct sw_err *err
 	snprintf(dir, sizeof(dir), "%s/net", rundir);
 	path_of(path, rundir, rec->bridge);
 	json_t *snap = netcfg_snap_to_json(rec->snap);
-	json_t *json =
-		json_pack("{s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:o}", "version", VERSION, "bridge", rec->bridge,
-			  "netdev", rec->netdev, "uplink", rec->uplink, "there", rec->there, "had_bridge",
-			  rec->had_bridge, "had_host", rec->had_host, "done", rec->done, "snapshot", snap);
+	json_t *json = json_pack("{s:i, s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:i, s:s, s:o}", "version", VERSION,
+				 "bridge", rec->bridge, "netdev", rec->netdev, "uplink", rec->uplink, "there",
+				 rec->there, "had_bridge", rec->had_bridge, "had_host", rec->had_host, "done",
+				 rec->done, "confirm", rec->confirm, "gateways", rec->gateways, "snapshot", snap);
 	if (!json)
 		return sw_fail(err, -ENOMEM, "no memory to write %s", path);
 	int r = mkdir(dir, 0700) && errno != EEXIST ? sw_fail(err, -errno, "cannot make %s: %s", dir, strerror(errno))

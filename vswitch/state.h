@@ -40,6 +40,7 @@ struct state_uplink {
 	char netdev[VIF_NAME_MAX]; /* netdev or PCI address; also the port's name */
 	char driver[16]; /* "": chosen by the switch */
 	char bridge[IFNAMSIZ]; /* "": on none */
+	uint32_t merging; /* NETCFG_GRO, NETCFG_LRO: what the netdev did before, and will again */
 };
 
 struct state_vif {
@@ -47,6 +48,8 @@ struct state_vif {
 	char name[VIF_NAME_MAX];
 	char guest[128]; /* "": not told */
 	int32_t devid; /* -1: not told */
+	bool xen; /* a Xen guest's, as xenstore has it; else a vhost-user port */
+	uint32_t domid; /* of a Xen guest */
 	char bridge[IFNAMSIZ]; /* as it is now; "": on none */
 	char want_bridge[IFNAMSIZ]; /* as it was asked for */
 	char ip[256]; /* as written; "": any */
@@ -60,7 +63,7 @@ struct state_vif {
 	bool server;
 	bool hotplug; /* the vif-script runs for it */
 	bool no_offload;
-	char socket[STATE_PATH_MAX];
+	char socket[STATE_PATH_MAX]; /* "" for a Xen guest's */
 	bool pending; /* its script has not ended yet: not kept in the file */
 };
 

@@ -44,6 +44,7 @@ static const struct field uplink_fields[] = {
 	FIELD(state_uplink, netdev, PORT, false),
 	FIELD(state_uplink, driver, TEXT, true),
 	FIELD(state_uplink, bridge, IFNAME, true),
+	FIELD(state_uplink, merging, U32, false),
 	{0},
 };
 
@@ -51,6 +52,8 @@ static const struct field vif_fields[] = {
 	FIELD(state_vif, name, PORT, false),
 	FIELD(state_vif, guest, TEXT, true),
 	FIELD(state_vif, devid, I32, false),
+	FIELD(state_vif, xen, BOOL, false),
+	FIELD(state_vif, domid, U32, false),
 	FIELD(state_vif, bridge, IFNAME, true),
 	FIELD(state_vif, want_bridge, IFNAME, true),
 	FIELD(state_vif, ip, TEXT, true),
@@ -64,7 +67,7 @@ static const struct field vif_fields[] = {
 	FIELD(state_vif, server, BOOL, false),
 	FIELD(state_vif, hotplug, BOOL, false),
 	FIELD(state_vif, no_offload, BOOL, false),
-	FIELD(state_vif, socket, TEXT, false),
+	FIELD(state_vif, socket, TEXT, true),
 	{0},
 };
 
@@ -248,6 +251,8 @@ static int vif_from_json(struct state *state, const json_t *json, size_t i, stru
 		return r;
 	if (state_vif(state, record.name))
 		return sw_fail(err, -EINVAL, "vifs[%zu]: a second \"%s\"", i, record.name);
+	if (!record.xen && !*record.socket)
+		return sw_fail(err, -EINVAL, "vifs[%zu]: \"%s\" has no \"socket\"", i, record.name);
 	return state_vif_add(state, &record) ? 0 : sw_fail(err, -ENOMEM, "no memory");
 }
 

@@ -14,6 +14,7 @@
 
 #include "../bridge/bridge.h"
 #include "../vif/ethdev.h"
+#include "../vif/netif.h"
 #include "../vif/tap.h"
 #include "../vif/vhost.h"
 #include "eal.h"
@@ -27,6 +28,8 @@ struct port {
 	struct rxq *rxq[VIF_QUEUES_MAX];
 	struct vif_counters *counters;
 	uint8_t mac[6];
+	uint32_t domid; /* a netif port's */
+	char features[128]; /* likewise, as negotiated */
 	bool was_up;
 	const char *was_quarantined;
 };
@@ -387,6 +390,84 @@ int sw_port_add_vhost(const char *name, const struct sw_vhost_opts *opts, struct
 	return port_show(p, vo.queues, err);
 }
 
+int sw_port_add_netif(const char *name, const struct sw_netif_opts *opts, struct sw_err *err)
+{
+	struct vif_port base;
+	struct port *p;
+
+	if (opts->queues > VIF_QUEUES_MAX)
+		return sw_fail(err, -EINVAL, "%s: %u queues: choose 1 to %d", name, opts->queues, VIF_QUEUES_MAX);
+	p = port_new(name, &base, err);
+	if (!p)
+		return -EINVAL;
+	p->vif = netif_new(name, opts->mtu ? opts->mtu : 1500, p->counters);
+	if (!p->vif) {
+		port_free(p);
+		return sw_fail(err, -ENOMEM, "no memory");
+	}
+	p->vif->id = base.id;
+	p->vif->shared = base.shared;
+	memcpy(p->vif->epfd, base.epfd, sizeof(base.epfd));
+	p->domid = opts->domid;
+	memcpy(p->mac, opts->mac, 6);
+	return port_show(p, opts->queues ? opts->queues : 1, err);
+}
+
+/* The netif port called `name`; else NULL, and *err says so. */
+static struct port *netif_find(const char *name, struct sw_err *err)
+{
+	struct port *p = port_find(name);
+
+	if (p && !strcmp(p->vif->ops->kind, "netif"))
+		return p;
+	no_port(name, err);
+	return NULL;
+}
+
+int sw_netif_connect(const char *name, const struct netif_conf *conf, struct sw_err *err)
+{
+	struct port *p = netif_find(name, err);
+	char why[400] = "";
+	int e;
+
+	if (!p)
+		return -ENOENT;
+	if (conf->queues > p->nrxq)
+		return sw_fail(err, -EINVAL, "%s: the guest asks for %u queues, and was offered %u", name, conf->queues,
+			       p->nrxq);
+	e = netif_connect(p->vif, conf, why, sizeof(why));
+	if (e)
+		return sw_fail(err, e, "%s: %s", name, why[0] ? why : strerror(-e));
+	snprintf(p->features, sizeof(p->features), "%s%s%s%s%s%s",
+		 conf->queue[0].tx_evtchn != conf->queue[0].rx_evtchn ? "split " : "", conf->sg ? "sg " : "",
+		 conf->csum4 ? "csum " : "", conf->csum6 ? "csum6 " : "", conf->gso4 ? "tso4 " : "",
+		 conf->gso6 ? "tso6 " : "");
+	if (p->features[0])
+		p->features[strlen(p->features) - 1] = '\0';
+	return 0;
+}
+
+int sw_netif_multicast(const char *name, bool on, struct sw_err *err)
+{
+	struct port *p = netif_find(name, err);
+
+	if (!p)
+		return -ENOENT;
+	netif_multicast_control(p->vif, on);
+	return 0;
+}
+
+int sw_netif_disconnect(const char *name, struct sw_err *err)
+{
+	struct port *p = netif_find(name, err);
+
+	if (!p)
+		return -ENOENT;
+	netif_disconnect(p->vif);
+	p->features[0] = '\0';
+	return 0;
+}
+
 int sw_port_add_host(const char *name, const uint8_t *mac, uint32_t mtu, struct sw_err *err)
 {
 	struct vif_port base;
@@ -531,6 +612,34 @@ int sw_port_mtu(const char *name, uint32_t mtu, struct sw_err *err)
 	return e ? sw_fail(err, e, "%s: the kernel refuses MTU %u: %s", name, mtu, strerror(-e)) : 0;
 }
 
+static struct port *host_find(const char *name, struct sw_err *err)
+{
+	struct port *p = port_find(name);
+
+	if (p && !strcmp(p->vif->ops->kind, "host"))
+		return p;
+	sw_fail(err, -ENOENT, "there is no host port %s", name);
+	return NULL;
+}
+
+int sw_host_mac(const char *name, const uint8_t mac[6], struct sw_err *err)
+{
+	struct port *p = host_find(name, err);
+	int e = p ? tap_set_mac(p->vif, mac) : -ENOENT;
+
+	if (!e)
+		memcpy(p->mac, mac, 6);
+	return e && p ? sw_fail(err, e, "%s: the kernel refuses the MAC address: %s", name, strerror(-e)) : e;
+}
+
+int sw_host_carrier(const char *name, bool carrier, struct sw_err *err)
+{
+	struct port *p = host_find(name, err);
+	int e = p ? tap_carrier(p->vif, carrier) : -ENOENT;
+
+	return e && p ? sw_fail(err, e, "%s: cannot set its carrier: %s", name, strerror(-e)) : e;
+}
+
 int sw_port_release(const char *name, struct sw_err *err)
 {
 	struct port *p = port_find(name);
@@ -592,6 +701,11 @@ void sw_port_each(bool (*fn)(const struct sw_port_info *info, void *arg), void *
 			snprintf(detail, sizeof(detail), "TAP %s", p->vif->name);
 			snprintf(features, sizeof(features), "csum tso4 tso6%s",
 				 p->vif->caps & VIF_CAP_USO4 ? " uso" : "");
+		} else if (!strcmp(info.kind, "netif")) {
+			snprintf(detail, sizeof(detail), "Xen domain %u", p->domid);
+			snprintf(features, sizeof(features), "%s", p->features);
+			if (p->vif->up)
+				info.queues = p->vif->rx_queues;
 		} else {
 			snprintf(detail, sizeof(detail), "%s by %s", ethdev_netdev(p->vif), ethdev_driver(p->vif));
 			info.connected = p->vif->up && ethdev_link(p->vif);

@@ -5,7 +5,7 @@
  *
  * Model. Named bridges and named ports. A port is made (sw_port_add_*), put on a bridge (sw_port_join), taken off
  * (sw_port_leave) and deleted (sw_port_del). A host port is an ordinary port whose name is its bridge's name. A vhost-user
- * port exists, and keeps its bridge, whether or not a guest is connected.
+ * or Xen port exists, and keeps its bridge, whether or not a guest is connected.
  *
  * Threads. All calls are the control thread's (one thread). They may sleep for up to a few milliseconds while workers
  * pass a quiescent state.
@@ -66,6 +66,18 @@ struct sw_uplink_opts {
 };
 
 int sw_port_add_vhost(const char *name, const struct sw_vhost_opts *opts, struct sw_err *err);
+/* A Xen guest's, without rings until sw_netif_connect(). `domid` is for people; mtu 0: 1500. */
+struct sw_netif_opts {
+	uint32_t domid;
+	unsigned queues; /* at most; 0: 1 */
+	uint32_t mtu;
+	uint8_t mac[6]; /* the guest's own */
+};
+struct netif_conf;
+int sw_port_add_netif(const char *name, const struct sw_netif_opts *opts, struct sw_err *err);
+int sw_netif_connect(const char *name, const struct netif_conf *conf, struct sw_err *err);
+int sw_netif_multicast(const char *name, bool on, struct sw_err *err); /* netif.h */
+int sw_netif_disconnect(const char *name, struct sw_err *err);
 /* A TAP named `name` with offloads, made persistent so that its addresses outlive a crash; `mac` NULL: random, local. */
 int sw_port_add_host(const char *name, const uint8_t *mac, uint32_t mtu, struct sw_err *err);
 int sw_port_add_uplink(const char *name, const struct sw_uplink_opts *opts, struct sw_err *err);
@@ -73,6 +85,9 @@ int sw_port_del(const char *name, struct sw_err *err);
 int sw_port_join(const char *port, const char *bridge, struct sw_err *err);
 int sw_port_leave(const char *port, struct sw_err *err);
 int sw_port_mtu(const char *port, uint32_t mtu, struct sw_err *err);
+/* Of a host port: its netdev's MAC address, and whether it has carrier. */
+int sw_host_mac(const char *port, const uint8_t mac[6], struct sw_err *err);
+int sw_host_carrier(const char *port, bool carrier, struct sw_err *err);
 /* A quarantined port gets another chance. */
 int sw_port_release(const char *port, struct sw_err *err);
 

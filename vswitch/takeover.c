@@ -4,6 +4,7 @@
  * half done, or undone.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -46,6 +47,12 @@ static int give_back(void *arg, struct sw_err *err)
 			r = netcfg_link_filter(t->nc, t->rec.netdev, netcfg_snap_link(t->rec.snap)->flags, err);
 		if (!r)
 			r = netcfg_snap_put(t->nc, t->rec.snap, t->rec.netdev, true, err);
+		if (!r)
+			r = netcfg_children_put(t->nc, t->rec.snap, t->rec.netdev, err);
+		if (!r)
+			r = netcfg_rules_put(t->nc, t->rec.snap, t->rec.netdev, t->rec.bridge, err);
+		if (!r)
+			r = netcfg_order_put(t->nc, t->rec.snap, t->rec.netdev, err);
 		if (r)
 			return r;
 	}
@@ -156,6 +163,8 @@ static int add_uplink(void *arg, struct sw_err *err)
 	struct state_uplink want = {.driver = ""};
 
 	int r = netcfg_merge_set(netdev_now(t), 0, err);
+	if (!r)
+		r = netcfg_merge_below(t->rec.snap, false, err);
 	if (r)
 		return r;
 	if (state_uplink(model_state(t->model), t->rec.uplink))
@@ -172,7 +181,9 @@ static int del_uplink(void *arg, struct sw_err *err)
 	int r = 0;
 	if (state_uplink(model_state(t->model), t->rec.uplink))
 		r = model_uplink_del(t->model, t->rec.uplink, err);
-	return r ? r : netcfg_merge_set(netdev_now(t), netcfg_snap_merging(t->rec.snap), err);
+	if (!r)
+		r = netcfg_merge_set(netdev_now(t), netcfg_snap_merging(t->rec.snap), err);
+	return r ? r : netcfg_merge_below(t->rec.snap, true, err);
 }
 
 /* ---- the move ---------------------------------------------------------------------------------------------------- */
@@ -215,7 +226,15 @@ static int move(void *arg, struct sw_err *err)
 		r = netcfg_quiet(netdev_now(t), err);
 	if (!r && !furnished)
 		r = netcfg_snap_put(t->nc, rec->snap, rec->bridge, !t->again && !rec->had_host, err);
+	if (!r && furnished && rec->there)
+		r = netcfg_objects_restore(t->nc, rec->snap, rec->bridge, err);
+	if (!r && rec->there)
+		r = netcfg_rules_put(t->nc, rec->snap, rec->bridge, rec->netdev, err);
 	t->moved_us = now_us() - start;
+	if (!r && rec->there && !furnished)
+		r = netcfg_children_put(t->nc, rec->snap, rec->bridge, err);
+	if (!r && rec->there && !furnished)
+		r = netcfg_order_put(t->nc, rec->snap, rec->bridge, err);
 	return r;
 }
 
@@ -229,6 +248,13 @@ static int merge_changes(struct takeover *t, struct sw_err *err)
 		return r;
 	if (t->rec.done && t->rec.there && !t->rec.had_host)
 		r = netcfg_snap_merge(t->rec.snap, now, err);
+	if (!r && t->rec.done && t->rec.there) {
+		r = netcfg_snap_take_children(t->nc, now, err);
+		if (!r)
+			netcfg_snap_adopt_children(t->rec.snap, now);
+		if (!r)
+			r = netcfg_snap_trim_order(t->nc, t->rec.snap, t->rec.bridge, err);
+	}
 	netcfg_snap_free(now);
 	if (r)
 		return r;
@@ -251,7 +277,11 @@ static int move_back(void *arg, struct sw_err *err)
 	if (r || !rec->there)
 		return r;
 	r = netcfg_unquiet(rec->snap, netdev_now(t), err);
-	return r ? r : netcfg_snap_put(t->nc, rec->snap, netdev_now(t), true, err);
+	if (!r)
+		r = netcfg_snap_put(t->nc, rec->snap, netdev_now(t), true, err);
+	if (!r)
+		r = netcfg_rules_put(t->nc, rec->snap, rec->netdev, rec->bridge, err);
+	return r ? r : netcfg_children_put(t->nc, rec->snap, netdev_now(t), err);
 }
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
@@ -261,6 +291,8 @@ struct plan *takeover_plan(struct takeover *t)
 	const struct netrec *rec = &t->rec;
 	const struct netcfg_link *link = netcfg_snap_link(rec->snap);
 	unsigned addresses = netcfg_snap_addresses(rec->snap), routes = netcfg_snap_routes(rec->snap);
+	unsigned vlans = netcfg_snap_children(rec->snap);
+	char also[32] = "";
 
 	struct plan *plan = plan_new(t);
 	if (!plan)
@@ -282,9 +314,11 @@ struct plan *takeover_plan(struct takeover *t)
 	} else {
 		plan_add(plan, PLAN_HOST_PORT, add_host, del_host, "make host port %s", rec->bridge);
 	}
+	if (vlans)
+		snprintf(also, sizeof(also), ", %u VLAN netdevs", vlans);
 	if (rec->there)
-		plan_add(plan, PLAN_MOVE, move, move_back, "move %u addresses and %u routes from %s to %s", addresses,
-			 routes, *rec->uplink ? rec->uplink : rec->netdev, rec->bridge);
+		plan_add(plan, PLAN_MOVE, move, move_back, "move %u addresses and %u routes%s from %s to %s", addresses,
+			 routes, also, *rec->uplink ? rec->uplink : rec->netdev, rec->bridge);
 	else
 		plan_add(plan, PLAN_ADDRESS, move, move_back, "give %s %u addresses", rec->bridge, addresses);
 	plan_add(plan, PLAN_COMMIT, commit, NULL, "note that %s is done", rec->bridge);

@@ -50,13 +50,23 @@ static int default_netdev(struct takeover *t, const struct takeover_want *want, 
 	return r;
 }
 
+/* What the kernel calls netdev `name`, which may be an alternative name; one that is not there keeps its name. */
+static void real_name(struct takeover *t, const char *name, char out[IFNAMSIZ])
+{
+	struct netcfg_link link;
+	struct sw_err ignored;
+
+	bool there = !netcfg_link_get(t->nc, name, &link, &ignored);
+	name_copy(out, IFNAMSIZ, there ? link.name : name);
+}
+
 static int names(struct takeover *t, const struct takeover_want *want, struct sw_err *err)
 {
 	struct netrec *rec = &t->rec;
 
 	int r = 0;
 	if (want->netdev)
-		name_copy(rec->netdev, sizeof(rec->netdev), want->netdev);
+		real_name(t, want->netdev, rec->netdev);
 	else
 		r = default_netdev(t, want, err);
 	if (r)
@@ -163,6 +173,26 @@ static int check_bridge_name(struct takeover *t, struct sw_err *err)
 		rec->bridge, *link.kind ? "a " : "a network card", link.kind, rec->bridge);
 }
 
+/* A VLAN netdev cannot be made anew while it is an uplink itself. */
+static int check_children(struct takeover *t, struct sw_err *err)
+{
+	struct netrec other;
+	struct sw_err ignored;
+
+	for (unsigned i = 0; i < netcfg_snap_children(t->rec.snap); i++) {
+		const char *name = netcfg_snap_child(t->rec.snap, i);
+		if (netrec_find(t->rundir, name, &other, &ignored))
+			continue;
+		int r = sw_fail(err, -EBUSY,
+				"VLAN netdev %s of %s is behind bridge %s; stop that first, and start it after %s: "
+				"`xbar net stop bridge=%s`",
+				name, t->rec.netdev, other.bridge, t->rec.netdev, other.bridge);
+		netrec_fini(&other);
+		return r;
+	}
+	return 0;
+}
+
 static int check_netdev(struct takeover *t, struct sw_err *err)
 {
 	struct netrec *rec = &t->rec, other;
@@ -205,7 +235,12 @@ static int check_netdev(struct takeover *t, struct sw_err *err)
 			err, -EEXIST,
 			"%s cannot be renamed to %s: there is a netdev of that name; say rename=no, or rename that",
 			rec->netdev, rec->uplink);
-	return netcfg_snap_take(t->nc, rec->netdev, &rec->snap, err);
+	r = netcfg_snap_take(t->nc, rec->netdev, &rec->snap, err);
+	if (!r)
+		r = netcfg_snap_take_children(t->nc, rec->snap, err);
+	if (!r)
+		r = check_children(t, err);
+	return r ? r : netcfg_snap_take_order(t->nc, rec->snap, err);
 }
 
 /* A record is there. Is it of what is asked for? */
@@ -263,10 +298,16 @@ int takeover_open(struct takeover *t, struct model *model, const char *rundir, c
 int takeover_open_record(struct takeover *t, struct model *model, const char *rundir, const char *bridge,
 			 const char *netdev, struct sw_err *err)
 {
+	char name[IFNAMSIZ];
+
 	*t = (struct takeover){.model = model, .rundir = rundir};
-	int r = bridge ? netrec_load(rundir, bridge, &t->rec, err) : netrec_find(rundir, netdev, &t->rec, err);
+	int r = netcfg_open(&t->nc, err);
 	if (!r)
-		r = netcfg_open(&t->nc, err);
+		r = bridge ? netrec_load(rundir, bridge, &t->rec, err) : netrec_find(rundir, netdev, &t->rec, err);
+	if (r == -ENOENT && !bridge) {
+		real_name(t, netdev, name);
+		r = netrec_find(rundir, name, &t->rec, err);
+	}
 	if (r)
 		takeover_fini(t);
 	return r;

@@ -37,9 +37,11 @@
 
 struct group { /* frames of a burst for one port, in order */
 	uint16_t port;
+	uint16_t needs; /* of all frames together */
+	uint32_t longest; /* frame, bytes */
 	uint8_t n, done;
 	bool flooded; /* some of them are copies of a flood: none waits */
-	uint8_t frame[VIF_BURST];
+	struct vif_frame *frame[VIF_BURST];
 };
 
 struct batch { /* a burst under way */
@@ -95,12 +97,14 @@ static inline bool too_big(const struct vif_port *dst, const struct vif_frame *f
 }
 
 /* One frame, done in software for a receiver that lacks what it needs. What finds no buffers is dropped. */
-static void deliver_soft(struct worker *w, struct vif_port *dst, unsigned queue, const struct vif_frame *frame)
+static void deliver_soft(struct worker *w, struct vif_port *dst, unsigned queue, struct vif_frame *frame)
 {
 	struct vif_counters *count = vif_count(dst);
 	int err = offload_begin(w->offload, frame);
 	unsigned n;
 
+	if (err == -EFAULT)
+		return; /* the sender's fault, and counted there */
 	if (err) {
 		count->drop[err == -EMSGSIZE ? VIF_TX_TOO_BIG : VIF_TX_NO_OFFLOAD]++;
 		return;
@@ -121,13 +125,46 @@ static void deliver_soft(struct worker *w, struct vif_port *dst, unsigned queue,
 	}
 }
 
+/* Whether the receiver takes the frame as it is, but for its length. */
+static inline bool takes(const struct vif_port *dst, const struct vif_frame *f)
+{
+	return !f->off.needs || (!(f->off.needs & ~dst->caps) && (!dst->ops->takes || dst->ops->takes(dst, f)));
+}
+
+/* The rest of a group of which some frames are not for the receiver as they are. As deliver_group(). */
+static __attribute__((noinline)) bool deliver_mixed(struct worker *w, struct vif_port *dst, unsigned queue,
+						    struct group *g)
+{
+	while (g->done < g->n) {
+		struct vif_frame *f = g->frame[g->done];
+		unsigned end = g->done;
+
+		while (end < g->n && takes(dst, g->frame[end]) && !too_big(dst, g->frame[end]))
+			end++;
+		if (end > g->done) {
+			unsigned taken = dst->ops->deliver(dst, queue, &g->frame[g->done], end - g->done);
+
+			g->done += taken;
+			if (taken)
+				w->stalled[g->port] = false;
+			if (g->done < end)
+				return false;
+			continue;
+		}
+		if (!takes(dst, f))
+			deliver_soft(w, dst, queue, f);
+		else
+			vif_count(dst)->drop[VIF_TX_TOO_BIG]++;
+		g->done++;
+	}
+	return true;
+}
+
 /* Deliver the rest of a group. true: all of it is done with; false: the receiver has run out of buffers. */
-static bool deliver_group(struct worker *w, const struct view *view, const struct rxq *from, struct batch *b,
-			  struct group *g)
+static inline bool deliver_group(struct worker *w, const struct view *view, const struct rxq *from, struct group *g)
 {
 	struct vif_port *dst = view->port[g->port];
-	struct vif_frame *run[VIF_BURST];
-	unsigned queue, n = 0, taken;
+	unsigned queue, taken;
 
 	if (!dst || !dst->up || !dst->tx_queues) {
 		if (dst)
@@ -137,35 +174,15 @@ static bool deliver_group(struct worker *w, const struct view *view, const struc
 	}
 	queue = dst->tx_queues > 1 ? (from->port->id + from->queue) % dst->tx_queues : 0;
 	touch(w, g->port);
-	for (unsigned i = g->done; i < g->n; i++) {
-		struct vif_frame *f = &b->burst.frame[g->frame[i]];
-		bool soft = f->off.needs & ~dst->caps;
-
-		if (__builtin_expect(!soft && !too_big(dst, f), 1)) {
-			run[n++] = f;
-			continue;
-		}
-		if (n) {
-			taken = dst->ops->deliver(dst, queue, run, n);
-			g->done += taken;
-			if (taken < n)
-				return false;
-			n = 0;
-		}
-		if (soft)
-			deliver_soft(w, dst, queue, f);
-		else
-			vif_count(dst)->drop[VIF_TX_TOO_BIG]++;
-		g->done++;
-	}
-	if (n) {
-		taken = dst->ops->deliver(dst, queue, run, n);
-		g->done += taken;
-		if (taken)
-			w->stalled[g->port] = false;
-		return taken == n;
-	}
-	return true;
+	if (__builtin_expect((g->needs & ~dst->caps) || (g->needs && dst->ops->takes) ||
+				     (dst->mtu && g->longest > dst->mtu + 14),
+			     0))
+		return deliver_mixed(w, dst, queue, g);
+	taken = dst->ops->deliver(dst, queue, &g->frame[g->done], g->n - g->done);
+	g->done += taken;
+	if (taken)
+		w->stalled[g->port] = false;
+	return g->done == g->n;
 }
 
 static void drop_rest(const struct view *view, struct group *g)
@@ -182,7 +199,7 @@ static bool deliver_all(struct worker *w, const struct view *view, const struct 
 	for (unsigned i = 0; i < b->ngroups; i++) {
 		struct group *g = &b->group[i];
 
-		if (__builtin_expect(deliver_group(w, view, from, b, g), 1))
+		if (__builtin_expect(deliver_group(w, view, from, g), 1))
 			continue;
 		if (g->flooded || w->stalled[g->port])
 			drop_rest(view, g);
@@ -203,9 +220,9 @@ static void ungroup(struct worker *w, struct batch *b)
 		w->group_of[b->group[i].port] = 0;
 }
 
-/* Add frame `i` to the group of `port`. The groups are flushed first where there is no room: nothing waits then. */
-static void add(struct worker *w, const struct view *view, const struct rxq *from, struct batch *b, uint16_t port,
-		unsigned i, bool flooded)
+/* Add frame `f` to the group of `port`. The groups are flushed first where there is no room: nothing waits then. */
+static inline void add(struct worker *w, const struct view *view, const struct rxq *from, struct batch *b,
+		       uint16_t port, struct vif_frame *f, bool flooded)
 {
 	unsigned at = w->group_of[port];
 	struct group *g;
@@ -222,10 +239,15 @@ static void add(struct worker *w, const struct view *view, const struct rxq *fro
 		b->group[at - 1].port = port;
 		b->group[at - 1].n = b->group[at - 1].done = 0;
 		b->group[at - 1].flooded = false;
+		b->group[at - 1].needs = 0;
+		b->group[at - 1].longest = 0;
 	}
 	g = &b->group[at - 1];
 	g->flooded |= flooded;
-	g->frame[g->n++] = i;
+	g->needs |= f->off.needs;
+	if (f->len > g->longest && !f->off.gso_size)
+		g->longest = f->len;
+	g->frame[g->n++] = f;
 }
 
 /* Decide every frame and sort the burst by receiver. */
@@ -244,13 +266,13 @@ static void sort(struct worker *w, const struct view *view, struct rxq *from, st
 		const struct br_verdict *v = &verdict[i];
 
 		if (__builtin_expect(v->kind == BR_TO_PORT, 1)) {
-			add(w, view, from, b, v->to, i, false);
+			add(w, view, from, b, v->to, &b->burst.frame[i], false);
 		} else if (v->kind == BR_TO_SET) {
 			unsigned iter = 0;
 			uint16_t port;
 
 			while ((port = br_flood_next(view->conf, v->to, in, &iter)) != BR_NONE)
-				add(w, view, from, b, port, i, true);
+				add(w, view, from, b, port, &b->burst.frame[i], true);
 		} else if (b->burst.frame[i].len) { /* else peek() has counted it */
 			count->br_drop[v->reason]++;
 		}

@@ -20,9 +20,11 @@
 #include "hooks.h"
 #include "log.h"
 #include "model.h"
+#include "netctl.h"
 #include "notify.h"
 #include "version.h"
 #include "xbard.h"
+#include "xen.h"
 
 static int read_xend(const struct xbard_opts *opts, const struct conf *conf, struct hv_xend **xend, struct hv_err *err)
 {
@@ -121,6 +123,8 @@ void xbard_stop(struct xbard *xbard, bool keep)
 		return;
 	xbard->stopping = true;
 	xbard->keep = keep;
+	xen_close(xbard->xen);
+	xbard->xen = NULL;
 	notify_send("STOPPING=1");
 	log_info(keep ? "stopping; bridges and vifs stay as they are for the next start" : "stopping");
 	if (keep)
@@ -148,10 +152,10 @@ static void on_stop_signal(evutil_socket_t number, short what, void *arg)
 /* Names of settings that differ and cannot change in a running daemon, or "". */
 static void list_fixed(const struct conf *a, const struct conf *b, char *text, size_t size)
 {
-	snprintf(text, size, "%s%s%s%s%s%s", a->workers != b->workers ? " workers" : "",
+	snprintf(text, size, "%s%s%s%s%s%s%s", a->workers != b->workers ? " workers" : "",
 		 a->first_cpu != b->first_cpu ? " first_cpu" : "", a->poll_us != b->poll_us ? " poll_us" : "",
 		 a->hugepages != b->hugepages ? " hugepages" : "", a->ageing != b->ageing ? " ageing" : "",
-		 strcmp(a->vhost_dir, b->vhost_dir) ? " vhost_dir" : "");
+		 strcmp(a->vhost_dir, b->vhost_dir) ? " vhost_dir" : "", strcmp(a->xen, b->xen) ? " xen" : "");
 }
 
 /* An empty vhost_dir stands for RUNDIR/vhost. */
@@ -212,6 +216,7 @@ static void on_network_started(void *arg, const char *why)
 		log_error("network-script start: %s; the daemon runs on without what the script was to set up", why);
 	if (xbard->stopping)
 		return;
+	xen_network_up(xbard->xen);
 	notify_send("READY=1");
 	log_info("ready: control socket %s", xbard->socket_path);
 }
@@ -307,24 +312,31 @@ static int make_parts(struct xbard *xbard, struct hv_xend *xend)
 	xbard->base = event_base_new();
 	xbard->model = model_new(state_path);
 	xbard->hooks = hooks_new(xbard);
+	xbard->netctl = netctl_new(xbard);
 	free(state_path);
 	if (xbard->hooks)
 		hooks_set(xbard->hooks, xend);
 	else
 		hv_xend_free(xend);
-	return xbard->base && xbard->model && xbard->hooks ? start_events(xbard) : -ENOMEM;
+	return xbard->base && xbard->model && xbard->hooks && xbard->netctl ? start_events(xbard) : -ENOMEM;
 }
 
-static void run_loop(struct xbard *xbard)
+static int run_loop(struct xbard *xbard, struct sw_err *err)
 {
 	model_restore(xbard->model);
+	int r = xen_open(xbard, &xbard->xen, err);
+	if (r)
+		return r;
+	netctl_begin(xbard->netctl);
 	hooks_network(xbard->hooks, "start", on_network_started, xbard);
 	event_base_dispatch(xbard->base);
 
 	/* Scripts that still run are ended; who waits for one is told, and gets the time of a turn to hear it. */
 	hooks_free(xbard->hooks);
 	xbard->hooks = NULL;
+	netctl_end(xbard->netctl, xbard->keep);
 	event_base_loop(xbard->base, EVLOOP_NONBLOCK);
+	return 0;
 }
 
 static int run(struct xbard *xbard, struct sw_err *err)
@@ -342,7 +354,11 @@ static int run(struct xbard *xbard, struct sw_err *err)
 
 	log_info("xbard " XBAR_VERSION ": %u worker%s, state in %s", xbard->conf->workers,
 		 xbard->conf->workers == 1 ? "" : "s", xbard->rundir);
-	run_loop(xbard);
+	r = run_loop(xbard, err);
+	if (r) {
+		sw_fini();
+		return r;
+	}
 	if (xbard->keep) {
 		log_info("stopped");
 		_exit(EXIT_SUCCESS); /* the kernel lets go of the lock and of guests' memory; nothing else is to change */
@@ -370,6 +386,7 @@ int xbard_run(const struct xbard_opts *opts, struct conf *conf, struct hv_xend *
 		log_error("%s", err.text);
 
 	hooks_free(xbard.hooks);
+	netctl_free(xbard.netctl);
 	model_free(xbard.model);
 	if (xbard.conf->vhost_dir && xbard.rundir)
 		rmdir(xbard.conf->vhost_dir); /* where nobody has left a socket in it */

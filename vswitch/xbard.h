@@ -22,6 +22,8 @@ struct event_base;
 struct hooks;
 struct hv_xend;
 struct model;
+struct netctl;
+struct xen;
 
 struct xbard_opts { /* the command line; NULL: not given */
 	const char *config; /* xbar.conf */
@@ -38,6 +40,8 @@ struct xbard {
 	struct model *model; /* bridges and ports */
 	struct hooks *hooks; /* network-script, vif-script */
 	struct ctl *ctl; /* control socket */
+	struct xen *xen; /* Xen guests' vifs; NULL: none */
+	struct netctl *netctl; /* netdevs of the host */
 	struct rundir dir;
 	const char *rundir; /* absolute, without a slash at its end; exists */
 	const char *socket_path; /* absolute: of the control socket */

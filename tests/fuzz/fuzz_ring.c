@@ -39,7 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct vif_burst burst;
 	static uint8_t payload[3000] __attribute__((aligned(64)));
-	struct vif_seg seg[2] = {{payload + VIF_SNAP, 1000}, {payload + VIF_SNAP + 1000, 300}};
+	struct vif_seg seg[2] = {{.va = payload + VIF_SNAP, .len = 1000},
+				 {.va = payload + VIF_SNAP + 1000, .len = 300}};
 	struct vif_frame frames[3] = {
 		{.snap = payload, .len = 60, .snap_len = 60},
 		{.snap = payload, .len = VIF_SNAP + 1300, .snap_len = VIF_SNAP, .seg = seg, .nseg = 2},

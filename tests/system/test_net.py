@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Putting the host's netdev behind a bridge and giving it back: xbar net start, stop, status, plan."""
 
-import json
+import os
+import re
 import select
+import subprocess
 import threading
 import time
 
@@ -24,6 +26,20 @@ ip route add 10.20.0.0/16 via 192.0.2.3 src 192.0.2.11 proto 99
 ip -6 route add default via 2001:db8::1 metric 50
 ip neigh add 192.0.2.77 lladdr 02:00:00:00:00:77 dev eth0 nud permanent
 """
+# What names the netdev, or competes with it: policy rules, nexthop objects, routes to the same places through another.
+POLICY = """
+ip link add eth9 type veth peer name far9
+ip link set far9 up
+ip link set eth9 up
+ip addr add 203.0.113.5/24 dev eth0
+ip addr add 203.0.113.6/24 dev eth9
+ip rule add prio 1000 iif eth0 lookup 100
+ip rule add prio 1000 from 10.9.0.0/16 lookup 100
+ip rule add prio 1001 iif lo oif eth0 lookup 100
+ip -6 rule add prio 1002 oif eth0 lookup 100
+ip nexthop add id 7 via 192.0.2.3 dev eth0
+ip route add 10.7.0.0/16 nhid 7
+"""
 LIFETIMES = ("valid_life_time", "preferred_life_time", "expires")
 
 
@@ -37,15 +53,16 @@ def steady(data):
 
 
 def dump(netns):
-    """All that the host has, as `ip` shows it. IPv6 routes are sorted: the kernel lists equal prefixes by age."""
-    routes6 = netns.ip("-6", "-details", "route", "show", "table", "all")
+    """All that the host has, as `ip` shows it."""
     return steady(
         {
             "link": netns.ip("-details", "link", "show"),
             "addr": netns.ip("-details", "addr", "show"),
             "route": netns.ip("-4", "-details", "route", "show", "table", "all"),
-            "route6": sorted(routes6, key=lambda route: json.dumps(route, sort_keys=True)),
+            "route6": netns.ip("-6", "-details", "route", "show", "table", "all"),
             "rule": netns.ip("rule", "show"),
+            "rule6": netns.ip("-6", "rule", "show"),
+            "nexthop": netns.run("ip", "-details", "nexthop", "show").stdout,
             "neigh": netns.ip("neigh", "show", "nud", "permanent"),
             "merging": netns.run("sh", "-c", "ethtool -k eth0 | grep receive-offload", check=False).stdout,
             "quiet": netns.run(
@@ -140,6 +157,45 @@ def test_all_that_the_netdev_had_is_on_the_bridge_and_comes_back_as_it_was(scene
     assert_same(before, dump(scene.host))
     assert scene.daemon.call("show") == {"bridges": []}
     assert pings(scene.host, "192.0.2.1")
+
+
+def test_rules_nexthop_objects_and_equal_routes_follow_and_come_back_in_their_order(scene):
+    scene.furnish()
+    scene.host.run("sh", "-ec", POLICY)
+    scene.settle()
+    before = dump(scene.host)
+    scene.net("start", "netdev=eth0", "bridge=xenbr0")
+    rules = [rule for family in ("-4", "-6") for rule in scene.host.ip(family, "rule", "show")]
+    assert [rule["priority"] for rule in rules if "xenbr0" in (rule.get("iif"), rule.get("oif"))] == [1000, 1001, 1002]
+    assert [rule.get("iif") for rule in rules if rule["priority"] == 1000] == [None, "xenbr0", None]
+    assert "id 7 via 192.0.2.3 dev xenbr0" in scene.host.run("ip", "nexthop").stdout
+    assert scene.host.ip("route", "get", "10.7.1.1")[0]["dev"] == "xenbr0"
+    assert scene.host.ip("route", "get", "203.0.113.1")[0]["dev"] == "xenbr0"
+    scene.net("stop", "bridge=xenbr0")
+    assert_same(before, dump(scene.host))
+
+
+def test_iperf3_runs_through_start_and_stop(scene):
+    scene.furnish()
+    server = scene.gateway.popen("iperf3", "-s", "-1", "-B", "192.0.2.1", stdout=subprocess.DEVNULL)
+    client = None
+    try:
+        until(lambda: ":5201" in scene.gateway.run("ss", "-lnt").stdout)
+        client = scene.host.popen(
+            "iperf3", "-c", "192.0.2.1", "-t", "4", "-i", "0.1", "--forceflush", "-f", "m", stdout=-1, stderr=-2, text=True
+        )
+        time.sleep(1)
+        started = scene.net("start", "netdev=eth0", "bridge=xenbr0").stdout
+        time.sleep(1)
+        scene.net("stop", "bridge=xenbr0")
+        report = client.communicate(timeout=30)[0]
+    finally:
+        for process in filter(None, (client, server)):
+            process.kill()
+            process.wait()
+    assert client.returncode == 0 and "receiver" in report, report
+    quiet = [line for line in report.splitlines() if re.search(r" 0\.00 +Mbits/sec", line)]
+    print(f"{started}tenths of a second without a byte: {len(quiet)} of 40\n{report}")
 
 
 def test_the_host_gets_each_frame_once(scene):
@@ -244,6 +300,63 @@ def test_killed_after_any_step_the_next_daemon_comes_to_a_right_state(scene, don
     scene.net("stop", "netdev=eth0")
     assert_same(before, dump(scene.host))
     assert scene.daemon.call("show") == {"bridges": []}
+
+
+# The calls by which the daemon changes the host: xbard is killed as it makes the Nth.
+CALLS = "sendmsg,sendto,ioctl,write,rename,unlink,mkdir"
+LAST_CALL = 65535  # the largest number that strace takes: none is killed
+KILLS = 22  # that many, evenly spread; XBAR_KILL_ALL=1: at every one
+
+
+def traced(scene, op, when):
+    """Run `net op` with xbard killed at its call number `when`, or behind it all; how many such calls it made."""
+    out = scene.daemon.dir / "trace"
+    tracer = subprocess.Popen(
+        ["strace", "-f", "-o", out, "-p", str(scene.daemon.process.pid), "-e", f"trace={CALLS}"]
+        + ["-e", f"inject={CALLS}:signal=SIGKILL:when={when}"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert "attached" in tracer.stderr.readline()
+        scene.net(op, "netdev=eth0", *(["bridge=xenbr0"] if op == "start" else []), check=False)
+    finally:
+        if when < LAST_CALL:
+            scene.daemon.kill9()
+        tracer.terminate()
+        tracer.wait()
+        tracer.stderr.close()
+    return len(re.findall(rf"^\d+ +({CALLS.replace(',', '|')})\(", out.read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("op", ["start", "stop"])
+def test_killed_in_the_middle_of_any_step_the_next_daemon_comes_to_a_right_state(scene, op):
+    scene.furnish()
+    scene.host.run("sh", "-ec", POLICY)
+    scene.settle()
+    before = dump(scene.host)
+    scene.net("start", "netdev=eth0", "bridge=xenbr0")
+    started = dump(scene.host)
+    if op == "start":
+        scene.net("stop", "netdev=eth0")
+    calls = traced(scene, op, LAST_CALL)
+    every = 1 if os.environ.get("XBAR_KILL_ALL") else max(1, calls // KILLS)
+    print(f"a {op} makes {calls} calls")
+    for when in range(1, calls + 1, every):
+        scene.net("start" if op == "stop" else "stop", "netdev=eth0", "bridge=xenbr0")
+        traced(scene, op, when)
+        scene.daemon.start()
+        if when // every % 2:
+            scene.net("start", "netdev=eth0", "bridge=xenbr0")
+            then = dump(scene.host)
+            assert [link["ifname"] for link in then["link"]] == [link["ifname"] for link in started["link"]], when
+            for key in ("route", "rule", "rule6", "nexthop", "neigh"):
+                assert then[key] == started[key], (when, key)
+            assert until(lambda: pings(scene.host, "192.0.2.1"), 5), when
+        scene.net("stop", "netdev=eth0")
+        after = dump(scene.host)
+        for key, value in before.items():
+            assert value == after[key], (when, key)
 
 
 def test_killed_the_host_keeps_its_addresses_and_is_back_with_the_next_daemon(scene):

@@ -85,7 +85,8 @@ static struct vif_frame make(bool v6, bool tcp, unsigned vlan, unsigned opt, uin
 		bytes[i] = i * 31 + (i >> 8);
 	f.snap_len = f.len < VIF_SNAP ? f.len : VIF_SNAP;
 	for (uint32_t from = f.snap_len; from < f.len; from += piece)
-		seg[f.nseg++] = (struct vif_seg){bytes + from, f.len - from < piece ? f.len - from : piece};
+		seg[f.nseg++] =
+			(struct vif_seg){.va = bytes + from, .len = f.len - from < piece ? f.len - from : piece};
 	f.off = (struct vif_offload){
 		.needs = VIF_CAP_CSUM, .csum_start = l4, .csum_offset = tcp ? 16 : 6, .gso_size = gso};
 	if (gso)

@@ -182,7 +182,7 @@ static struct vif_frame make(uint8_t *bytes, uint32_t len, uint32_t piece, struc
 	for (uint32_t i = 0; i < len; i++)
 		bytes[i] = i * 13;
 	for (uint32_t from = f.snap_len; from < len; from += piece)
-		seg[f.nseg++] = (struct vif_seg){bytes + from, len - from < piece ? len - from : piece};
+		seg[f.nseg++] = (struct vif_seg){.va = bytes + from, .len = len - from < piece ? len - from : piece};
 	return f;
 }
 

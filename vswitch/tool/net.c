@@ -23,6 +23,9 @@ static const struct key {
 	{"rename", YES_NO, "rename NETDEV to pNETDEV (default: yes for ethN, else no)"},
 	{"address", TEXT, "ADDRESS/LENGTH[,...] for the host on the bridge"},
 	{"wait", NUMBER, "seconds to wait for the netdev to be there (default: 0)"},
+	{"confirm", NUMBER,
+	 "seconds for gateways that answered before to answer over the bridge, else all goes back; 0: no matter "
+	 "(default: 10)"},
 	{"until", NUMBER, "do this many steps of the plan only"},
 };
 #define KEYS (sizeof(keys) / sizeof(*keys))
@@ -31,15 +34,15 @@ static void print_start(const json_t *result);
 static void print_stop(const json_t *result);
 static void print_status(const json_t *result);
 static void print_plan(const json_t *result);
+static void print_confirm(const json_t *result);
 
 static const struct op {
 	const char *name, *call;
 	void (*print)(const json_t *result);
 } ops[] = {
-	{"start", "net-start", print_start},
-	{"stop", "net-stop", print_stop},
-	{"status", "net-status", print_status},
-	{"plan", "net-plan", print_plan},
+	{"start", "net-start", print_start},       {"stop", "net-stop", print_stop},
+	{"status", "net-status", print_status},    {"plan", "net-plan", print_plan},
+	{"confirm", "net-confirm", print_confirm},
 };
 #define OPS (sizeof(ops) / sizeof(*ops))
 
@@ -54,6 +57,39 @@ static void print_addresses(const json_t *record)
 		fputs("no address", stdout);
 }
 
+static void print_list(FILE *to, const json_t *list)
+{
+	json_t *text;
+	size_t i;
+
+	json_array_foreach(list, i, text) fprintf(to, "%s%s", i ? ", " : "", json_string_value(text));
+}
+
+/* What the start goes by; and what it could not go by, where that may surprise. */
+static void print_confirmation(const json_t *result)
+{
+	const json_t *gateways = json_object_get(result, "gateways"), *silent = json_object_get(result, "silent");
+	const char *how = cli_text(result, "confirmation");
+
+	if (!strcmp(how, "by gateways")) {
+		fputs("; confirmed by ", stdout);
+		print_list(stdout, gateways);
+	} else {
+		printf("; %s", !strcmp(how, "by hand")      ? "confirmed by hand"
+			       : !strcmp(how, "off")        ? "not to be confirmed"
+			       : !strcmp(how, "no gateway") ? "without a gateway to confirm it"
+							    : "not confirmed");
+	}
+	if (!json_array_size(silent))
+		return;
+	fflush(stdout);
+	fputs("xbar: warning: ", stderr);
+	print_list(stderr, silent);
+	fputs(json_array_size(silent) > 1 ? ": these gateways" : ": this gateway", stderr);
+	fprintf(stderr, " did not answer before the start either%s\n",
+		json_array_size(gateways) ? "" : ", so nothing tells whether the host still has a network");
+}
+
 static void print_start(const json_t *result)
 {
 	const char *bridge = cli_text(result, "bridge"), *netdev = cli_text(result, "netdev");
@@ -65,9 +101,11 @@ static void print_start(const json_t *result)
 	}
 	printf("%s has the place of %s: ", bridge, netdev);
 	print_addresses(result);
-	if (strcmp(uplink, "-"))
+	if (strcmp(uplink, "-")) {
 		printf("; uplink %s; the host was interrupted for %.1f ms", uplink,
 		       json_integer_value(json_object_get(result, "interrupted_us")) / 1000.0);
+		print_confirmation(result);
+	}
 	putchar('\n');
 }
 
@@ -78,6 +116,22 @@ static void print_stop(const json_t *result)
 		return;
 	}
 	printf("%s is off %s, and as it was\n", cli_text(result, "netdev"), cli_text(result, "bridge"));
+}
+
+static void print_progress(const json_t *record)
+{
+	bool public = json_is_string(json_object_get(record, "uplink"));
+
+	if (!json_is_true(json_object_get(record, "done")))
+		fputs("half done\t", stdout);
+	else if (json_object_get(record, "seconds_left"))
+		printf("unconfirmed, %lld s left for %s\t",
+		       (long long)json_integer_value(json_object_get(record, "seconds_left")),
+		       cli_text(record, "missing"));
+	else if (public && !json_is_true(json_object_get(record, "uplink_there")))
+		fputs("uplink gone\t", stdout);
+	else
+		printf("%s\t", json_is_true(json_object_get(record, "unconfirmed")) ? "unconfirmed" : "started");
 }
 
 static void print_status(const json_t *result)
@@ -94,9 +148,9 @@ static void print_status(const json_t *result)
 			printf("error: %s\n", json_string_value(error));
 			continue;
 		}
-		printf("%s\tnetdev %s\tuplink %s\t%s\t", cli_text(record, "bridge"), cli_text(record, "netdev"),
-		       cli_text(record, "uplink"),
-		       json_is_true(json_object_get(record, "done")) ? "started" : "half done");
+		printf("%s\tnetdev %s\tuplink %s\t", cli_text(record, "bridge"), cli_text(record, "netdev"),
+		       cli_text(record, "uplink"));
+		print_progress(record);
 		print_addresses(record);
 		putchar('\n');
 	}
@@ -114,9 +168,15 @@ static void print_plan(const json_t *result)
 		printf("%2zu  %-9s  %s\n", i + 1, cli_text(step, "step"), cli_text(step, "text"));
 }
 
+static void print_confirm(const json_t *result)
+{
+	(void)result;
+	puts("confirmed: it stays");
+}
+
 static void usage(FILE *to)
 {
-	fputs("usage: xbar net {start|stop|status|plan} [--json] [KEY=VALUE]...\n", to);
+	fputs("usage: xbar net {start|stop|status|plan|confirm} [--json] [KEY=VALUE]...\n", to);
 	for (size_t i = 0; i < KEYS; i++)
 		fprintf(to, "  %-10s %s\n", keys[i].name, keys[i].help);
 }

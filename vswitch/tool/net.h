@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * `xbar net start|stop|status|plan KEY=VALUE...`: a netdev of the host put behind a bridge, and given back. The words
+ * `xbar net start|stop|status|plan|confirm KEY=VALUE...`: a netdev of the host put behind a bridge, and given back. The words
  * are those of network-bridge; xbard does the work.
  *
  * Threads: none.

@@ -13,14 +13,18 @@ static void print_added(const json_t *result)
 
 static void print_list(const json_t *result)
 {
-	json_t *vif;
+	json_t *vif, *domid;
+	char xen[32];
 	size_t i;
 
-	printf("%-16s %-16s %-15s %-17s %-20s %s\n", "vif", "guest", "bridge", "mac", "ip", "socket");
+	printf("%-16s %-16s %-15s %-17s %-20s %s\n", "vif", "guest", "bridge", "mac", "ip", "attached by");
 	json_array_foreach(json_object_get(result, "vifs"), i, vif)
 	{
+		domid = json_object_get(vif, "domid");
+		snprintf(xen, sizeof(xen), "Xen domain %lld", (long long)json_integer_value(domid));
 		printf("%-16s %-16s %-15s %-17s %-20s %s%s\n", cli_text(vif, "name"), cli_text(vif, "guest"),
-		       cli_text(vif, "bridge"), cli_text(vif, "mac"), cli_text(vif, "ip"), cli_text(vif, "socket"),
+		       cli_text(vif, "bridge"), cli_text(vif, "mac"), cli_text(vif, "ip"),
+		       json_is_integer(domid) ? xen : cli_text(vif, "socket"),
 		       json_is_true(json_object_get(vif, "pending")) ? " (its script runs)" : "");
 	}
 }

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A lean guest: memory, one receive and one transmit ring (split, virtio 1.2, 2.7), and nothing of an operating system.
+ * It is the driver's side of what vif/ring.c is the device's side of, and polls.
+ *
+ * Model. Memory is one shared file: rings, then buffers, 64-byte aligned, each beginning with the 12 bytes of the
+ * virtio-net header. Transmit slots are reused in the order in which the device gives them back; a slot's descriptor
+ * does not change (but once, guest_shape), so that to send is to write the frame and to move an index. Frames beyond 4 KiB are sent as Linux sends
+ * them: an indirect table of the headers and of pieces of 32 KiB. Receive buffers are as Linux posts them: 1536 bytes, or
+ * 4096 where frames are longer, and such frames come in several of them (VIRTIO_NET_F_MRG_RXBUF).
+ *
+ * Limits. The device is trusted with indices and lengths as a real driver would not: a benchmark ends on nonsense.
+ *
+ * Threads. One.
+ */
+#ifndef XBAR_BENCH_GUEST_H
+#define XBAR_BENCH_GUEST_H
+
+#include <linux/virtio_ring.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GUEST_HDR 12 /* struct virtio_net_hdr_mrg_rxbuf */
+#define GUEST_SHORT 64 /* length of the frames that are sent before guest_shape() */
+#define GUEST_GPA 0x40000000 /* of the memory's first byte */
+
+struct guest_opts {
+	uint16_t ring; /* entries, a power of two */
+	uint32_t frame; /* length of what will be sent */
+	uint16_t gso_size; /* not 0: TCP segmentation offload, this much payload a segment */
+	uint16_t gso_hdr; /* with it: bytes of Ethernet, IP and TCP headers */
+	bool huge; /* memory from hugepages */
+};
+
+struct guest_queue {
+	struct vring_desc *desc;
+	struct vring_avail *avail;
+	struct vring_used *used;
+	uint16_t mask;
+	uint16_t avail_idx; /* next entry of the available ring to write */
+	uint16_t used_idx; /* next entry of the used ring to read */
+	uint16_t told; /* avail_idx when last published */
+	uint32_t buf_size;
+	uint8_t *buf; /* buffer i is at buf + i * buf_size */
+	int kickfd, callfd;
+};
+
+struct guest {
+	struct guest_opts opts;
+	int memfd, sock;
+	uint8_t *mem;
+	size_t size;
+	uint64_t features; /* negotiated */
+	struct guest_queue rx, tx;
+	uint16_t slots; /* transmit slots: at most a ring of them, fewer of long ones */
+	uint16_t nfree, free_at; /* free slots: nfree entries of free_slot from free_at on */
+	uint16_t *free_slot;
+};
+
+/* A received frame: its pieces. Valid until guest_rx_done(). */
+struct guest_piece {
+	const uint8_t *p;
+	uint32_t n;
+};
+
+/* Make memory and rings. 0 or -errno. */
+int guest_new(struct guest *g, const struct guest_opts *opts);
+/* Receive buffers are posted, and what is sent is short: after the features are known, before the device starts. */
+void guest_fill(struct guest *g);
+/* From now on frames are sent as the options say. Every slot must be free. */
+void guest_shape(struct guest *g);
+void guest_free(struct guest *g);
+/* Tell the device, if it asked to be told, of what was published on the queue. */
+void guest_kick(struct guest *g, struct guest_queue *q);
+/* Pieces of the frame that begins at the next used entry, and its length; `max` pieces at most. 0: it is too long. */
+unsigned guest_rx_pieces(struct guest *g, struct guest_piece *piece, unsigned max, uint32_t *len);
+
+/* Take back the slots that the device has done with; returns how many are free. */
+static inline unsigned guest_tx_reap(struct guest *g)
+{
+	uint16_t idx = __atomic_load_n(&g->tx.used->idx, __ATOMIC_ACQUIRE);
+
+	for (; g->tx.used_idx != idx; g->tx.used_idx++, g->nfree++)
+		g->free_slot[(uint16_t)(g->free_at + g->nfree) & g->tx.mask] =
+			(uint16_t)g->tx.used->ring[g->tx.used_idx & g->tx.mask].id;
+	return g->nfree;
+}
+
+/* The k-th free slot's frame, to be written. k is below what guest_tx_reap() said. */
+static inline uint8_t *guest_tx_frame(const struct guest *g, unsigned k)
+{
+	return g->tx.buf + (size_t)g->free_slot[(g->free_at + k) & g->tx.mask] * g->tx.buf_size + GUEST_HDR;
+}
+
+/* Write an entry of the available ring only where it says something else: the device reads that line. */
+static inline void guest_offer(struct guest_queue *q, uint16_t head)
+{
+	uint16_t *entry = &q->avail->ring[q->avail_idx++ & q->mask];
+
+	if (*entry != head)
+		*entry = head;
+}
+
+/* Publish what was offered. */
+static inline void guest_publish(struct guest *g, struct guest_queue *q)
+{
+	__atomic_store_n(&q->avail->idx, q->avail_idx, __ATOMIC_RELEASE);
+	guest_kick(g, q);
+}
+
+/* Send the first n free slots. */
+static inline void guest_tx_send(struct guest *g, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		guest_offer(&g->tx, g->free_slot[(g->free_at + i) & g->tx.mask]);
+	g->free_at += n;
+	g->nfree -= n;
+	guest_publish(g, &g->tx);
+}
+
+/* Used entries waiting. */
+static inline uint16_t guest_rx_waiting(const struct guest *g)
+{
+	return __atomic_load_n(&g->rx.used->idx, __ATOMIC_ACQUIRE) - g->rx.used_idx;
+}
+
+/* The next frame where it lies in one buffer, which most do: its bytes and length. NULL: see guest_rx_pieces(). */
+static inline const uint8_t *guest_rx_frame(const struct guest *g, uint32_t *len)
+{
+	const struct vring_used_elem *e = &g->rx.used->ring[g->rx.used_idx & g->rx.mask];
+	const uint8_t *p = g->rx.buf + (size_t)e->id * g->rx.buf_size;
+
+	if (*(const uint16_t *)(p + 10) > 1) /* num_buffers */
+		return NULL;
+	*len = e->len - GUEST_HDR;
+	return p + GUEST_HDR;
+}
+
+/* Post the buffers of the next `n` used entries again; guest_publish() shows them. */
+static inline void guest_rx_done(struct guest *g, unsigned n)
+{
+	while (n--)
+		guest_offer(&g->rx, (uint16_t)g->rx.used->ring[g->rx.used_idx++ & g->rx.mask].id);
+}
+
+#endif

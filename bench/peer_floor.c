@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The floor under the switch: its port driver (vif/) and one copy, and no switching at all. What guest 0 sends goes to
+ * guest 1, and back; 2 and 3 likewise. Where xbar is slower than this, it is for deciding where a frame goes.
+ *
+ * usage: peer_floor CPU COUNTER SOCKET SOCKET...    it listens at the sockets; COUNTER: see busy.h
+ */
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <urcu-qsbr.h>
+
+#include "busy.h"
+#include "vif/vhost.h"
+#include "vswitch/eal.h"
+
+#define PORTS 64
+
+static struct vif_port *port[PORTS];
+static struct vif_counters counters[PORTS][VIF_WORKERS_MAX];
+static struct vif_burst burst;
+static volatile sig_atomic_t ended;
+
+static void on_signal(int sig)
+{
+	ended = sig;
+}
+
+/* A burst from `from` to `to`; returns its frames. */
+static unsigned move(struct vif_port *from, struct vif_port *to)
+{
+	struct vif_frame *frame[VIF_BURST];
+	unsigned n = from->ops->peek(from, 0, &burst);
+
+	if (!n)
+		return 0;
+	for (unsigned i = 0; i < n; i++)
+		frame[i] = &burst.frame[i];
+	to->ops->deliver(to, 0, frame, n);
+	from->ops->release(from, 0, &burst);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	from->ops->notify(from, 0);
+	to->ops->notify(to, -1);
+	return n;
+}
+
+static int open_port(unsigned i, const char *path)
+{
+	struct vif_port base = {.id = i, .counters = counters[i]};
+	struct vhost_opts opts = {.path = path, .server = true, .queues = 1};
+
+	snprintf(base.name, sizeof(base.name), "floor%u", i);
+	for (unsigned w = 0; w < VIF_WORKERS_MAX; w++)
+		base.epfd[w] = epoll_create1(EPOLL_CLOEXEC); /* nobody sleeps here */
+	return vhost_open(&base, &opts, &port[i]);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned n = argc > 3 ? (unsigned)argc - 3 : 0;
+	uint64_t *busy, tsc = 0;
+	struct sw_err err;
+	cpu_set_t set;
+
+	if (n < 2 || n % 2 || n > PORTS) {
+		fputs("usage: peer_floor CPU COUNTER SOCKET SOCKET...\n", stderr);
+		return 2;
+	}
+	signal(SIGTERM, on_signal);
+	signal(SIGINT, on_signal);
+	if (eal_open(false, &err)) {
+		fprintf(stderr, "peer_floor: %s\n", err.text);
+		return 1;
+	}
+	busy = busy_open(argv[2]);
+	if (!busy) {
+		perror(argv[2]);
+		return 1;
+	}
+	vif_synchronize = urcu_qsbr_synchronize_rcu;
+	for (unsigned i = 0; i < n; i++)
+		if (open_port(i, argv[i + 3])) {
+			fprintf(stderr, "peer_floor: cannot listen at %s\n", argv[i + 3]);
+			return 1;
+		}
+	CPU_ZERO(&set);
+	CPU_SET(atoi(argv[1]), &set);
+	if (sched_setaffinity(0, sizeof(set), &set)) {
+		perror("peer_floor: sched_setaffinity");
+		return 1;
+	}
+	urcu_qsbr_register_thread();
+	while (!ended) {
+		unsigned moved = 0;
+
+		for (unsigned i = 0; i < n; i++)
+			moved += move(port[i], port[i ^ 1]);
+		busy_turn(busy, &tsc, moved);
+		urcu_qsbr_quiescent_state();
+	}
+	urcu_qsbr_unregister_thread();
+	for (unsigned i = 0; i < n; i++)
+		port[i]->ops->close(port[i]);
+	eal_close();
+	return 0;
+}

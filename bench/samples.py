@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What is made of the generator's samples: regimes, what is thrown away, medians and spread."""
+
+import statistics
+
+NEAR, FAR = 'near', 'far'
+# TSC cycles of a cache line's round trip between the two CPUs. Those that share a cache need 130 to 290, others 600 and
+# more; nothing was seen between.
+FAR_FROM = 450
+# A sample is of no use where one of the two CPUs was somebody else's for more than this share of it.
+STOLEN = 0.03
+
+
+def regime(sample):
+    """How far apart the CPUs were, or None where that changed during the sample."""
+    before, after = (FAR if t >= FAR_FROM else NEAR for t in sample['round_trip'])
+    return before if before == after else None
+
+
+def sort(samples, stolen=STOLEN):
+    """The usable samples by regime."""
+    bins = {}
+    for sample in samples:
+        where = regime(sample)
+        if where and sample['stolen'] <= stolen and sample['frames'] > 0:
+            bins.setdefault(where, []).append(sample)
+    return bins
+
+
+def spread(values):
+    """Median and quartiles of a list that is not empty."""
+    values = sorted(values)
+    if len(values) < 2:
+        return {'median': values[0], 'q1': values[0], 'q3': values[0], 'n': len(values)}
+    q1, median, q3 = statistics.quantiles(values, n=4, method='inclusive')
+    return {'median': median, 'q1': q1, 'q3': q3, 'n': len(values)}
+
+
+def throughput(samples, tsc_hz):
+    """Of samples of one regime: cycles of the switch's core per frame, and rates."""
+    cycles = spread([s['cycles'] / s['frames'] for s in samples])
+    size = sum(s['bytes'] for s in samples) / sum(s['frames'] for s in samples)
+    mpps = tsc_hz / cycles['median'] / 1e6
+    return {
+        'cycles': cycles,
+        'mpps': mpps,
+        'gbps': mpps * size * 8 / 1e3,
+        # the share of the generator's turns that found the switch with something still to do: below one, the generator
+        # and not the switch may be what is measured
+        'busy': statistics.median(s['busy'] for s in samples),
+        'round_trip': statistics.median(s['round_trip'][1] for s in samples),
+    }
+
+
+def latency(samples):
+    """Of samples of one regime, taken at a rate: percentiles in microseconds."""
+    names = ('p50', 'p90', 'p99', 'p999')
+    return {name: spread([s['us'][i] for s in samples]) for i, name in enumerate(names)}
+
+
+def loss_free(samples):
+    """Whether most samples of a trial at a rate lost nothing: single ones are for what others did to the machine."""
+    return statistics.median(min(1, s['lost'] + s['refused']) for s in samples) == 0
+
+
+def search(passes, most, steps):
+    """The highest rate up to `most` that passes, by halving, as RFC 2544 (26.1) has it."""
+    low, high = 0.0, most
+    if passes(high):
+        return high
+    for _ in range(steps):
+        middle = (low + high) / 2
+        if passes(middle):
+            low = middle
+        else:
+            high = middle
+    return low

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "xenback_store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "xenback_parse.h"
+
+#define TRIES 8 /* of a transaction: a guest that writes without end must not keep us */
+
+/* What netfront is told that it may send and ask for. vif/netif.c does what is here, and nothing that is not. */
+static const struct {
+	const char *node;
+	unsigned value;
+} features[] = {
+	{"feature-rx-copy", 1},
+	{"feature-rx-flip", 0},
+	{"feature-sg", 1},
+	{"feature-gso-tcpv4", 1},
+	{"feature-gso-tcpv6", 1},
+	{"feature-ipv6-csum-offload", 1},
+	{"feature-split-event-channels", 1},
+	{"feature-multicast-control", 1},
+	{"feature-dynamic-multicast-control", 1},
+	{"feature-ctrl-ring", 1},
+};
+
+struct place {
+	struct xs_handle *xs;
+	xs_transaction_t t;
+	const char *dir;
+};
+
+static char *get(void *arg, const char *node)
+{
+	const struct place *at = arg;
+	char path[XB_FRONTEND_MAX + 64];
+	unsigned len;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", at->dir, node) >= sizeof(path))
+		return NULL;
+	char *value = xs_read(at->xs, at->t, path, &len);
+	for (unsigned i = 0; value && i < len; i++)
+		if (!value[i])
+			value[i] = '?'; /* so that what is behind it is not lost sight of */
+	return value;
+}
+
+static bool put(const struct place *at, const char *node, const char *value)
+{
+	char path[XB_PATH_MAX + 64];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", at->dir, node) >= sizeof(path))
+		return false;
+	return xs_write(at->xs, at->t, path, value, strlen(value));
+}
+
+static bool put_number(const struct place *at, const char *node, unsigned number)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", number);
+	return put(at, node, text);
+}
+
+static uint64_t get_number(struct place *at, const char *node, uint64_t otherwise)
+{
+	char *text = get(at, node);
+	uint64_t number;
+
+	if (!text || !xb_number(text, UINT32_MAX, &number))
+		number = otherwise;
+	free(text);
+	return number;
+}
+
+int xb_look(struct xs_handle *xs, const char *dir, struct xb_stand *stand)
+{
+	struct place ours = {xs, XBT_NULL, dir}, theirs = {xs, XBT_NULL, stand->frontend};
+
+	*stand = (struct xb_stand){0};
+	char *frontend = get(&ours, "frontend");
+	if (!frontend)
+		return errno ? -errno : -EIO;
+	stand->online = get_number(&ours, "online", 1);
+	stand->ours = get_number(&ours, "state", XenbusStateUnknown);
+	char *status = get(&ours, "hotplug-status");
+	stand->hotplugged = status && !strcmp(status, "connected");
+	free(status);
+	if (strlen(frontend) < sizeof(stand->frontend)) {
+		strcpy(stand->frontend, frontend);
+		uint64_t state = get_number(&theirs, "state", XenbusStateUnknown);
+		stand->strange = state > XenbusStateClosed;
+		stand->theirs = stand->strange ? XenbusStateUnknown : state;
+		if (state == XenbusStateInitialised || state == XenbusStateConnected)
+			stand->multicast = get_number(&theirs, "request-multicast-control", 0);
+	}
+	free(frontend);
+	return 0;
+}
+
+/* Call `read` in transactions until one was left alone: what it returns, or -errno with a sentence. */
+static int in_transaction(struct place *at, int (*read)(struct place *at, void *arg, char *why, size_t size), void *arg,
+			  char *why, size_t size)
+{
+	for (int i = 0; i < TRIES; i++) {
+		at->t = xs_transaction_start(at->xs);
+		if (at->t == XBT_NULL)
+			break;
+		int r = read(at, arg, why, size);
+		if (xs_transaction_end(at->xs, at->t, false))
+			return r;
+		if (errno != EAGAIN)
+			break;
+	}
+	int e = errno ? errno : EIO;
+	snprintf(why, size, "cannot read %s in xenstore: %s", at->dir,
+		 e == EAGAIN ? "it changes all the time" : strerror(e));
+	return -e;
+}
+
+static int read_vif(struct place *at, void *arg, char *why, size_t size)
+{
+	struct xb_source from = {get, at};
+	struct xenback_vif *vif = arg;
+
+	return xb_parse_vif(&from, vif->domid, vif->devid, vif, why, size);
+}
+
+/* Toolstacks let it be anything. */
+static void read_guest(struct xs_handle *xs, struct xenback_vif *vif)
+{
+	char dir[32];
+	struct place at = {xs, XBT_NULL, dir};
+
+	snprintf(dir, sizeof(dir), "/local/domain/%u", vif->domid);
+	char *name = get(&at, "name");
+	snprintf(vif->guest, sizeof(vif->guest), "%s", name ? name : "");
+	free(name);
+	for (char *c = vif->guest; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+}
+
+int xb_read_vif(struct xs_handle *xs, const char *dir, uint32_t domid, uint32_t devid, struct xenback_vif *vif,
+		char *why, size_t size)
+{
+	struct place at = {xs, XBT_NULL, dir};
+
+	*vif = (struct xenback_vif){.domid = domid, .devid = devid};
+	int r = in_transaction(&at, read_vif, vif, why, size);
+	if (!r)
+		read_guest(xs, vif);
+	return r;
+}
+
+struct want_rings {
+	struct xenback_rings *rings;
+	uint32_t domid;
+	unsigned max_queues;
+};
+
+static int read_rings(struct place *at, void *arg, char *why, size_t size)
+{
+	struct xb_source from = {get, at};
+	const struct want_rings *want = arg;
+
+	return xb_parse_rings(&from, want->domid, want->max_queues, want->rings, why, size);
+}
+
+int xb_read_rings(struct xs_handle *xs, const char *frontend, uint32_t domid, unsigned max_queues,
+		  struct xenback_rings *rings, char *why, size_t size)
+{
+	struct place at = {xs, XBT_NULL, frontend};
+	struct want_rings want = {rings, domid, max_queues};
+
+	return in_transaction(&at, read_rings, &want, why, size);
+}
+
+static bool offer(const struct place *at, unsigned max_queues)
+{
+	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
+		if (!put_number(at, features[i].node, features[i].value))
+			return false;
+	return put_number(at, "multi-queue-max-queues", max_queues);
+}
+
+int xb_switch(struct xs_handle *xs, const char *dir, enum xenbus_state from, enum xenbus_state to, unsigned max_queues)
+{
+	struct place at = {xs, XBT_NULL, dir};
+
+	for (int i = 0; i < TRIES; i++) {
+		at.t = xs_transaction_start(xs);
+		if (at.t == XBT_NULL)
+			return -errno;
+		/* Not only for others' changes: a write to a directory that is gone would make it again. */
+		if (get_number(&at, "state", XenbusStateUnknown) != from) {
+			xs_transaction_end(xs, at.t, true);
+			return -ESTALE;
+		}
+		if ((to == XenbusStateInitWait && !offer(&at, max_queues)) || !put_number(&at, "state", to)) {
+			int e = errno;
+			xs_transaction_end(xs, at.t, true);
+			return -e;
+		}
+		if (xs_transaction_end(xs, at.t, false))
+			return 0;
+		if (errno != EAGAIN)
+			return -errno;
+	}
+	return -ESTALE;
+}
+
+void xb_complain(struct xs_handle *xs, const char *dir, const char *why)
+{
+	char path[XB_PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "error/%s%s", dir, why ? "/error" : "");
+	if (why)
+		xs_write(xs, XBT_NULL, path, why, strlen(why));
+	else
+		xs_rm(xs, XBT_NULL, path);
+}

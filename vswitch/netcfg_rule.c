@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What names a netdev without being its own: policy rules (`ip rule`) with its name as iif or oif, and nexthop objects
+ * (`ip nexthop`) through it.
+ *
+ * Rules of one priority are tried in the order in which they were added, and there is no adding one in front of others. So
+ * where one of a priority changes, all that are kept of this priority are added again behind, and then the old ones are
+ * deleted from the first on, which is the one that the kernel finds first. At no time is one missing.
+ */
+#include <errno.h>
+#include <linux/fib_rules.h>
+#include <linux/nexthop.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "netcfg_impl.h"
+
+static const struct nlattr *attr_of(const struct nlmsghdr *nlh, int type)
+{
+	return nlmsg_find_attr((struct nlmsghdr *)nlh, netcfg_msg_hdrlen(nlh->nlmsg_type), type);
+}
+
+/* ---- rules ------------------------------------------------------------------------------------------------------- */
+
+static bool attr_is(const struct nlattr *attr, const char *name)
+{
+	char text[IFNAMSIZ];
+
+	if (!attr)
+		return false;
+	nla_strlcpy(text, attr, sizeof(text));
+	return !strcmp(text, name);
+}
+
+bool netcfg_rule_names(const struct nlmsghdr *nlh, const char *name)
+{
+	return attr_is(attr_of(nlh, FRA_IIFNAME), name) || attr_is(attr_of(nlh, FRA_OIFNAME), name);
+}
+
+static bool same_priority(const struct nlmsghdr *a, const struct nlmsghdr *b)
+{
+	const struct nlattr *x = attr_of(a, FRA_PRIORITY), *y = attr_of(b, FRA_PRIORITY);
+
+	return netcfg_msg_family(a) == netcfg_msg_family(b) && (x ? nla_get_u32(x) : 0) == (y ? nla_get_u32(y) : 0);
+}
+
+static int all_rules(struct netcfg *nc, struct netcfg_list *list)
+{
+	int r = netcfg_dump(nc, RTM_GETRULE, AF_INET, list, NULL, NULL);
+	if (!r)
+		r = netcfg_dump(nc, RTM_GETRULE, AF_INET6, list, NULL, NULL);
+	return r == -EOPNOTSUPP || r == -EAFNOSUPPORT ? 0 : r; /* a kernel without policy rules */
+}
+
+int netcfg_rules_take(struct netcfg *nc, struct netcfg_snap *snap)
+{
+	struct netcfg_list all = {0};
+
+	int r = all_rules(nc, &all);
+	for (unsigned i = 0; !r && i < all.n; i++) {
+		bool wanted = false;
+		for (unsigned k = 0; k < all.n && !wanted; k++)
+			wanted =
+				same_priority(all.msg[i], all.msg[k]) && netcfg_rule_names(all.msg[k], snap->link.name);
+		if (wanted)
+			r = netcfg_list_add(&snap->rules, all.msg[i]);
+	}
+	netcfg_list_free(&all);
+	return r;
+}
+
+/* Of `all`, those that are in `snap` as of netdev `a` or `b`. */
+static int find_kept(const struct netcfg_list *all, const struct netcfg_snap *snap, const struct netcfg_link *a,
+		     const struct netcfg_link *b, struct netcfg_list *kept)
+{
+	for (unsigned i = 0; i < all->n; i++) {
+		bool known = false;
+		for (unsigned k = 0; k < snap->rules.n && !known; k++)
+			known = netcfg_msg_same(snap->rules.msg[k], &snap->link, all->msg[i], a) ||
+				netcfg_msg_same(snap->rules.msg[k], &snap->link, all->msg[i], b);
+		int r = known ? netcfg_list_add(kept, all->msg[i]) : 0;
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int netcfg_rules_put(struct netcfg *nc, const struct netcfg_snap *snap, const char *name, const char *other,
+		     struct sw_err *err)
+{
+	struct netcfg_list all = {0}, have = {0};
+	struct netcfg_link to = snap->link, from = snap->link;
+	int r = 0;
+
+	if (!snap->rules.n)
+		return 0;
+	snprintf(to.name, sizeof(to.name), "%s", name);
+	snprintf(from.name, sizeof(from.name), "%s", other);
+	r = all_rules(nc, &all);
+	if (!r)
+		r = find_kept(&all, snap, &to, &from, &have);
+	bool same = !r && have.n == snap->rules.n;
+	for (unsigned i = 0; i < have.n && same; i++)
+		same = netcfg_msg_same(snap->rules.msg[i], &snap->link, have.msg[i], &to);
+	for (unsigned i = 0; !r && !same && i < snap->rules.n; i++)
+		r = netcfg_send(nc, snap->rules.msg[i], &snap->link, &to, RTM_NEWRULE, NLM_F_CREATE);
+	for (unsigned i = 0; !r && !same && i < have.n; i++)
+		r = netcfg_send(nc, have.msg[i], &to, &to, RTM_DELRULE, 0);
+	netcfg_list_free(&all);
+	netcfg_list_free(&have);
+	return r ? netcfg_fail(nc, r, err, "cannot make the policy rules of %s those of %s", other, name) : 0;
+}
+
+/* ---- nexthop objects --------------------------------------------------------------------------------------------- */
+
+uint32_t netcfg_nexthop_id(const struct nlmsghdr *nlh)
+{
+	const struct nlattr *id = attr_of(nlh, NHA_ID);
+	return id ? nla_get_u32(id) : 0;
+}
+
+static bool is_through(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct netcfg_snap *snap = arg;
+	const struct nlattr *oif = attr_of(nlh, NHA_OIF);
+
+	return oif && (int)nla_get_u32(oif) == snap->link.ifindex;
+}
+
+/* A group with one that is kept. */
+static bool is_group(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct netcfg_snap *snap = arg;
+	const struct nlattr *group = attr_of(nlh, NHA_GROUP);
+
+	for (unsigned at = 0; group && at + sizeof(struct nexthop_grp) <= (unsigned)nla_len(group);
+	     at += sizeof(struct nexthop_grp)) {
+		const struct nexthop_grp *member = (const void *)((const char *)nla_data(group) + at);
+		for (unsigned i = 0; i < snap->nexthops.n; i++)
+			if (netcfg_nexthop_id(snap->nexthops.msg[i]) == member->id)
+				return true;
+	}
+	return false;
+}
+
+int netcfg_nexthops_take(struct netcfg *nc, struct netcfg_snap *snap)
+{
+	int r = netcfg_dump(nc, RTM_GETNEXTHOP, AF_UNSPEC, &snap->nexthops, is_through, snap);
+	if (!r && snap->nexthops.n)
+		r = netcfg_dump(nc, RTM_GETNEXTHOP, AF_UNSPEC, &snap->nexthops, is_group, snap);
+	return r == -EOPNOTSUPP ? 0 : r; /* a kernel before 5.3 */
+}
+
+int netcfg_nexthops_put(struct netcfg *nc, const struct netcfg_snap *snap, const struct netcfg_link *to, int flags,
+			struct sw_err *err)
+{
+	for (unsigned i = 0; i < snap->nexthops.n; i++) {
+		const struct nlmsghdr *nlh = snap->nexthops.msg[i];
+		int r = netcfg_send(nc, nlh, &snap->link, to, RTM_NEWNEXTHOP, NLM_F_CREATE | flags);
+		if (r && r != -EEXIST)
+			return netcfg_fail(nc, r, err, "cannot give %s the nexthop object %u", to->name,
+					   netcfg_nexthop_id(nlh));
+	}
+	return 0;
+}
+
+int netcfg_objects_restore(struct netcfg *nc, const struct netcfg_snap *snap, const char *name, struct sw_err *err)
+{
+	struct netcfg_link to;
+
+	if (!snap->nexthops.n)
+		return 0;
+	int r = netcfg_link_get(nc, name, &to, err);
+	if (!r)
+		r = netcfg_nexthops_put(nc, snap, &to, NLM_F_EXCL, err);
+	for (unsigned i = 0; !r && i < snap->routes.n; i++) {
+		const struct nlmsghdr *nlh = snap->routes.msg[i];
+		if (!netcfg_route_by_object(nlh))
+			continue;
+		r = netcfg_send(nc, nlh, &snap->link, &to, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+		r = r == -EEXIST ? 0 : r;
+		if (r)
+			netcfg_fail(nc, r, err, "cannot give %s a route through a nexthop object", name);
+	}
+	return r;
+}

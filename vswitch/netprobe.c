@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <event2/event.h>
+
+#include "netprobe.h"
+
+#define AGAIN_MS 250 /* the kernel asks once a second, and gives up after three; then it is told to go on */
+
+struct target {
+	char text[INET6_ADDRSTRLEN];
+	int family;
+	uint8_t ip[16];
+	bool answered;
+};
+
+struct netprobe {
+	struct netcfg *nc;
+	struct netcfg_events *events;
+	struct event *readable, *again, *limit;
+	int ifindex;
+	int64_t end_ms;
+	struct target target[NETPROBE_MAX];
+	unsigned n;
+	void (*done)(struct netprobe *probe, void *arg);
+	void *arg;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000L + now.tv_nsec / 1000000;
+}
+
+unsigned netprobe_left(const struct netprobe *probe)
+{
+	int64_t left = probe->end_ms - now_ms();
+	return left > 0 ? left : 0;
+}
+
+void netprobe_free(struct netprobe *probe)
+{
+	if (!probe)
+		return;
+	struct event *events[] = {probe->readable, probe->again, probe->limit};
+	for (unsigned i = 0; i < sizeof(events) / sizeof(*events); i++)
+		if (events[i])
+			event_free(events[i]);
+	netcfg_events_close(probe->events);
+	netcfg_close(probe->nc);
+	free(probe);
+}
+
+void netprobe_list(const struct netprobe *probe, bool answered, char list[NETREC_GATEWAYS])
+{
+	size_t used = 0;
+
+	list[0] = '\0';
+	for (unsigned i = 0; i < probe->n; i++) {
+		if (probe->target[i].answered != answered)
+			continue;
+		int len = snprintf(list + used, NETREC_GATEWAYS - used, "%s%s", used ? " " : "", probe->target[i].text);
+		if ((used += len) >= NETREC_GATEWAYS)
+			return;
+	}
+}
+
+/* Ask those that have not answered; an error is one more chance lost, and the next is AGAIN_MS away. */
+static void ask(struct netprobe *probe)
+{
+	for (unsigned i = 0; i < probe->n; i++) {
+		const struct target *target = &probe->target[i];
+		if (!target->answered)
+			netcfg_neigh_ask(probe->nc, probe->ifindex, target->family, target->ip);
+	}
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	ask(arg);
+}
+
+/* done() may free the probe. */
+static void on_limit(evutil_socket_t fd, short what, void *arg)
+{
+	struct netprobe *probe = arg;
+
+	(void)fd;
+	(void)what;
+	probe->done(probe, probe->arg);
+}
+
+static void note_answer(const struct netcfg_event *event, void *arg)
+{
+	struct netprobe *probe = arg;
+
+	if (event->kind != NETCFG_NEIGHBOUR || event->ifindex != probe->ifindex || !event->reachable)
+		return;
+	for (unsigned i = 0; i < probe->n; i++) {
+		struct target *target = &probe->target[i];
+		if (event->family == target->family &&
+		    !memcmp(event->ip, target->ip, target->family == AF_INET ? 4 : 16))
+			target->answered = true;
+	}
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval now;
+	struct netprobe *probe = arg;
+
+	(void)fd;
+	(void)what;
+	netcfg_events_read(probe->events, note_answer, probe);
+	unsigned missing = 0;
+	for (unsigned i = 0; i < probe->n; i++)
+		missing += !probe->target[i].answered;
+	if (!missing)
+		event_add(probe->limit, &now);
+}
+
+static void take_targets(struct netprobe *probe, const char *addresses)
+{
+	while (*addresses && probe->n < NETPROBE_MAX) {
+		struct target *target = &probe->target[probe->n];
+		size_t len = strcspn(addresses, " ");
+		if (len && len < sizeof(target->text)) {
+			memcpy(target->text, addresses, len);
+			target->text[len] = '\0';
+			target->family = strchr(target->text, ':') ? AF_INET6 : AF_INET;
+			probe->n += inet_pton(target->family, target->text, target->ip) == 1;
+		}
+		addresses += len;
+		addresses += strspn(addresses, " ");
+	}
+}
+
+static int add_events(struct netprobe *probe, struct event_base *base, unsigned ms)
+{
+	struct timeval again = {.tv_usec = AGAIN_MS * 1000}, limit = {ms / 1000, ms % 1000 * 1000};
+
+	probe->readable = event_new(base, netcfg_events_fd(probe->events), EV_READ | EV_PERSIST, on_readable, probe);
+	probe->again = event_new(base, -1, EV_PERSIST, on_again, probe);
+	probe->limit = evtimer_new(base, on_limit, probe);
+	if (!probe->readable || !probe->again || !probe->limit || event_add(probe->readable, NULL) ||
+	    event_add(probe->again, &again) || event_add(probe->limit, &limit))
+		return -ENOMEM;
+	return 0;
+}
+
+int netprobe_start(struct event_base *base, const char *netdev, const char *addresses, unsigned ms,
+		   void (*done)(struct netprobe *probe, void *arg), void *arg, struct netprobe **out,
+		   struct sw_err *err)
+{
+	struct netcfg_link link;
+	struct netprobe *probe = calloc(1, sizeof(*probe));
+	if (!probe)
+		return sw_fail(err, -ENOMEM, "no memory to ask the gateways of %s", netdev);
+	probe->done = done;
+	probe->arg = arg;
+	probe->end_ms = now_ms() + ms;
+	take_targets(probe, addresses);
+	int r = netcfg_open(&probe->nc, err);
+	if (!r)
+		r = netcfg_link_get(probe->nc, netdev, &link, err);
+	if (!r)
+		r = netcfg_events_open(&probe->events, err);
+	if (r)
+		goto fail;
+	probe->ifindex = link.ifindex;
+	/* Heard of before they are asked, so that no answer is missed. */
+	r = netcfg_events_neighbours(probe->events);
+	if (!r)
+		r = add_events(probe, base, ms);
+	if (r) {
+		sw_fail(err, r, "cannot ask the gateways of %s: %s", netdev, strerror(-r));
+		goto fail;
+	}
+	ask(probe);
+	*out = probe;
+	return 0;
+fail:
+	netprobe_free(probe);
+	return r;
+}

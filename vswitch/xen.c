@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "xen.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "../hypervisor/xenback.h"
+#include "../vif/netif.h"
+#include "conf.h"
+#include "hooks.h"
+#include "log.h"
+#include "model.h"
+#include "names.h"
+#include "xbard.h"
+
+struct known { /* a Xen vif of the model */
+	LIST_ENTRY(known) link;
+	char name[VIF_NAME_MAX];
+	bool attached; /* xenstore has it; else it is from the state's file */
+	bool wants_script;
+};
+
+struct xen {
+	struct xbard *xbard;
+	struct xenback *xenback;
+	struct event *event;
+	LIST_HEAD(known_list, known) vifs;
+	bool network_up;
+};
+
+_Static_assert(XENBACK_QUEUES_MAX == VIF_QUEUES_MAX, "xenback offers what a port can have");
+
+static struct known *find(const struct xen *xen, const char *name)
+{
+	struct known *vif;
+
+	for (vif = LIST_FIRST(&xen->vifs); vif; vif = LIST_NEXT(vif, link))
+		if (!strcmp(vif->name, name))
+			return vif;
+	return NULL;
+}
+
+static struct known *add(struct xen *xen, const char *name)
+{
+	struct known *vif = calloc(1, sizeof(*vif));
+
+	if (!vif)
+		return NULL;
+	name_copy(vif->name, sizeof(vif->name), name);
+	LIST_INSERT_HEAD(&xen->vifs, vif, link);
+	return vif;
+}
+
+static void drop(struct xen *xen, struct known *vif)
+{
+	struct sw_err err = {""};
+
+	if (state_vif(model_state(xen->xbard->model), vif->name) && model_vif_del(xen->xbard->model, vif->name, &err))
+		log_error("%s", err.text);
+	LIST_REMOVE(vif, link);
+	free(vif);
+}
+
+/* ---- scripts of vifs that a clean stop took off their bridges ----------------------------------------------------- */
+
+static void on_script(void *arg, const char *why)
+{
+	char *name = arg;
+
+	if (why)
+		log_error("vif %s is on no bridge: %s (`xbar port join %s BRIDGE` puts it on one)", name, why, name);
+	free(name);
+}
+
+static void run_script(const struct xen *xen, struct known *vif)
+{
+	const struct state_vif *record = state_vif(model_state(xen->xbard->model), vif->name);
+	char *name = strdup(vif->name);
+
+	vif->wants_script = false;
+	if (record && name && !*record->bridge)
+		hooks_vif(xen->xbard->hooks, record, true, on_script, name);
+	else
+		free(name);
+}
+
+void xen_network_up(struct xen *xen)
+{
+	struct known *vif;
+
+	if (!xen)
+		return;
+	xen->network_up = true;
+	for (vif = LIST_FIRST(&xen->vifs); vif; vif = LIST_NEXT(vif, link))
+		if (vif->wants_script)
+			run_script(xen, vif);
+}
+
+/* ---- what xenback calls ------------------------------------------------------------------------------------------- */
+
+/* 0, or what cannot be had. */
+static int check(const struct xenback_vif *vif, struct sw_err *err)
+{
+	if (!name_is_port(vif->name))
+		return sw_fail(err, -EINVAL, "vifname=%s: a port cannot be called that", vif->name);
+	if (*vif->bridge && !name_is_ifname(vif->bridge))
+		return sw_fail(err, -EINVAL, "bridge=%s: a bridge cannot be called that", vif->bridge);
+	if (*vif->vlan)
+		return sw_fail(err, -EOPNOTSUPP,
+			       "vlan=%s: this switch has no VLANs yet, and the guest would sit on the untagged network "
+			       "instead: leave vlan= out of its cfg",
+			       vif->vlan);
+	return 0;
+}
+
+static int attach(void *arg, const struct xenback_vif *vif, char *why, size_t size)
+{
+	struct xen *xen = arg;
+	struct model *model = xen->xbard->model;
+	struct known *known = find(xen, vif->name);
+	struct sw_err err = {""};
+	struct state_vif want = {
+		.devid = vif->devid,
+		.xen = true,
+		.domid = vif->domid,
+		.mtu = vif->mtu,
+		.rate_bytes_per_interval = vif->rate_bytes_per_interval,
+		.rate_interval_usecs = vif->rate_interval_usecs,
+		.trusted = vif->trusted,
+		.queues = xen->xbard->conf->workers,
+	};
+
+	memcpy(want.mac, vif->mac, sizeof(want.mac));
+	int r = check(vif, &err);
+	if (!r) {
+		name_copy(want.name, sizeof(want.name), vif->name);
+		name_copy(want.guest, sizeof(want.guest), vif->guest);
+		name_copy(want.want_bridge, sizeof(want.want_bridge), vif->bridge);
+		name_copy(want.ip, sizeof(want.ip), vif->ip);
+		name_copy(want.script, sizeof(want.script), vif->script);
+	}
+	/* One from the state's file is still this guest's, or the name is another's by now. */
+	if (!r && known && !known->attached && model_vif_renew(model, &want, &err)) {
+		drop(xen, known);
+		known = NULL;
+	}
+	if (!r && !known) {
+		r = model_vif_add(model, &want, &err);
+		if (!r && !(known = add(xen, vif->name))) {
+			r = sw_fail(&err, -ENOMEM, "no memory");
+			model_vif_del(model, vif->name, &(struct sw_err){""});
+		}
+	} else if (!r && known->attached) {
+		r = sw_fail(&err, -EEXIST, "there is a vif %s already", vif->name);
+	}
+	if (r) {
+		snprintf(why, size, "%s", err.text);
+		return r;
+	}
+
+	known->attached = true;
+	const char *bridge = state_vif(model_state(model), vif->name)->bridge;
+	log_info("vif %s: %s domain %u%s%s%s", vif->name, vif->adopted ? "adopted from" : "of", vif->domid,
+		 *vif->guest ? " (" : "", vif->guest, *vif->guest ? ")" : "");
+	if (vif->rate_bytes_per_interval)
+		log_warn("vif %s: rate= is noted, but not enforced yet", vif->name);
+	known->wants_script = vif->hotplugged && !*bridge;
+	if (known->wants_script && xen->network_up)
+		run_script(xen, known);
+	return 0;
+}
+
+/*
+ * An HVM guest's emulated card is a port too, a tap that its script has put on the bridge. A guest has unplugged the card
+ * before it connects the vif that stands for it: from then on nobody reads from the tap.
+ */
+static void drop_emulated(const struct xen *xen, const char *name)
+{
+	struct model *model = xen->xbard->model;
+	char tap[VIF_NAME_MAX + 4];
+	struct sw_err err = {""};
+
+	snprintf(tap, sizeof(tap), "%s-emu", name);
+	if (!state_uplink(model_state(model), tap))
+		return;
+	if (model_uplink_del(model, tap, &err))
+		log_warn("%s", err.text);
+	else
+		log_info("vif %s: takes the place of the emulated %s", name, tap);
+}
+
+static int connect_rings(void *arg, const char *name, const struct xenback_rings *rings, char *why, size_t size)
+{
+	struct sw_err err = {""};
+	struct netif_conf conf = {
+		.domid = rings->domid,
+		.queues = rings->queues,
+		.ctrl = rings->ctrl,
+		.ctrl_ref = rings->ctrl_ref,
+		.ctrl_evtchn = rings->ctrl_evtchn,
+		.sg = rings->sg,
+		.gso4 = rings->gso4,
+		.gso6 = rings->gso6,
+		.csum4 = rings->csum4,
+		.csum6 = rings->csum6,
+		.multicast_control = rings->multicast_control,
+		.trusted = rings->trusted,
+		.poll_rx = rings->poll_rx,
+	};
+
+	for (unsigned q = 0; q < rings->queues; q++)
+		conf.queue[q] = (struct netif_queue_conf){rings->queue[q].tx_ref, rings->queue[q].rx_ref,
+							  rings->queue[q].tx_evtchn, rings->queue[q].rx_evtchn};
+	int r = sw_netif_connect(name, &conf, &err);
+	if (r)
+		snprintf(why, size, "%s", err.text);
+	else
+		drop_emulated(arg, name);
+	return r;
+}
+
+static void disconnect(void *arg, const char *name)
+{
+	struct sw_err err = {""};
+
+	(void)arg;
+	if (sw_netif_disconnect(name, &err))
+		log_error("%s", err.text);
+}
+
+static void multicast(void *arg, const char *name, bool on)
+{
+	struct sw_err err = {""};
+
+	(void)arg;
+	if (sw_netif_multicast(name, on, &err))
+		log_error("%s", err.text);
+}
+
+static void detach(void *arg, const char *name)
+{
+	struct xen *xen = arg;
+	struct known *vif = find(xen, name);
+
+	if (!vif)
+		return;
+	drop(xen, vif);
+	log_info("vif %s: gone with its guest", name);
+}
+
+static void trouble(void *arg, const char *name, const char *why)
+{
+	(void)arg;
+	log_error("vif %s: %s", name, why);
+}
+
+static const struct xenback_ops ops = {attach, connect_rings, disconnect, multicast, detach, trouble};
+
+/* ---- whole ------------------------------------------------------------------------------------------------------- */
+
+static bool is_xen(void)
+{
+	char type[8] = "";
+	FILE *file = fopen("/sys/hypervisor/type", "re");
+
+	if (file && !fgets(type, sizeof(type), file))
+		type[0] = '\0';
+	if (file)
+		fclose(file);
+	return !strncmp(type, "xen", 3) || !access("/proc/xen/capabilities", F_OK);
+}
+
+/* 0, or why xenstore cannot be served; `quiet`: which was to be expected. */
+static int open_xenback(struct xen *xen, bool *quiet, char *why, size_t size)
+{
+	const struct conf *conf = xen->xbard->conf;
+	int r;
+
+	*quiet = !strcmp(conf->xen, "no") || (!strcmp(conf->xen, "auto") && !is_xen());
+	if (*quiet) {
+		snprintf(why, size, "%s", !strcmp(conf->xen, "no") ? "xbar.conf says so" : "this is no Xen host");
+		return -ENODEV;
+	}
+	/* With "yes" xenstore is enough: what the rings need is told when a guest connects. */
+	if (!strcmp(conf->xen, "auto")) {
+		r = netif_probe(why, size);
+		if (r)
+			return r;
+	}
+	return xenback_open(&ops, xen, conf->workers, &xen->xenback, why, size);
+}
+
+/* Vifs from the state's file that nobody came to claim. */
+static void drop_unattached(struct xen *xen)
+{
+	struct known *vif, *next;
+
+	for (vif = LIST_FIRST(&xen->vifs); vif; vif = next) {
+		next = LIST_NEXT(vif, link);
+		if (vif->attached)
+			continue;
+		log_info("vif %s: its guest has gone since", vif->name);
+		drop(xen, vif);
+	}
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	const struct xen *xen = arg;
+
+	(void)fd;
+	(void)what;
+	xenback_read(xen->xenback);
+}
+
+int xen_open(struct xbard *xbard, struct xen **out, struct sw_err *err)
+{
+	const struct state_vif *vif;
+	char why[400] = "";
+	bool quiet;
+
+	*out = NULL;
+	struct xen *xen = calloc(1, sizeof(*xen));
+	if (!xen)
+		return sw_fail(err, -ENOMEM, "no memory");
+	LIST_INIT(&xen->vifs);
+	xen->xbard = xbard;
+	for (vif = TAILQ_FIRST(&model_state(xbard->model)->vifs); vif; vif = TAILQ_NEXT(vif, link))
+		if (vif->xen && !add(xen, vif->name))
+			log_error("no memory for vif %s", vif->name);
+
+	int r = open_xenback(xen, &quiet, why, sizeof(why));
+	drop_unattached(xen);
+	if (!r) {
+		xen->event = event_new(xbard->base, xenback_fd(xen->xenback), EV_READ | EV_PERSIST, on_readable, xen);
+		if (!xen->event || event_add(xen->event, NULL)) {
+			snprintf(why, sizeof(why), "no memory");
+			r = -ENOMEM;
+		}
+	}
+	if (!r) {
+		log_info("serving the vifs of Xen guests");
+		*out = xen;
+		return 0;
+	}
+	xen_close(xen);
+	if (quiet)
+		log_debug("not serving Xen guests: %s", why);
+	else if (!strcmp(xbard->conf->xen, "yes"))
+		return sw_fail(err, r, "cannot serve Xen guests: %s", why);
+	else
+		log_error("not serving Xen guests: %s", why);
+	return 0;
+}
+
+void xen_close(struct xen *xen)
+{
+	struct known *vif;
+
+	if (!xen)
+		return;
+	if (xen->event)
+		event_free(xen->event);
+	xenback_close(xen->xenback);
+	while ((vif = LIST_FIRST(&xen->vifs))) {
+		LIST_REMOVE(vif, link);
+		free(vif);
+	}
+	free(xen);
+}
