@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Frames that tell what became of them. Every byte follows from (sender, receiver, MAC, sequence number, time stamp), is
- * written anew for each frame, and read and compared by the receiver.
+ * Frames that tell what became of them. Every byte follows from (sender, receiver, MAC, sequence number, time stamp),
+ * is written anew for each frame, and read and compared by the receiver.
  *
  * Model. A flow is a (sender, receiver, MAC) triple. Guest g has the addresses 02:5b:GG:m for its MACs m = 0, 1, ...
  * (24 bits); flow m of a pair goes from m to m. Frames are IPv4 and UDP, or TCP where they are to be segmented. Behind
- * the headers come, aligned to 8: flow, sequence number, TSC at sending, and a pattern that depends on all but the last.
+ * the headers come, aligned to 8: flow, sequence number, TSC at sending, and a pattern that depends on the first two.
  *
- *   offset        0..41 or 53   headers; the UDP or TCP ports hold m too, so that switches that hash them tell flows apart
+ *   offset        0..41 or 53   headers; the UDP or TCP ports hold m too, for switches that hash them
  *   meta + 4      flow          meta is 40 (UDP) or 56 (TCP)
  *   meta + 8      sequence number, meta + 16 TSC
  *   meta + 24     pattern to the end

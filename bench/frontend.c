@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Messages are as in the vhost-user specification, "Communication". The order is QEMU's: owner, features, memory, rings,
- * enable. Nothing answers the messages that set something, so a question at the end tells that all were read.
+ * Messages are as in the vhost-user specification, "Communication". The order is QEMU's: owner, features, memory,
+ * rings, enable. Nothing answers the messages that set something, so a question at the end tells that all were read.
  */
 #include "frontend.h"
 
@@ -118,7 +118,7 @@ static int negotiate(struct guest *g, bool event_idx)
 	if (err)
 		return err;
 	g->features = m.u64 & want;
-	if (!(g->features & F(VIRTIO_F_VERSION_1)) || !(g->features & F(VIRTIO_NET_F_MRG_RXBUF)))
+	if (!(g->features & F(VIRTIO_NET_F_MRG_RXBUF))) /* which makes the header 12 bytes, with VERSION_1 or without */
 		return -ENOTSUP;
 	if (g->opts.gso_size && !(g->features & F(VIRTIO_NET_F_HOST_TSO4)))
 		return -ENOTSUP;

@@ -363,7 +363,7 @@ static void read_options(int argc, char **argv)
 		opt.path[opt.n++] = argv[optind];
 	if (opt.n < 2 || optind < argc || opt.frame < FRAME_MIN || opt.frame > FRAME_MAX || !opt.window_ms ||
 	    (opt.tso && opt.frame < 128) || opt.ring < 64 || opt.ring > 32768 || opt.ring & (opt.ring - 1) ||
-	    opt.macs > 1u << 20)
+	    opt.macs > TRAFFIC_MACS)
 		usage();
 }
 

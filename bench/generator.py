@@ -13,7 +13,7 @@ ANSWER_S = 90
 
 class Generator:
     def __init__(self, setup, peer, case, pid=0):
-        command = [f'{setup.build}/bench/generate', '--frame', str(case.length), '--pattern', case.pattern,
+        command = [f'{setup.bench}/generate', '--frame', str(case.length), '--pattern', case.pattern,
                    '--macs', str(case.macs), '--ring', str(setup.ring), '--cpu', str(setup.cpu),
                    '--switch-cpu', str(setup.switch_cpu), '--pid', str(pid)]
         command += ['--tso'] if case.tso else []

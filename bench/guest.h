@@ -5,9 +5,10 @@
  *
  * Model. Memory is one shared file: rings, then buffers, 64-byte aligned, each beginning with the 12 bytes of the
  * virtio-net header. Transmit slots are reused in the order in which the device gives them back; a slot's descriptor
- * does not change (but once, guest_shape), so that to send is to write the frame and to move an index. Frames beyond 4 KiB are sent as Linux sends
- * them: an indirect table of the headers and of pieces of 32 KiB. Receive buffers are as Linux posts them: 1536 bytes, or
- * 4096 where frames are longer, and such frames come in several of them (VIRTIO_NET_F_MRG_RXBUF).
+ * does not change (but once, guest_shape), so that to send is to write the frame and to move an index. Frames beyond
+ * 4 KiB are sent as Linux sends them: an indirect table of the headers and of pieces of 32 KiB. Receive buffers are as
+ * Linux posts them: 1536 bytes, or 4096 where frames are longer, and such frames come in several of them
+ * (VIRTIO_NET_F_MRG_RXBUF).
  *
  * Limits. The device is trusted with indices and lengths as a real driver would not: a benchmark ends on nonsense.
  *
@@ -135,6 +136,15 @@ static inline const uint8_t *guest_rx_frame(const struct guest *g, uint32_t *len
 		return NULL;
 	*len = e->len - GUEST_HDR;
 	return p + GUEST_HDR;
+}
+
+/* The frame `ahead` entries on will be wanted. */
+static inline void guest_rx_prefetch(const struct guest *g, unsigned ahead)
+{
+	uint32_t id = g->rx.used->ring[(g->rx.used_idx + ahead) & g->rx.mask].id;
+
+	__builtin_prefetch(g->rx.buf + (size_t)id * g->rx.buf_size);
+	__builtin_prefetch(g->rx.buf + (size_t)id * g->rx.buf_size + 64);
 }
 
 /* Post the buffers of the next `n` used entries again; guest_publish() shows them. */

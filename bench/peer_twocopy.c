@@ -3,8 +3,8 @@
  * What any switch on librte_vhost's own data path costs at least: rte_vhost_dequeue_burst() from one guest,
  * rte_vhost_enqueue_burst() to the other, and no look-up between. Guests 0 and 1 are connected, 2 and 3, and so on.
  *
- * usage: peer_twocopy CPU COUNTER ROOM SOCKET SOCKET...    it listens at the sockets; COUNTER: see busy.h; ROOM: the longest frame, so that an mbuf
- *        holds one whole, which is the fastest way
+ * usage: peer_twocopy CPU COUNTER ROOM SOCKET SOCKET...    it listens at the sockets; COUNTER: see busy.h;
+ *        ROOM: the longest frame, so that an mbuf holds one whole, which is the fastest way
  */
 #include <signal.h>
 #include <stdio.h>

@@ -44,11 +44,12 @@ class Peer:
 
     name = ''
     guests = 'connect'
+    adds = True  # takes guests' ports while it runs
     switches = True  # looks frames' addresses up, so that it can serve more than two guests
     thread = ''  # the name of the thread that does the work; '': the process's first
 
     def __init__(self, setup):
-        self.build = setup.build
+        self.bin, self.bench = setup.bin, setup.bench
         self.cpu = setup.switch_cpu
         self.generator_cpu = setup.cpu
         self.dir = os.path.join(setup.dir, self.name)
@@ -65,8 +66,7 @@ class Peer:
         return self.switches or (case.guests == 2 and case.macs == 1)
 
     def start(self, case):
-        shutil.rmtree(self.dir, ignore_errors=True)
-        os.makedirs(self.dir)
+        os.makedirs(self.dir, exist_ok=True)
         self.sockets = [f'{self.dir}/g{i}.sock' for i in range(case.guests)]
         self.run(case)
         self.add(case)
@@ -125,6 +125,7 @@ class Peer:
                 process.kill()
                 process.wait()
         self.process = self.helper = None
+        shutil.rmtree(self.dir, ignore_errors=True)
 
     def count_from_here(self):
         """Begin to count its own cycles."""
@@ -144,7 +145,7 @@ class Xbar(Peer):
             f.write(f'xend_config = "{self.dir}/xend-config.sxp"\nvhost_dir = "{self.dir}"\nfirst_cpu = {self.cpu}\n')
         self.env = dict(os.environ, XBAR_SOCKET=f'{self.dir}/xbard.sock')
         # bridges are network interfaces: not in the machine's own network
-        self.process = self.spawn('unshare', '--net', f'{self.build}/xbard', '--config', f'{self.dir}/xbar.conf',
+        self.process = self.spawn('unshare', '--net', f'{self.bin}/xbard', '--config', f'{self.dir}/xbar.conf',
                                   '--rundir', self.dir, env=self.env)
         self.worker()
         wait_for('xbard', lambda: os.path.exists(f'{self.dir}/xbard.sock'))
@@ -155,7 +156,7 @@ class Xbar(Peer):
             self.xbar('vif', 'add', f'g{i}', 'bench0', '--server', '--mtu', str(case.mtu))
 
     def xbar(self, *words):
-        return self.ask(f'{self.build}/xbar', *words, env=self.env)
+        return self.ask(f'{self.bin}/xbar', *words, env=self.env)
 
     def busy(self):
         return sum(w['cycles_busy'] for w in json.loads(self.xbar('status', '--json'))['workers'])
@@ -170,7 +171,7 @@ class Xbar(Peer):
 class Pairs(Peer):
     """One of our own that connects guests in pairs, and counts its busy cycles in a file."""
 
-    switches = False
+    adds = switches = False
 
     def busy(self):
         with open(f'{self.dir}/busy', 'rb') as f:
@@ -187,14 +188,14 @@ class Floor(Pairs):
     name = 'floor'
 
     def run(self, case):
-        self.process = self.spawn(f'{self.build}/bench/peer_floor', str(self.cpu), f'{self.dir}/busy', *self.sockets)
+        self.process = self.spawn(f'{self.bench}/peer_floor', str(self.cpu), f'{self.dir}/busy', *self.sockets)
 
 
 class TwoCopy(Pairs):
     name = 'twocopy'
 
     def run(self, case):
-        self.process = self.spawn(f'{self.build}/bench/peer_twocopy', str(self.cpu), f'{self.dir}/busy',
+        self.process = self.spawn(f'{self.bench}/peer_twocopy', str(self.cpu), f'{self.dir}/busy',
                                   str(max(case.length, 2048)), *self.sockets)
 
 
@@ -314,6 +315,7 @@ app.main()
 
 class Snabb(Peer):
     name = 'snabb'
+    adds = False
 
     @classmethod
     def missing(cls, setup):

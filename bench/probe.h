@@ -2,8 +2,8 @@
 /*
  * How far apart two CPUs are: the round trip of a cache line between the caller's CPU and another.
  *
- * Why. The CPUs of a small virtual machine may move between sharing a cache and not, every few seconds, and every figure
- * of a switch moves with it. So each sample carries the round trip before and after it.
+ * Why. The CPUs of a small virtual machine may move between sharing a cache and not, every few seconds, and every
+ * figure of a switch moves with it. So each sample carries the round trip before and after it.
  *
  * Model. A thread on the other CPU sleeps; a probe wakes it, and being of a real-time class it takes the CPU from
  * whatever runs there, plays, and sleeps again: some 50 us, between two samples, so that it steals from none.

@@ -25,7 +25,7 @@ class Report:
         self.failures = 0
         self.shown = None
         self.data = {'cpu': cpu_model(), 'kernel': platform.release(), 'began': time.strftime('%F %T'),
-                     'ring': setup.ring, 'notes': [], 'throughput': [], 'latency': [], 'idle': []}
+                     'ring': setup.ring, 'notes': [], 'throughput': [], 'latency': [], 'idle': [], 'tcp': []}
 
     def begin(self):
         print(f'{self.data["cpu"]}, Linux {self.data["kernel"]}: the switch on CPU {self.setup.switch_cpu}, the '
@@ -47,7 +47,7 @@ class Report:
 
     def heading(self, case, text):
         if self.shown != case:
-            self.say(f'{case}\n{text}')
+            self.say(f'{case}\n{text}' if case != 'tcp' else text)
             self.shown = case
 
     def end_of(self, case):
@@ -67,16 +67,21 @@ class Report:
 
     def latency(self, case, row):
         self.data['latency'].append(row)
-        self.heading(case, f'  {"":9} {"CPUs":5} {"loss-free Mpps":>14} {"load":>5} {"p50 us":>8} {"p90":>8} {"p99":>8} '
-                           f'{"p99.9":>8}')
+        self.heading(case, f'  {"":9} {"CPUs":5} {"loss-free Mpps":>14} {"load":>5} {"p50 us":>8} {"p90":>8} '
+                           f'{"p99":>8} {"p99.9":>8}')
         self.say(f'  {row["peer"]:9} {row["regime"]:5} {row["loss_free_mpps"]:14.3f} {row["load"]:5.0%} ' +
                  ' '.join(f'{row[p]["median"]:8.2f}' for p in ('p50', 'p90', 'p99', 'p999')))
 
     def idle(self, row):
         self.data['idle'].append(row)
         self.heading('idle', f'  {"":9} {"CPU":>7} {"MB, 2 guests":>13} {"MB a guest":>11} {"first frame ms":>15}')
-        self.say(f'  {row["peer"]:9} {row["idle_cpu"]:6.1f}% {row["mb_2"]:13.1f} {row["mb_per_guest"]:11.2f} '
-                 f'{row["first_frame_ms"]:15.1f}')
+        self.say(f'  {row["peer"]:9} {row["idle_cpu"]:6.1f}% {row["mb_2"]:13.1f} {row["mb_per_guest"]:11.2f} ' +
+                 (f'{row["first_frame_ms"]:15.1f}' if 'first_frame_ms' in row else f'{"-":>15}'))
+
+    def tcp(self, row):
+        self.data['tcp'].append(row)
+        self.heading('tcp', f'TCP between two User-Mode Linux guests\n  {"":9} Gbit/s')
+        self.say(f'  {row["peer"]:9} ' + ' '.join(f'{g:6.2f}' for g in row['gbps']))
 
     def write(self):
         os.makedirs(self.setup.out, exist_ok=True)
@@ -105,26 +110,32 @@ def show(setup):
             peers.append(row['peer'])
         if row['frame'] not in frames:
             frames.append(row['frame'])
+    reference = 'ovs' if 'ovs' in peers else peers[0]
     blocks = []
     for regime in ('near', 'far'):
-        found = {(r['frame'], r['peer']): r for r in rows if r['regime'] == regime}
-        if not found:
+        found = {(r['frame'], r['peer']): r['cycles'] for r in rows if r['regime'] == regime}
+        compared = [f for f in frames if (f, reference) in found]
+        if not compared:
             continue
-        lines = [f'"{regime}" ' + ' '.join(f'"{p}" q1 q3' for p in peers)]
-        for frame in frames:
-            cells = []
+        lines = [f'"{regime}" ' + ' '.join(f'"{p}" low high' for p in peers)]
+        for frame in compared:
+            cycles, cells = found[frame, reference]['median'], []
             for peer in peers:
-                c = found[frame, peer]['cycles'] if (frame, peer) in found else None
-                cells.append(f'{c["median"]:.1f} {c["q1"]:.1f} {c["q3"]:.1f}' if c else '? ? ?')
+                c = found.get((frame, peer))
+                three = [f'{cycles / c[q]:.3f}' for q in ('median', 'q3', 'q1')] if c else ['?'] * 3
+                cells.append(' '.join(three))
             lines.append(f'"{"64 KiB TSO" if frame == "tso" else frame + " B"}" ' + ' '.join(cells))
         blocks.append((regime, '\n'.join(lines)))
+    if not blocks:
+        return
     dat = f'{setup.out}/results.dat'
     with open(dat, 'w', encoding='utf-8') as f:
-        f.write('# cycles of the switch core per frame: median, first and third quartile; a block for each regime\n' +
+        f.write(f'# frames a second, those of {reference} being 1: median and quartiles; a block for each regime\n' +
                 '\n\n\n'.join(text for _, text in blocks) + '\n')
     try:
         done = subprocess.run(['gnuplot', '-e', f'dat="{dat}"; svg="{setup.out}/results.svg"; npeers={len(peers)}; '
-                               f'regimes="{" ".join(r for r, _ in blocks)}"', f'{HERE}/plot.gp'], check=False)
+                               f'reference="{reference}"; regimes="{" ".join(r for r, _ in blocks)}"',
+                               f'{HERE}/plot.gp'], check=False)
         if not done.returncode:
             print(f'{setup.out}/results.svg, .csv, .json')
     except FileNotFoundError:

@@ -2,9 +2,9 @@
 /*
  * What the guests do: each sends to those that the pattern has for it, in turn; each reads every byte that it receives.
  *
- * Model. Without a rate the loop is closed: no receiver is sent more than it has posted buffers for, so that a switch at
- * its limit is measured by what it moves and not by what it throws away. With a rate frames leave when they are due, and
- * what the switch does not take in time is lost.
+ * Model. Without a rate the loop is closed: no receiver is sent more than it has posted buffers for, so that a switch
+ * at its limit is measured by what it moves and not by what it throws away. With a rate frames leave when they are due,
+ * and what the switch does not take in time is lost.
  *
  * What is found out: frames that are lost (a gap in a flow's sequence), late or double (a step back), damaged (any byte
  * but the time stamp's that is not what was sent), astray (flooded to a guest that they are not for).
@@ -16,6 +16,7 @@
 #include "guest.h"
 
 #define TRAFFIC_GUESTS 64
+#define TRAFFIC_MACS (1u << 20)
 #define TRAFFIC_BURST 32 /* frames of a guest's turn; fewer of long ones, so that guests and switch work at a time */
 #define TRAFFIC_LATENCIES 1024 /* classes: 16 to each power of two */
 
@@ -45,7 +46,7 @@ struct traffic {
 	bool paced;
 	struct traffic_sender sender[TRAFFIC_GUESTS];
 	uint32_t on_way[TRAFFIC_GUESTS]; /* to receiver i */
-	uint64_t *next; /* next sequence number of flow (from * n + to) * macs + mac */
+	uint64_t *next; /* next sequence number of flow [(from * n + to) * macs + mac] */
 	uint64_t flows, flows_seen;
 	struct frame_pair *pair; /* [from * n + to] */
 	struct traffic_count count;

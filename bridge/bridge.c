@@ -14,7 +14,7 @@
 #define MAC_MASK 0xffffffffffffull
 #define GROUP_BIT (1ull << 40)
 #define RESERVED_PREFIX (0x0180c2000000ull >> 4) /* IEEE 802.1D-2004, table 7-10 */
-#define HASH_AHEAD 32 /* frames; the worker's bursts have no more */
+#define HASH_AHEAD 64 /* frames; the worker's bursts have no more */
 #define KEY_NONE UINT64_MAX /* on bridge 0xffff, which is none: no frame's key */
 
 /* Members of bridge b, in ascending order: member[first[b]] up to before member[first[b + 1]]. */

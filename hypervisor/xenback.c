@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "xenback_parse.h"
@@ -44,6 +45,7 @@ struct vif {
 	bool read; /* its directory was read: attached, or refused */
 	bool attached, connected, multicast;
 	bool complained; /* there is a sentence in error/ */
+	time_t told; /* when ops->trouble was last called: a guest may give cause as fast as it can write */
 	bool dead; /* its domain is no more: the frontend's nodes mean nothing */
 	bool stale; /* to be looked at */
 };
@@ -61,7 +63,10 @@ static void complain(struct xenback *xb, struct vif *vif, const char *why)
 {
 	vif->complained = true;
 	xb_complain(xb->xs, vif->dir, why);
-	xb->ops->trouble(xb->arg, vif->name, why);
+	time_t now = time(NULL);
+	if (now != vif->told)
+		xb->ops->trouble(xb->arg, vif->name, why);
+	vif->told = now;
 }
 
 static void withdraw(struct xenback *xb, struct vif *vif)
@@ -166,7 +171,7 @@ static void connect_rings(struct xenback *xb, struct vif *vif, struct xb_stand *
 	struct xenback_rings rings;
 	char why[WHY_MAX] = "";
 
-	int r = xb_read_rings(xb->xs, vif->frontend, vif->domid, xb->max_queues, &rings, why, sizeof(why));
+	int r = xb_read_rings(xb->xs, vif->frontend, vif->domid, stand->queues, &rings, why, sizeof(why));
 	if (!r)
 		r = xb->ops->connect(xb->arg, vif->name, &rings, why, sizeof(why));
 	if (r) {
@@ -180,8 +185,10 @@ static void connect_rings(struct xenback *xb, struct vif *vif, struct xb_stand *
 
 static void on_ready(struct xenback *xb, struct vif *vif, struct xb_stand *stand)
 {
-	if (stand->ours == XenbusStateInitialising && !switch_to(xb, vif, stand, XenbusStateInitWait))
+	if (stand->ours == XenbusStateInitialising) {
+		switch_to(xb, vif, stand, XenbusStateInitWait); /* that is an event, with which it goes on */
 		return;
+	}
 	if (!vif->attached)
 		return;
 	if (vif->connected && stand->multicast != vif->multicast) {
@@ -414,7 +421,7 @@ int xenback_open(const struct xenback_ops *ops, void *arg, unsigned max_queues, 
 	int r = -ENODEV;
 	xb->xs = xs_open(0);
 	if (!xb->xs) {
-		snprintf(why, size, "no xenstored answers (%s)", strerror(errno));
+		snprintf(why, size, "no xenstored answers (%s): start it, and then xbard again", strerror(errno));
 		goto fail;
 	}
 	r = netback_is_there(why, size);

@@ -38,6 +38,7 @@ struct xenback_vif {
 	uint64_t rate_bytes_per_interval;
 	uint32_t rate_interval_usecs;
 	bool trusted; /* what the guest is told of this host: 0 in trusted=, else true */
+	unsigned queues; /* at most, of what its frontend was offered by a daemon before this one; 0: nothing yet */
 	bool hotplugged; /* hotplug-status is "connected": its script has run before this daemon came */
 	bool adopted; /* its rings are connected, and a daemon before this one served them */
 };
@@ -67,7 +68,7 @@ struct xenback_ops {
 	void (*multicast)(void *arg, const char *name, bool on);
 	/* The vif is gone: delete its port. Called only where attach() returned 0. */
 	void (*detach)(void *arg, const char *name);
-	/* For the log: what is wrong with a vif, a sentence. */
+	/* For the log: what is wrong with a vif, a sentence; of what a guest can cause, at most one a second and vif. */
 	void (*trouble)(void *arg, const char *name, const char *why);
 };
 

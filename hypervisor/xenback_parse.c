@@ -142,6 +142,8 @@ int xb_parse_vif(const struct xb_source *from, uint32_t domid, uint32_t devid, s
 		r = get_flag(from, "trusted", true, &vif->trusted, why, size);
 	if (!r && (r = get_number(from, "mtu", 68, 65535, &number, why, size)) > 0)
 		vif->mtu = number;
+	if (r >= 0 && (r = get_number(from, XB_MAX_QUEUES, 1, XENBACK_QUEUES_MAX, &number, why, size)) > 0)
+		vif->queues = number;
 	if (r >= 0 && (r = get_number(from, "frontend-id", 0, UINT32_MAX, &number, why, size)) > 0 && number != domid)
 		r = wrong(why, size, "frontend-id is %llu in the directory of domain %u", (unsigned long long)number,
 			  domid);

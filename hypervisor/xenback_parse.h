@@ -11,6 +11,8 @@
 
 #include "xenback.h"
 
+#define XB_MAX_QUEUES "multi-queue-max-queues" /* our own node: what frontends are offered */
+
 /* The value of `node` (relative to the directory), on the heap, with a NUL behind it; NULL: there is none. */
 struct xb_source {
 	char *(*get)(void *arg, const char *node);

@@ -86,6 +86,7 @@ int xb_look(struct xs_handle *xs, const char *dir, struct xb_stand *stand)
 		return errno ? -errno : -EIO;
 	stand->online = get_number(&ours, "online", 1);
 	stand->ours = get_number(&ours, "state", XenbusStateUnknown);
+	stand->queues = get_number(&ours, XB_MAX_QUEUES, 1);
 	char *status = get(&ours, "hotplug-status");
 	stand->hotplugged = status && !strcmp(status, "connected");
 	free(status);
@@ -184,7 +185,7 @@ static bool offer(const struct place *at, unsigned max_queues)
 	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
 		if (!put_number(at, features[i].node, features[i].value))
 			return false;
-	return put_number(at, "multi-queue-max-queues", max_queues);
+	return put_number(at, XB_MAX_QUEUES, max_queues);
 }
 
 int xb_switch(struct xs_handle *xs, const char *dir, enum xenbus_state from, enum xenbus_state to, unsigned max_queues)
@@ -216,10 +217,17 @@ int xb_switch(struct xs_handle *xs, const char *dir, enum xenbus_state from, enu
 void xb_complain(struct xs_handle *xs, const char *dir, const char *why)
 {
 	char path[XB_PATH_MAX + 16];
+	unsigned n = 0;
 
 	snprintf(path, sizeof(path), "error/%s%s", dir, why ? "/error" : "");
-	if (why)
+	if (why) {
 		xs_write(xs, XBT_NULL, path, why, strlen(why));
-	else
+		return;
+	}
+	xs_rm(xs, XBT_NULL, path);
+	*strrchr(path, '/') = '\0'; /* the domain's, with its last vif's */
+	char **others = xs_directory(xs, XBT_NULL, path, &n);
+	if (others && !n)
 		xs_rm(xs, XBT_NULL, path);
+	free(others);
 }

@@ -21,6 +21,7 @@
 /* How a vif stands. */
 struct xb_stand {
 	bool online, hotplugged;
+	unsigned queues; /* offered; 1 where nothing is */
 	enum xenbus_state ours, theirs; /* XenbusStateUnknown: no such node, or no number */
 	bool multicast; /* it asks for multicast-control, where it is Initialised or Connected */
 	bool strange; /* `theirs` is none that a frontend goes through */

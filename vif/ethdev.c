@@ -106,11 +106,11 @@ static void ethdev_release(struct vif_port *base, unsigned queue, const struct v
 static unsigned without_failed(struct vif_frame *const *frames, struct rte_mbuf **mbufs, const uint8_t *origin,
 			       unsigned n, uint64_t *bytes)
 {
-	uint32_t bad = grant_flush().bad_src;
+	uint64_t bad = grant_flush().bad_src;
 	unsigned left = 0;
 
 	for (unsigned k = 0; k < n; k++) {
-		if (!(bad & 1u << k)) {
+		if (!(bad & 1ull << k)) {
 			mbufs[left++] = mbufs[k];
 			continue;
 		}

@@ -7,6 +7,8 @@
 
 #define QUEUE 1024 /* a burst of the longest frames takes a little more, and then two system calls */
 
+_Static_assert(VIF_BURST <= 64, "a tag is a bit of a word");
+
 struct queue { /* one worker's; most of it is never touched where there is no Xen */
 	unsigned n;
 	struct grant_result result;
@@ -70,9 +72,9 @@ static void submit(struct queue *q)
 		if (__builtin_expect(!lost && op->status == GNTST_okay, 1))
 			continue;
 		if (op->flags == GNTCOPY_source_gref || (op->flags != GNTCOPY_dest_gref && (lost || source_is_bad(op))))
-			q->result.bad_src |= 1u << q->tag[i];
+			q->result.bad_src |= 1ull << q->tag[i];
 		else
-			q->result.bad_dst |= 1u << q->tag[i];
+			q->result.bad_dst |= 1ull << q->tag[i];
 	}
 	q->n = 0;
 }
@@ -172,7 +174,7 @@ struct vif_frame *const *grant_localise(struct vif_frame *const *frames, unsigne
 	}
 	result = grant_flush();
 	for (unsigned i = 0; i < n; i++) {
-		if (!(result.bad_src & 1u << i))
+		if (!(result.bad_src & 1ull << i))
 			continue;
 		frames[i]->failed = true;
 		q->frame[i].len = q->frame[i].snap_len = q->frame[i].nseg = 0;

@@ -38,10 +38,10 @@ void grant_unmap(void *page);
 
 /* Of a frame, by tag: which could not be read, and which could not be written. */
 struct grant_result {
-	uint32_t bad_src, bad_dst;
+	uint64_t bad_src, bad_dst;
 };
 
-/* `tag` is below 32. No copy crosses a page that is granted; one of no bytes is none. */
+/* `tag` is below 64. No copy crosses a page that is granted; one of no bytes is none. */
 void grant_copy_in(unsigned tag, uint8_t *dst, const struct vif_grant *src, uint32_t len);
 void grant_copy_out(unsigned tag, const struct vif_grant *dst, const uint8_t *src, uint32_t len);
 void grant_copy_across(unsigned tag, const struct vif_grant *dst, const struct vif_grant *src, uint32_t len);

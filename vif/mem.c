@@ -211,6 +211,7 @@ bool mem_send(struct vif_port *base, const uint8_t *frame, uint32_t len, const s
 		return false;
 	}
 	if (write(port->wakefd, &one, sizeof(one)) < 0)
+		/* cppcheck-suppress memleak ; as below */
 		return true; /* it has been woken before */
 	/* cppcheck-suppress memleak ; the queue has it, and mem_release() frees it */
 	return true;

@@ -11,34 +11,24 @@
 #include "netif.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <rte_spinlock.h>
-#include <xenevtchn.h>
-#include <xengnttab.h>
-#include <xentoollog.h>
 
 #include "grant.h"
 #include "netif_ctrl.h"
+#include "netif_xen.h"
 
 #define CTRL_TURN 8 /* control requests served before another guest's are looked at */
-
-struct channels { /* event channels that wake one thread */
-	xenevtchn_handle *handle;
-	int tx, rx; /* our ports; -1: not bound. Equal where the guest has one for both */
-};
 
 struct queue {
 	struct netif_tx tx;
 	struct netif_rx rx;
-	struct channels ev;
+	struct netif_events ev;
 	rte_spinlock_t rx_lock; /* where workers share the port */
 };
 
@@ -52,7 +42,7 @@ struct netif_conn {
 	struct queue queue[VIF_QUEUES_MAX];
 	/* below: the control rings' thread, under ctrl.lock */
 	struct netif_ctrl ctrl;
-	struct channels ctrl_ev;
+	struct netif_events ctrl_ev;
 };
 
 struct netif_port {
@@ -71,113 +61,6 @@ static struct {
 static struct netif_port *port_of(struct vif_port *base)
 {
 	return (struct netif_port *)base;
-}
-
-/* ---- the hypervisor ---------------------------------------------------------------------------------------------- */
-
-/* What the libraries have to say is said by their errno; a guest must not be able to fill the log. */
-static void log_nothing(struct xentoollog_logger *logger, xentoollog_level level, int errnoval, const char *context,
-			const char *format, va_list al)
-{
-	(void)logger;
-	(void)level;
-	(void)errnoval;
-	(void)context;
-	(void)format;
-	(void)al;
-}
-
-static struct xentoollog_logger quiet = {.vmessage = log_nothing};
-
-static int xen_copy(void *handle, uint32_t n, xengnttab_grant_copy_segment_t *op)
-{
-	return xengnttab_grant_copy(handle, n, op);
-}
-
-static void *xen_map(void *handle, uint32_t domid, uint32_t gref, bool writable)
-{
-	return xengnttab_map_grant_ref(handle, domid, gref, writable ? PROT_READ | PROT_WRITE : PROT_READ);
-}
-
-static void xen_unmap(void *handle, void *page)
-{
-	xengnttab_unmap(handle, page, 1);
-}
-
-static const struct grant_ops xen_ops = {.copy = xen_copy, .map = xen_map, .unmap = xen_unmap};
-
-/* The process's handle on the grant tables, opened for the first frontend. */
-static int gnttab_open(char *why, size_t size)
-{
-	static xengnttab_handle *handle;
-	int err;
-
-	if (handle)
-		return 0;
-	handle = xengnttab_open(&quiet, 0);
-	if (!handle) {
-		err = errno ? -errno : -ENODEV;
-		snprintf(why, size, "/dev/xen/gntdev: %s: is this a Xen host, and xen_gntdev loaded?", strerror(-err));
-		return err;
-	}
-	err = grant_use(&xen_ops, handle);
-	if (err)
-		snprintf(why, size, "no memory for grant copies");
-	return err;
-}
-
-int netif_probe(char *why, size_t size)
-{
-	static const char *const devices[] = {"/dev/xen/gntdev", "/dev/xen/evtchn"};
-
-	for (unsigned i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
-		int fd = open(devices[i], O_RDWR | O_CLOEXEC);
-
-		if (fd < 0) {
-			int err = -errno;
-
-			snprintf(why, size, "%s: %s: is this a Xen host?", devices[i], strerror(-err));
-			return err;
-		}
-		close(fd);
-	}
-	return 0;
-}
-
-/* Bind to the frontend's ports. 0 or -errno. */
-static int channels_open(struct channels *ev, uint32_t domid, uint32_t tx, uint32_t rx)
-{
-	int fd, flags;
-
-	ev->tx = ev->rx = -1;
-	ev->handle = xenevtchn_open(&quiet, 0);
-	if (!ev->handle)
-		return errno ? -errno : -ENODEV;
-	fd = xenevtchn_fd(ev->handle);
-	flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
-		return -errno;
-	ev->tx = xenevtchn_bind_interdomain(ev->handle, domid, tx);
-	if (ev->tx < 0)
-		return -errno;
-	ev->rx = rx == tx ? ev->tx : xenevtchn_bind_interdomain(ev->handle, domid, rx);
-	return ev->rx < 0 ? -errno : 0;
-}
-
-static void channels_close(struct channels *ev)
-{
-	if (ev->handle)
-		xenevtchn_close(ev->handle); /* unbinds what is bound */
-	ev->handle = NULL;
-}
-
-/* Let the channels fire again. */
-static void channels_acknowledge(const struct channels *ev)
-{
-	xenevtchn_port_or_error_t port;
-
-	while ((port = xenevtchn_pending(ev->handle)) >= 0)
-		xenevtchn_unmask(ev->handle, port);
 }
 
 /* ---- the packet path --------------------------------------------------------------------------------------------- */
@@ -304,7 +187,7 @@ static void netif_notify(struct vif_port *base, int rx_queue)
 		struct queue *q = &conn->queue[rx_queue];
 
 		if (netif_tx_wants_signal(&q->tx))
-			sent = !xenevtchn_notify(q->ev.handle, q->ev.tx);
+			sent = netif_events_send(&q->ev, q->ev.tx);
 		vif_count(base)->kicks += sent;
 		return;
 	}
@@ -318,7 +201,7 @@ static void netif_notify(struct vif_port *base, int rx_queue)
 		if (base->shared)
 			rte_spinlock_unlock(&q->rx_lock);
 		if (wants)
-			sent += !xenevtchn_notify(q->ev.handle, q->ev.rx);
+			sent += netif_events_send(&q->ev, q->ev.rx);
 	}
 	vif_count(base)->kicks += sent;
 }
@@ -329,7 +212,7 @@ static bool netif_arm(struct vif_port *base, unsigned queue)
 
 	if (!conn || queue >= conn->queues)
 		return false;
-	channels_acknowledge(&conn->queue[queue].ev);
+	netif_events_acknowledge(&conn->queue[queue].ev);
 	return netif_tx_arm(&conn->queue[queue].tx);
 }
 
@@ -364,11 +247,11 @@ static void serve_ctrl(struct netif_port *port)
 {
 	struct netif_conn *conn = port->conn;
 
-	channels_acknowledge(&conn->ctrl_ev);
+	netif_events_acknowledge(&conn->ctrl_ev);
 	if (__atomic_load_n(&port->base.quarantine, __ATOMIC_RELAXED))
 		return;
 	if (netif_ctrl_serve(&conn->ctrl, CTRL_TURN))
-		xenevtchn_notify(conn->ctrl_ev.handle, conn->ctrl_ev.tx);
+		netif_events_send(&conn->ctrl_ev, conn->ctrl_ev.tx);
 	if (conn->ctrl.broken) {
 		cut_off(&port->base, &conn->ctrl.broken);
 		return;
@@ -376,7 +259,7 @@ static void serve_ctrl(struct netif_port *port)
 	if (netif_ctrl_arm(&conn->ctrl)) { /* more of them: behind the others that wait */
 		struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = port};
 
-		epoll_ctl(ctrl.epfd, EPOLL_CTL_MOD, xenevtchn_fd(conn->ctrl_ev.handle), &ev);
+		epoll_ctl(ctrl.epfd, EPOLL_CTL_MOD, netif_events_fd(&conn->ctrl_ev), &ev);
 	}
 }
 
@@ -418,7 +301,7 @@ static int ctrl_add(struct netif_port *port)
 		if (!err)
 			pthread_setname_np(thread, "xbar-netif-ctrl");
 	}
-	if (!err && epoll_ctl(ctrl.epfd, EPOLL_CTL_ADD, xenevtchn_fd(port->conn->ctrl_ev.handle), &ev))
+	if (!err && epoll_ctl(ctrl.epfd, EPOLL_CTL_ADD, netif_events_fd(&port->conn->ctrl_ev), &ev))
 		err = -errno;
 	if (!err) {
 		port->next = ctrl.ports;
@@ -437,7 +320,7 @@ static void ctrl_remove(struct netif_port *port)
 		;
 	if (*at) {
 		*at = port->next;
-		epoll_ctl(ctrl.epfd, EPOLL_CTL_DEL, xenevtchn_fd(port->conn->ctrl_ev.handle), NULL);
+		epoll_ctl(ctrl.epfd, EPOLL_CTL_DEL, netif_events_fd(&port->conn->ctrl_ev), NULL);
 	}
 	pthread_mutex_unlock(&ctrl.lock);
 }
@@ -447,11 +330,11 @@ static void ctrl_remove(struct netif_port *port)
 static void conn_free(struct netif_conn *conn)
 {
 	for (unsigned i = 0; i < conn->queues; i++) {
-		channels_close(&conn->queue[i].ev);
+		netif_events_close(&conn->queue[i].ev);
 		grant_unmap(conn->queue[i].tx.ring);
 		grant_unmap(conn->queue[i].rx.ring);
 	}
-	channels_close(&conn->ctrl_ev);
+	netif_events_close(&conn->ctrl_ev);
 	grant_unmap(conn->ctrl.ring);
 	free(conn);
 }
@@ -487,7 +370,7 @@ static int queue_open(struct netif_conn *conn, struct queue *q, const struct net
 		snprintf(why, size, "domain %u's rings say that there are more requests than they hold", conf->domid);
 		return -EPROTO;
 	}
-	err = channels_open(&q->ev, conf->domid, qc->tx_evtchn, qc->rx_evtchn);
+	err = netif_events_open(&q->ev, conf->domid, qc->tx_evtchn, qc->rx_evtchn);
 	if (err)
 		snprintf(why, size, "event channels %u and %u of domain %u: %s", qc->tx_evtchn, qc->rx_evtchn,
 			 conf->domid, strerror(-err));
@@ -511,7 +394,7 @@ static int ctrl_open(struct netif_port *port, struct netif_conn *conn, const str
 			 conf->domid);
 		return -EPROTO;
 	}
-	err = channels_open(&conn->ctrl_ev, conf->domid, conf->ctrl_evtchn, conf->ctrl_evtchn);
+	err = netif_events_open(&conn->ctrl_ev, conf->domid, conf->ctrl_evtchn, conf->ctrl_evtchn);
 	if (err)
 		snprintf(why, size, "event channel %u of domain %u: %s", conf->ctrl_evtchn, conf->domid,
 			 strerror(-err));
@@ -536,11 +419,11 @@ int netif_connect(struct vif_port *base, const struct netif_conf *conf, char *wh
 	int err;
 
 	if (!conf->queues || conf->queues > VIF_QUEUES_MAX) {
-		snprintf(why, size, "%u queues: 1 to %u can be had", conf->queues, VIF_QUEUES_MAX);
+		snprintf(why, size, "%u queues: 1 to %d can be had", conf->queues, VIF_QUEUES_MAX);
 		return -EINVAL;
 	}
 	netif_disconnect(base);
-	err = gnttab_open(why, size);
+	err = netif_xen_open(why, size);
 	if (err)
 		return err;
 	conn = calloc(1, sizeof(*conn));
@@ -569,7 +452,7 @@ int netif_connect(struct vif_port *base, const struct netif_conf *conf, char *wh
 		struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
 
 		/* binding has made the channel fire: the worker wakes, sees the ring, and arms it */
-		if (epoll_ctl(base->epfd[i], EPOLL_CTL_ADD, xenevtchn_fd(conn->queue[i].ev.handle), &ev))
+		if (epoll_ctl(base->epfd[i], EPOLL_CTL_ADD, netif_events_fd(&conn->queue[i].ev), &ev))
 			err = -errno;
 	}
 	if (!err && conf->ctrl)
@@ -596,7 +479,7 @@ void netif_disconnect(struct vif_port *base)
 		netif_ctrl_end(&conn->ctrl);
 	}
 	for (unsigned i = 0; i < conn->queues; i++)
-		epoll_ctl(base->epfd[i], EPOLL_CTL_DEL, xenevtchn_fd(conn->queue[i].ev.handle), NULL);
+		epoll_ctl(base->epfd[i], EPOLL_CTL_DEL, netif_events_fd(&conn->queue[i].ev), NULL);
 	__atomic_store_n(&port->conn, NULL, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&base->gen, 1, __ATOMIC_RELEASE);
 	vif_synchronize();

@@ -158,7 +158,7 @@ static void put(struct netif_rx *rx, const struct vif_frame *f, unsigned i, unsi
 	}
 }
 
-static void answer(struct netif_rx *rx, uint32_t from, const struct out *out, uint32_t bad)
+static void answer(struct netif_rx *rx, uint32_t from, const struct out *out, uint64_t bad)
 {
 	for (uint32_t idx = from; idx != rx->rsp_prod; idx++, out++) {
 		struct netif_rx_response *rsp = &rx->ring->ring[idx % NETIF_RING_SIZE].rsp;
@@ -170,14 +170,15 @@ static void answer(struct netif_rx *rx, uint32_t from, const struct out *out, ui
 		rsp->id = out->id;
 		rsp->offset = 0;
 		rsp->flags = out->flags;
-		rsp->status = bad & 1u << out->frame ? NETIF_RSP_ERROR : out->size;
+		rsp->status = bad & 1ull << out->frame ? NETIF_RSP_ERROR : out->size;
 	}
 	__atomic_store_n(&rx->ring->rsp_prod, rx->rsp_prod, __ATOMIC_RELEASE);
 }
 
 unsigned netif_rx_deliver(struct netif_rx *rx, struct vif_frame *const *frames, unsigned n, struct vif_counters *count)
 {
-	uint32_t from = rx->rsp_prod, put_set = 0;
+	uint32_t from = rx->rsp_prod;
+	uint64_t put_set = 0;
 	struct out out[NETIF_RING_SIZE];
 	struct grant_result result;
 	unsigned i;
@@ -199,16 +200,16 @@ unsigned netif_rx_deliver(struct netif_rx *rx, struct vif_frame *const *frames, 
 		if (used + pages + extras > NETIF_RING_SIZE || !posted(rx, pages + extras))
 			break;
 		put(rx, f, i, pages, extras, info, out + used);
-		put_set |= 1u << i;
+		put_set |= 1ull << i;
 	}
 	if (!put_set)
 		return i;
 	result = grant_flush();
 	for (unsigned k = 0; k < i; k++) {
-		if (!(put_set & 1u << k))
+		if (!(put_set & 1ull << k))
 			continue;
-		if (__builtin_expect((result.bad_src | result.bad_dst) & 1u << k, 0)) {
-			if (result.bad_src & 1u << k)
+		if (__builtin_expect((result.bad_src | result.bad_dst) & 1ull << k, 0)) {
+			if (result.bad_src & 1ull << k)
 				frames[k]->failed = true;
 			else
 				count->drop[VIF_TX_BAD_GRANT]++;

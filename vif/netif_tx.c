@@ -254,7 +254,7 @@ unsigned netif_tx_peek(struct netif_tx *tx, struct vif_burst *burst, struct vif_
 	struct pending pending[VIF_BURST];
 	uint32_t left = waiting(tx), idx = tx->rsp_prod;
 	unsigned i = 0;
-	uint32_t bad;
+	uint64_t bad;
 
 	burst->nseg = 0;
 	for (; i < VIF_BURST && left; i++) {
@@ -291,7 +291,7 @@ unsigned netif_tx_peek(struct netif_tx *tx, struct vif_burst *burst, struct vif_
 
 		if (!frame->len)
 			continue;
-		if (bad & 1u << k) {
+		if (bad & 1ull << k) {
 			drop(frame, count, VIF_RX_BAD_GRANT);
 		} else if (!parse_offload(frame, &pending[k])) {
 			drop(frame, count, VIF_RX_MALFORMED);

@@ -366,7 +366,7 @@ static void scatter(const struct vif_frame *frame, const uint8_t *hdr, unsigned 
 
 		if (n > room)
 			n = room;
-		memcpy((uint8_t *)(uintptr_t)dst->va + at, from->va + done, n);
+		copy_bytes((uint8_t *)(uintptr_t)dst->va + at, from->va + done, n);
 		at += n;
 		done += n;
 		if (at == dst->len) {
@@ -530,7 +530,7 @@ static inline uint8_t *put_head(uint8_t *dst, const struct vif_frame *frame, uns
 static inline void put_rest(uint8_t *dst, const struct vif_frame *frame)
 {
 	for (unsigned s = 0; s < frame->nseg; s++) {
-		memcpy(dst, frame->seg[s].va, frame->seg[s].len);
+		copy_bytes(dst, frame->seg[s].va, frame->seg[s].len);
 		dst += frame->seg[s].len;
 	}
 }

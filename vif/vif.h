@@ -26,7 +26,7 @@
 #include <stdint.h>
 
 #define VIF_NAME_MAX 64 /* with the NUL; a host port's name is also bounded by IFNAMSIZ */
-#define VIF_BURST 32 /* frames in a burst */
+#define VIF_BURST 64 /* frames in a burst */
 #define VIF_SNAP 128 /* bytes of a frame that are copied before it is decided */
 #define VIF_SEGS 512 /* segments in a burst; more frames wait for the next one */
 #define VIF_FRAME_MAX 65549 /* 64 KiB - 1 of IP packet and an Ethernet header */
@@ -130,9 +130,10 @@ struct vif_ops {
 	/* Give all frames of the burst that peek() described back to the sender. */
 	void (*release)(struct vif_port *port, unsigned queue, const struct vif_burst *burst);
 	/*
-	 * Put `n` frames, at most VIF_BURST, none of which needs more than port->caps, into the receiver's queue `queue`. Returns how many
-	 * were taken, delivered or dropped and counted; fewer than n only where buffers ran out. The rest is for the
-	 * caller to try again or to drop. What was delivered is visible to the receiver on return.
+	 * Put `n` frames, at most VIF_BURST, none of which needs more than port->caps, into the receiver's queue
+	 * `queue`. Returns how many were taken, delivered or dropped and counted; fewer than n only where buffers ran
+	 * out. The rest is for the caller to try again or to drop. What was delivered is visible to the receiver on
+	 * return.
 	 */
 	unsigned (*deliver)(struct vif_port *port, unsigned queue, struct vif_frame *const *frames, unsigned n);
 	/*

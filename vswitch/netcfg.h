@@ -153,7 +153,10 @@ unsigned netcfg_snap_given(const struct netcfg_snap *snap);
 
 /* ---- gateways ---------------------------------------------------------------------------------------------------- */
 
-/* The next hops of the default routes, of any table and metric, with spaces between; what does not fit is left out. */
+/*
+ * The next hops of the default routes, of any table and metric, with spaces between: "10.0.0.1 fe80::1", and "10.5.0.1%eth0.5"
+ * for those of VLAN netdevs. What does not fit is left out.
+ */
 void netcfg_snap_gateways(const struct netcfg_snap *snap, char *text, size_t size);
 /*
  * Have the kernel ask neighbour `ip` of netdev `ifindex` for its MAC address, by ARP or neighbour solicitation; a

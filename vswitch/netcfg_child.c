@@ -271,7 +271,7 @@ static int dress(struct netcfg *nc, const struct netcfg_child *child, struct sw_
 	}
 	netcfg_sysctl_give(name, child->sysctl);
 	/* Its link-local address was in use until a moment ago; netcfg_snap_put() sets this right. */
-	netcfg_sysctl_set(name, netcfg_quiet_name(QUIET_ACCEPT_DAD), 0);
+	netcfg_no_dad(name);
 	if (!r && ((link.flags ^ old->ifi_flags) & FLAGS)) {
 		info.ifi_flags = old->ifi_flags & FLAGS;
 		info.ifi_change = FLAGS;

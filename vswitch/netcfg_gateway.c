@@ -14,6 +14,7 @@
 struct text {
 	char *at;
 	size_t size;
+	const char *netdev; /* NULL: the snapshot's own */
 };
 
 static bool has_word(const char *text, const char *word)
@@ -31,11 +32,14 @@ static bool has_word(const char *text, const char *word)
 
 static void add_gateway(const struct text *text, int family, const void *ip, int len)
 {
-	char word[INET6_ADDRSTRLEN];
+	char ip_text[INET6_ADDRSTRLEN], word[INET6_ADDRSTRLEN + IFNAMSIZ];
 	size_t used = strlen(text->at);
 
 	if ((family != AF_INET && family != AF_INET6) || len != (family == AF_INET ? 4 : 16) ||
-	    !inet_ntop(family, ip, word, sizeof(word)) || has_word(text->at, word))
+	    !inet_ntop(family, ip, ip_text, sizeof(ip_text)))
+		return;
+	snprintf(word, sizeof(word), "%s%s%s", ip_text, text->netdev ? "%" : "", text->netdev ? text->netdev : "");
+	if (has_word(text->at, word))
 		return;
 	if (used + 1 + strlen(word) < text->size)
 		snprintf(text->at + used, text->size - used, "%s%s", used ? " " : "", word);
@@ -67,11 +71,8 @@ static void add_hops(const struct text *text, int family, const struct nlattr *m
 	}
 }
 
-void netcfg_snap_gateways(const struct netcfg_snap *snap, char *buf, size_t size)
+static void add_gateways(const struct text *text, const struct netcfg_snap *snap)
 {
-	const struct text text = {buf, size};
-
-	buf[0] = '\0';
 	for (unsigned i = 0; i < snap->routes.n; i++) {
 		struct nlmsghdr *nlh = snap->routes.msg[i];
 		const struct rtmsg *rt = nlmsg_data(nlh);
@@ -79,9 +80,21 @@ void netcfg_snap_gateways(const struct netcfg_snap *snap, char *buf, size_t size
 
 		if (rt->rtm_dst_len || rt->rtm_type != RTN_UNICAST || nlmsg_parse(nlh, sizeof(*rt), tb, RTA_MAX, NULL))
 			continue;
-		add_hop(&text, rt->rtm_family, tb[RTA_GATEWAY], tb[RTA_VIA]);
+		add_hop(text, rt->rtm_family, tb[RTA_GATEWAY], tb[RTA_VIA]);
 		if (tb[RTA_MULTIPATH])
-			add_hops(&text, rt->rtm_family, tb[RTA_MULTIPATH], snap->link.ifindex);
+			add_hops(text, rt->rtm_family, tb[RTA_MULTIPATH], snap->link.ifindex);
+	}
+}
+
+void netcfg_snap_gateways(const struct netcfg_snap *snap, char *buf, size_t size)
+{
+	struct text text = {.at = buf, .size = size};
+
+	buf[0] = '\0';
+	add_gateways(&text, snap);
+	for (unsigned i = 0; i < snap->children; i++) {
+		text.netdev = netcfg_snap_child(snap, i);
+		add_gateways(&text, snap->child[i].snap);
 	}
 }
 

@@ -122,5 +122,7 @@ void netcfg_sysctl_give(const char *name, const json_t *all);
 /* Read or write /proc/sys/net/FAMILY/conf/NAME/KEY, `key` being "FAMILY/KEY". -errno; reading: the value. */
 int netcfg_sysctl_get(const char *name, const char *key);
 int netcfg_sysctl_set(const char *name, const char *key, int value);
+/* No duplicate address detection until netcfg_snap_put() sets it right. A netdev without ARP has -1, and keeps it. */
+void netcfg_no_dad(const char *name);
 
 #endif

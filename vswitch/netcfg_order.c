@@ -53,9 +53,12 @@ static bool concerns(const struct netcfg_snap *snap, const struct nlmsghdr *nlh)
 	return ours;
 }
 
+/* An IPv6 route of metric 0, to one of the host's own addresses, is the kernel's alone: nobody else can make one. */
 static bool is_kept(const struct nlmsghdr *nlh, void *arg)
 {
 	(void)arg;
+	if (netcfg_msg_family(nlh) == AF_INET6 && !number_of(nlh, RTA_PRIORITY, 0))
+		return false;
 	return !(((const struct rtmsg *)nlmsg_data(nlh))->rtm_flags & RTM_F_CLONED) && !netcfg_route_by_object(nlh);
 }
 

@@ -13,8 +13,9 @@
 #include "netcfg_impl.h"
 
 #define REQUEST (NLM_F_REQUEST | NLM_F_ACK)
-#define TENTATIVE_MAX_MS 100 /* a netdev without carrier keeps its addresses tentative: this is the limit then */
+#define TENTATIVE_MAX_MS 1000 /* on a very busy machine; it takes a few */
 #define TENTATIVE_STEP_MS 1
+#define LOWER_UP (1 << 16) /* IFF_LOWER_UP, which <net/if.h> lacks */
 
 struct put {
 	struct netcfg *nc;
@@ -173,6 +174,9 @@ static int put_addresses(const struct put *put)
 /* The kernel looks at accept_dad a little after an address was given, from a work queue. */
 static void await_ipv6(const struct put *put)
 {
+	/* A netdev without carrier keeps its addresses tentative. */
+	if (!(put->to->flags & LOWER_UP))
+		return;
 	const struct timespec moment = {.tv_nsec = TENTATIVE_STEP_MS * 1000000L};
 
 	for (unsigned ms = 0; ms < TENTATIVE_MAX_MS && any_tentative(put); ms += TENTATIVE_STEP_MS)

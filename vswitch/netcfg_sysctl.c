@@ -104,12 +104,18 @@ int netcfg_quiet(const char *name, struct sw_err *err)
 	return 0;
 }
 
+void netcfg_no_dad(const char *name)
+{
+	if (netcfg_sysctl_get(name, quiet_names[QUIET_ACCEPT_DAD]) > 0)
+		netcfg_sysctl_set(name, quiet_names[QUIET_ACCEPT_DAD], 0);
+}
+
 int netcfg_unquiet(const struct netcfg_snap *snap, const char *name, struct sw_err *err)
 {
 	int result = 0;
 
 	/* Enabling IPv6 makes the link-local address anew, which was in use until a moment ago. */
-	netcfg_sysctl_set(name, quiet_names[QUIET_ACCEPT_DAD], 0);
+	netcfg_no_dad(name);
 	for (unsigned key = 0; key < QUIET_MAX; key++) {
 		if (quiet_values[key] < 0 || snap->sysctl[key] < 0)
 			continue;

@@ -72,7 +72,7 @@ static int on_interrupted(struct nl_msg *msg, void *arg)
 
 	(void)msg;
 	nc->error = -EINTR;
-	return NL_SKIP;
+	return NL_OK; /* the end of the dump says so too, and must not be skipped */
 }
 
 int netcfg_open(struct netcfg **out, struct sw_err *err)

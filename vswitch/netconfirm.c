@@ -277,6 +277,12 @@ static void on_asked(struct netprobe *probe, void *arg)
 	char silent[NETREC_GATEWAYS];
 
 	int r = open_fresh(job->nc, job->reqs[0], &t, &err);
+	if (!r && (strcmp(t.rec.netdev, job->netdev) || strcmp(t.rec.bridge, job->bridge))) {
+		sw_fail(&err, -EAGAIN, "the default route has moved from %s to %s meanwhile: say netdev=NAME",
+			job->netdev, t.rec.netdev);
+		takeover_fini(&t);
+		r = -EAGAIN;
+	}
 	if (r) {
 		finish(job, err.text);
 		return;

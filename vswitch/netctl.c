@@ -5,35 +5,23 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
-
-#include <event2/event.h>
 
 #include "log.h"
 #include "names.h"
 #include "netconfirm.h"
 #include "netctl.h"
+#include "netwait.h"
 #include "netwatch.h"
 #include "xbard.h"
 
-#define WAIT_MAX_S 60
 #define VIFNUM_MAX 9999
 #define ADDRESSES_MAX 1024
-
-/* A net-start whose netdev is not there yet: it is tried again when one of that name comes, and when time is up. */
-struct waiting {
-	TAILQ_ENTRY(waiting) link;
-	struct netctl *netctl;
-	struct ctl_request *req;
-	struct netcfg_events *events;
-	struct event *readable, *timeout;
-};
 
 struct netctl {
 	struct xbard *xbard;
 	struct netconfirm *confirm;
 	struct netwatch *watch;
-	TAILQ_HEAD(waiting_list, waiting) waiting;
+	struct netwait *wait;
 };
 
 struct netconfirm *netctl_confirm(const struct netctl *netctl)
@@ -78,83 +66,6 @@ json_t *netctl_record(const struct xbard *xbard, const struct netrec *rec)
 
 /* ---- net-start --------------------------------------------------------------------------------------------------- */
 
-static void waiting_free(struct waiting *waiting)
-{
-	TAILQ_REMOVE(&waiting->netctl->waiting, waiting, link);
-	if (waiting->readable)
-		event_free(waiting->readable);
-	if (waiting->timeout)
-		event_free(waiting->timeout);
-	netcfg_events_close(waiting->events);
-	free(waiting);
-}
-
-static void note_new_link(const struct netcfg_event *event, void *arg)
-{
-	bool *changed = arg;
-	*changed |= (event->kind == NETCFG_LINK && !event->gone) || event->kind == NETCFG_LOST;
-}
-
-static void on_change(evutil_socket_t fd, short what, void *arg)
-{
-	struct waiting *waiting = arg;
-	struct sw_err err;
-	bool changed = false;
-
-	(void)fd;
-	(void)what;
-	int r = netcfg_events_read(waiting->events, note_new_link, &changed);
-	if (r) {
-		ctl_reply_error(waiting->req, "cannot follow network changes any more: %s", strerror(-r));
-		waiting_free(waiting);
-	} else if (changed && netconfirm_start(waiting->netctl->confirm, waiting->req, &err) != -ENODEV) {
-		waiting_free(waiting);
-	}
-}
-
-static void on_timeout(evutil_socket_t fd, short what, void *arg)
-{
-	struct waiting *waiting = arg;
-	struct sw_err err;
-
-	(void)fd;
-	(void)what;
-	if (netconfirm_start(waiting->netctl->confirm, waiting->req, &err) == -ENODEV)
-		ctl_reply_error(waiting->req, "%s (waited %d s)", err.text, (int)ctl_int(waiting->req, "wait", 0));
-	waiting_free(waiting);
-}
-
-/* The request is answered, or waits. */
-static void wait_for_netdev(struct ctl_request *req)
-{
-	struct xbard *xbard = ctl_daemon(req);
-	struct timeval limit = {.tv_sec = ctl_int(req, "wait", 0)};
-	struct sw_err err = {.text = "no memory to wait for a netdev"};
-
-	struct waiting *waiting = calloc(1, sizeof(*waiting));
-	if (!waiting)
-		goto fail;
-	waiting->netctl = xbard->netctl;
-	waiting->req = req;
-	TAILQ_INSERT_TAIL(&xbard->netctl->waiting, waiting, link);
-	if (netcfg_events_open(&waiting->events, &err))
-		goto fail;
-	waiting->readable =
-		event_new(xbard->base, netcfg_events_fd(waiting->events), EV_READ | EV_PERSIST, on_change, waiting);
-	waiting->timeout = evtimer_new(xbard->base, on_timeout, waiting);
-	if (!waiting->readable || !waiting->timeout || event_add(waiting->readable, NULL) ||
-	    event_add(waiting->timeout, &limit))
-		goto fail;
-	/* It may have come before we listened. */
-	if (netconfirm_start(waiting->netctl->confirm, req, &err) != -ENODEV)
-		waiting_free(waiting);
-	return;
-fail:
-	ctl_reply_error(req, "%s", err.text);
-	if (waiting)
-		waiting_free(waiting);
-}
-
 /* What was asked for and cannot be had must not look as if it were. */
 static bool refuse(struct ctl_request *req)
 {
@@ -177,7 +88,7 @@ static void net_start(struct ctl_request *req)
 	if (refuse(req) || netconfirm_start(ctl_daemon(req)->netctl->confirm, req, &err) != -ENODEV)
 		return;
 	if (ctl_int(req, "wait", 0))
-		wait_for_netdev(req);
+		netwait_add(ctl_daemon(req)->netctl->wait, req);
 	else
 		ctl_reply_error(req, "%s", err.text);
 }
@@ -338,7 +249,7 @@ static const struct ctl_arg start_args[] = {
 	{.name = "antispoof", .type = CTL_BOOL},
 	{.name = "rename", .type = CTL_BOOL},
 	{.name = "address", .type = CTL_STRING, .min = 1, .max = ADDRESSES_MAX},
-	{.name = "wait", .type = CTL_INT, .max = WAIT_MAX_S}, /* seconds, for the netdev to come */
+	{.name = "wait", .type = CTL_INT, .max = NETWAIT_MAX_S}, /* seconds, for the netdev to come */
 	{.name = "confirm",
 	 .type = CTL_INT,
 	 .max = NETCONFIRM_MAX_S}, /* seconds, for gateways to answer; 0: no matter */
@@ -403,9 +314,9 @@ struct netctl *netctl_new(struct xbard *xbard)
 	if (!netctl)
 		return NULL;
 	netctl->xbard = xbard;
-	TAILQ_INIT(&netctl->waiting);
+	netctl->wait = netwait_new(xbard);
 	netctl->confirm = netconfirm_new(xbard);
-	if (netctl->confirm)
+	if (netctl->confirm && netctl->wait)
 		return netctl;
 	netctl_free(netctl);
 	return NULL;
@@ -441,16 +352,9 @@ static bool give_back(struct netrec *rec, const struct sw_err *why, void *arg)
 
 void netctl_end(struct netctl *netctl, bool keep)
 {
-	struct waiting *waiting;
-
 	netwatch_free(netctl->watch);
 	netctl->watch = NULL;
-	while ((waiting = TAILQ_FIRST(&netctl->waiting))) {
-		ctl_reply_error(waiting->req, "xbard is stopping; netdev %s has not come",
-				ctl_has(waiting->req, "netdev") ? ctl_str(waiting->req, "netdev")
-								: "of the default route");
-		waiting_free(waiting);
-	}
+	netwait_end(netctl->wait);
 	netconfirm_end(netctl->confirm);
 	if (!keep)
 		netrec_each(netctl->xbard->rundir, give_back, netctl->xbard);
@@ -461,6 +365,7 @@ void netctl_free(struct netctl *netctl)
 	if (!netctl)
 		return;
 	netwatch_free(netctl->watch);
+	netwait_free(netctl->wait);
 	netconfirm_free(netctl->confirm);
 	free(netctl);
 }

@@ -13,8 +13,8 @@
 #define AGAIN_MS 250 /* the kernel asks once a second, and gives up after three; then it is told to go on */
 
 struct target {
-	char text[INET6_ADDRSTRLEN];
-	int family;
+	char text[INET6_ADDRSTRLEN + IFNAMSIZ];
+	int ifindex, family;
 	uint8_t ip[16];
 	bool answered;
 };
@@ -23,7 +23,6 @@ struct netprobe {
 	struct netcfg *nc;
 	struct netcfg_events *events;
 	struct event *readable, *again, *limit;
-	int ifindex;
 	int64_t end_ms;
 	struct target target[NETPROBE_MAX];
 	unsigned n;
@@ -77,7 +76,7 @@ static void ask(struct netprobe *probe)
 	for (unsigned i = 0; i < probe->n; i++) {
 		const struct target *target = &probe->target[i];
 		if (!target->answered)
-			netcfg_neigh_ask(probe->nc, probe->ifindex, target->family, target->ip);
+			netcfg_neigh_ask(probe->nc, target->ifindex, target->family, target->ip);
 	}
 }
 
@@ -102,11 +101,11 @@ static void note_answer(const struct netcfg_event *event, void *arg)
 {
 	struct netprobe *probe = arg;
 
-	if (event->kind != NETCFG_NEIGHBOUR || event->ifindex != probe->ifindex || !event->reachable)
+	if (event->kind != NETCFG_NEIGHBOUR || !event->reachable)
 		return;
 	for (unsigned i = 0; i < probe->n; i++) {
 		struct target *target = &probe->target[i];
-		if (event->family == target->family &&
+		if (event->ifindex == target->ifindex && event->family == target->family &&
 		    !memcmp(event->ip, target->ip, target->family == AF_INET ? 4 : 16))
 			target->answered = true;
 	}
@@ -127,17 +126,29 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		event_add(probe->limit, &now);
 }
 
-static void take_targets(struct netprobe *probe, const char *addresses)
+/* One that cannot be asked, since its VLAN netdev is gone, is silent. */
+static bool parse(struct target *target, const char *word, size_t len, int ifindex)
+{
+	char ip[INET6_ADDRSTRLEN];
+	const char *netdev = memchr(word, '%', len);
+	size_t ip_len = netdev ? (size_t)(netdev - word) : len;
+
+	if (!ip_len || ip_len >= sizeof(ip) || len >= sizeof(target->text))
+		return false;
+	memcpy(target->text, word, len);
+	target->text[len] = '\0';
+	memcpy(ip, word, ip_len);
+	ip[ip_len] = '\0';
+	target->family = strchr(ip, ':') ? AF_INET6 : AF_INET;
+	target->ifindex = netdev ? (int)if_nametoindex(target->text + ip_len + 1) : ifindex;
+	return inet_pton(target->family, ip, target->ip) == 1;
+}
+
+static void take_targets(struct netprobe *probe, const char *addresses, int ifindex)
 {
 	while (*addresses && probe->n < NETPROBE_MAX) {
-		struct target *target = &probe->target[probe->n];
 		size_t len = strcspn(addresses, " ");
-		if (len && len < sizeof(target->text)) {
-			memcpy(target->text, addresses, len);
-			target->text[len] = '\0';
-			target->family = strchr(target->text, ':') ? AF_INET6 : AF_INET;
-			probe->n += inet_pton(target->family, target->text, target->ip) == 1;
-		}
+		probe->n += parse(&probe->target[probe->n], addresses, len, ifindex);
 		addresses += len;
 		addresses += strspn(addresses, " ");
 	}
@@ -167,7 +178,6 @@ int netprobe_start(struct event_base *base, const char *netdev, const char *addr
 	probe->done = done;
 	probe->arg = arg;
 	probe->end_ms = now_ms() + ms;
-	take_targets(probe, addresses);
 	int r = netcfg_open(&probe->nc, err);
 	if (!r)
 		r = netcfg_link_get(probe->nc, netdev, &link, err);
@@ -175,7 +185,7 @@ int netprobe_start(struct event_base *base, const char *netdev, const char *addr
 		r = netcfg_events_open(&probe->events, err);
 	if (r)
 		goto fail;
-	probe->ifindex = link.ifindex;
+	take_targets(probe, addresses, link.ifindex);
 	/* Heard of before they are asked, so that no answer is missed. */
 	r = netcfg_events_neighbours(probe->events);
 	if (!r)

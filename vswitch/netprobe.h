@@ -20,8 +20,8 @@ struct event_base;
 struct netprobe;
 
 /*
- * Ask `addresses` (IPv4 and IPv6, with spaces between) on netdev `netdev`. done() is called once, from the loop: as soon
- * as all have answered, or after `ms`.
+ * Ask `addresses` (IPv4 and IPv6, with spaces between) on netdev `netdev`, or on the one named behind a %. done() is called
+ * once, from the loop: as soon as all have answered, or after `ms`.
  */
 int netprobe_start(struct event_base *base, const char *netdev, const char *addresses, unsigned ms,
 		   void (*done)(struct netprobe *probe, void *arg), void *arg, struct netprobe **out,

@@ -25,8 +25,7 @@ struct netrec {
 	bool there; /* the netdev exists: its configuration moves */
 	bool had_bridge, had_host; /* before: they stay when all is given back */
 	bool done; /* all steps were applied */
-	unsigned
-		confirm; /* seconds in which `gateways` are to answer, else all goes back; 0: confirmed, or not to be */
+	unsigned confirm; /* seconds in which `gateways` are to answer, else all goes back; 0: no matter */
 	char gateways[NETREC_GATEWAYS]; /* that answered before the change, with spaces between */
 	struct netcfg_snap *snap; /* what the netdev had, or what the host port is given */
 };

@@ -9,8 +9,8 @@
 
 #include "log.h"
 #include "names.h"
+#include "netconfirm.h"
 #include "netwatch.h"
-#include "takeover.h"
 #include "xbard.h"
 
 #define PAUSE_MS 200 /* a look comes when events pause this long: a DHCP client sets an address, then routes */
@@ -39,7 +39,7 @@ struct netwatch {
 	struct netcfg_events *events;
 	struct event *readable, *timer;
 	int64_t since_ms; /* of the first event not looked at yet; 0: none */
-	bool again;
+	bool again, attached; /* in this look */
 	TAILQ_HEAD(uplink_list, uplink) uplinks;
 };
 
@@ -232,6 +232,7 @@ static int attach(struct netwatch *watch, struct uplink *up, const struct netrec
 	log_info("bridge %s: its uplink %s is back", rec->bridge, rec->uplink);
 	up->missed = false;
 	up->furnished = true;
+	watch->attached = true;
 	return 0;
 }
 
@@ -318,7 +319,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	watch->since_ms = 0;
-	watch->again = false;
+	watch->again = watch->attached = false;
 	netrec_each(watch->xbard->rundir, look_at, watch);
 	for (up = TAILQ_FIRST(&watch->uplinks); up; up = next) {
 		next = TAILQ_NEXT(up, link);
@@ -327,6 +328,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		else
 			up->there = false;
 	}
+	/* What could not be undone for want of its netdev can be confirmed, or undone, now. */
+	if (watch->attached)
+		netconfirm_resume(netctl_confirm(watch->xbard->netctl));
 	if (watch->again)
 		event_add(watch->timer, &again);
 }

@@ -10,7 +10,8 @@
  *	bridge    made, unless it is there       | deleted; stays while guests are on it
  *	host-port made, with the netdev's MAC, MTU and settings | deleted, unless it was there before
  *	uplink    the netdev given to the switch, merging no frames | taken from it
- *	move      addresses, routes and neighbours go to the host port | and back, with what has changed meanwhile
+ *	move      addresses, routes and neighbours go to the host port | and back, with what has changed meanwhile;
+ *	          policy rules and nexthop objects follow, VLAN netdevs are made anew on it
  *	commit    the record says that all is done
  *
  * Traffic of the host is interrupted by `move` alone (and by `rename` on kernels before 6.2). A private bridge

@@ -118,6 +118,15 @@ static int check(const struct xenback_vif *vif, struct sw_err *err)
 	return 0;
 }
 
+/* The port that the state's file gave for `want`: still this guest's, with enough queues. Else it is another's. */
+static bool renew(struct model *model, const struct state_vif *want)
+{
+	const struct state_vif *was = state_vif(model_state(model), want->name);
+	struct sw_err err = {""};
+
+	return was && was->queues >= want->queues && !model_vif_renew(model, want, &err);
+}
+
 static int attach(void *arg, const struct xenback_vif *vif, char *why, size_t size)
 {
 	struct xen *xen = arg;
@@ -132,7 +141,7 @@ static int attach(void *arg, const struct xenback_vif *vif, char *why, size_t si
 		.rate_bytes_per_interval = vif->rate_bytes_per_interval,
 		.rate_interval_usecs = vif->rate_interval_usecs,
 		.trusted = vif->trusted,
-		.queues = xen->xbard->conf->workers,
+		.queues = xen->xbard->conf->workers > vif->queues ? xen->xbard->conf->workers : vif->queues,
 	};
 
 	memcpy(want.mac, vif->mac, sizeof(want.mac));
@@ -144,8 +153,10 @@ static int attach(void *arg, const struct xenback_vif *vif, char *why, size_t si
 		name_copy(want.ip, sizeof(want.ip), vif->ip);
 		name_copy(want.script, sizeof(want.script), vif->script);
 	}
-	/* One from the state's file is still this guest's, or the name is another's by now. */
-	if (!r && known && !known->attached && model_vif_renew(model, &want, &err)) {
+	if (!r && known && !known->attached && !renew(model, &want)) {
+		const struct state_vif *was = state_vif(model_state(model), want.name);
+		if (was && was->domid == want.domid && was->devid == want.devid)
+			name_copy(want.bridge, sizeof(want.bridge), was->bridge);
 		drop(xen, known);
 		known = NULL;
 	}

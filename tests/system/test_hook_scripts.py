@@ -107,6 +107,7 @@ def ok(done):
         (["start", "antispoof=maybe"], "antispoof=maybe: say yes or no"),
         (["start", "rename=1"], "rename=1: say yes or no"),
         (["start", "wait=long"], "wait=long: that is no number of seconds"),
+        (["start", "confirm=soon"], "confirm=soon: that is no number of seconds"),
         (["start", "netdev=eth0", "pdev=foo"], "eth0 can be called peth0 or keep its name"),
     ],
 )
@@ -149,6 +150,18 @@ def test_start_status_restart_stop(hooks):
     assert "eth0 is off xenbr0" in out and "xenbr0 has the place of eth0" in out
     ok(hooks.run("network-bridge", "stop", *words))
     assert hooks.daemon.call("net-status") == []
+
+
+def test_confirm_0_passes_over_gateways(hooks):
+    eth0(hooks.netns)
+    done = ok(hooks.run("network-bridge", "start", "netdev=eth0", "confirm=0"))
+    assert done.stdout.endswith("; not to be confirmed\n") and done.stderr == ""
+
+
+def test_a_gateway_that_is_silent_is_a_warning(hooks):
+    eth0(hooks.netns)
+    done = ok(hooks.run("network-bridge", "start", "netdev=eth0"))
+    assert "192.0.2.1: this gateway did not answer before the start either" in done.stderr
 
 
 def test_the_last_of_two_words_counts_and_old_words_are_passed_over(hooks):

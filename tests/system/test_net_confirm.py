@@ -138,6 +138,20 @@ def test_a_gateway_of_one_route_among_several_next_hops_counts(fickle):
     assert f"gateway {FICKLE} " in fickle.net("start", "netdev=eth0", "bridge=xenbr0", "confirm=1", check=False).stderr
 
 
+def test_a_gateway_on_a_vlan_netdev_counts(scene):
+    if scene.host.run("ip", "link", "add", "v5", "link", "eth0", "type", "vlan", "id", 5, check=False).returncode:
+        pytest.skip("this kernel makes no VLAN netdevs")
+    scene.host.run("ip", "link", "del", "v5")
+    for netns, netdev, address in ((scene.gateway, "gw0", "203.0.113.1/24"), (scene.host, "eth0", "203.0.113.10/24")):
+        netns.run(
+            "sh", "-ec", f"ip link add {netdev}.5 link {netdev} type vlan id 5; ip link set {netdev}.5 up;"
+            f"ip addr add {address} dev {netdev}.5"
+        )
+    route(scene, "203.0.113.1")
+    said = scene.net("start", "netdev=eth0", "bridge=xenbr0")
+    assert said.stdout.endswith("; confirmed by 203.0.113.1%eth0.5\n") and said.stderr == ""
+
+
 def test_a_gateway_that_was_silent_before_is_not_waited_for(scene):
     route(scene, "192.0.2.1")
     route(scene, "192.0.2.88", "metric", "200")
@@ -419,6 +433,19 @@ def test_a_netdev_that_goes_and_comes_back_is_taken_over_again(taken, killed):
     assert link(taken, "xenbr0")["address"] == link(taken, "peth0")["address"]
     taken.net("stop")
     assert "192.0.2.10/24" in addresses(taken.host, "eth0") and pings(taken.host, "192.0.2.1")
+
+
+def test_what_could_not_go_back_is_confirmed_when_its_netdev_is_back(fickle):
+    mac = fickle.gateway.ip("link", "show", "dev", "gw0")[0]["address"]
+    later = start_later(fickle, confirm=3)
+    until(lambda: is_unconfirmed(fickle))
+    fickle.host.run("ip", "link", "del", "peth0")
+    assert "eth0 was to go back, and that failed: netdev eth0 is gone" in later.join().error
+    assert is_unconfirmed(fickle) and "192.0.2.10/24" in addresses(fickle.host, "xenbr0")
+    connect_again(fickle, mac)
+    answer_again(fickle, FICKLE)
+    until(lambda: not is_unconfirmed(fickle))
+    assert fickle.net("status").stdout.startswith(STARTED)
 
 
 def test_a_storm_of_events_comes_to_the_right_end(taken):

@@ -71,9 +71,11 @@ def results():
     found = {"": (None, log)}
     if (out / "results.xml").exists():
         for case in ET.parse(out / "results.xml").iter("testcase"):
-            bad = case.find("failure") if case.find("error") is None else case.find("error")
+            # One that fails on cleaning up too is there twice.
+            bad = [part.text for kind in ("failure", "error") for part in case.findall(kind)]
+            bad += filter(None, [found.get(case.get("name"), (None, ""))[0]])
             said = case.findtext("system-out") or ""
-            found[case.get("name")] = (None if bad is None else bad.text, f"{case.get('time')} s inside\n{said}")
+            found[case.get("name")] = ("\n".join(bad) or None, f"{case.get('time')} s inside\n{said}")
     shutil.rmtree(out)
     return found
 
@@ -152,6 +154,14 @@ def everything(netns):
     return {**dump(netns), "sysctl": [line for line in sysctls.stdout.splitlines() if "stable_secret" not in line]}
 
 
+def assert_back(scene, before, what=everything):
+    """All is as it was, as soon as the kernel has told of carriers by its work queue."""
+    end = time.monotonic() + 5
+    while what(scene.host) != before and time.monotonic() < end:
+        time.sleep(0.2)
+    assert_same(before, what(scene.host))
+
+
 def reaches(scene, *targets):
     for address in targets:
         assert until(lambda: pings(scene.host, address), 5), address
@@ -172,7 +182,7 @@ def test_vlan_netdevs_move_to_the_host_port_and_come_back_as_they_were(vlans):
     assert vlans.host.run("ping", "-c1", "-W2", "-Mdo", "-s1372", "10.100.0.1").returncode == 0
     assert vlans.host.run("ping", "-c1", "-W2", "-Mdo", "-s1472", "10.200.0.1").returncode == 0
     vlans.net("stop", "bridge=xenbr0")
-    assert_same(before, everything(vlans.host))
+    assert_back(vlans, before)
     reaches(vlans, *BEYOND)
 
 
@@ -180,11 +190,11 @@ def test_vlan_netdevs_move_to_the_host_port_and_come_back_as_they_were(vlans):
 def test_vlan_netdevs_outlive_a_kill_at_any_moment(vlans):
     before = everything(vlans.host)
     for op in ("start", "stop"):
-        for when in (0, 40, 80, 120, 160):
+        for when in (20, 70, 120):
             vlans.net("start" if op == "stop" else "stop", "netdev=eth0", "bridge=xenbr0")
             killed_at(vlans, op, when / 1000)
             vlans.net("stop", "netdev=eth0")
-            assert_same(before, everything(vlans.host))
+            assert_back(vlans, before)
 
 
 def killed_at(scene, op, seconds):
@@ -217,7 +227,7 @@ def test_what_cannot_be_moved_along_is_named(vlans):
     failed = vlans.net("start", "netdev=eth0", "bridge=xenbr0", check=False)
     assert failed.returncode == 1 and "netdev mac0 (macvlan) is on storage" in failed.stderr
     assert "ip link del mac0" in failed.stderr
-    assert_same(before, everything(vlans.host))
+    assert_back(vlans, before)
 
 
 @in_uml
@@ -249,7 +259,7 @@ def test_a_bond_and_its_vlan_netdevs_are_taken_over_and_its_members_are_not(make
     assert "generic-receive-offload: off" in scene.host.run("ethtool", "-k", "eth0").stdout
     reaches(scene, "192.0.2.1", "10.100.0.1")
     scene.net("stop", "netdev=uplink-a")
-    assert_same(before, dump(scene.host))
+    assert_back(scene, before, dump)
 
     scene.net("start", "netdev=bond0.100", "bridge=xenbr7")
     assert addresses(scene.host, "xenbr7") == ["10.100.0.10/24"]
@@ -257,7 +267,7 @@ def test_a_bond_and_its_vlan_netdevs_are_taken_over_and_its_members_are_not(make
     failed = scene.net("start", "netdev=bond0", check=False)
     assert failed.returncode == 1 and "VLAN netdev bond0.100 of bond0 is behind bridge xenbr7" in failed.stderr
     scene.net("stop", "bridge=xenbr7")
-    assert_same(before, dump(scene.host))
+    assert_back(scene, before, dump)
 
 
 def losses(report):
@@ -292,7 +302,7 @@ def test_the_classic_host_public_and_private_bridge_with_traffic_running(make_ne
         assert {r["dev"] for r in scene.host.ip("route", "show", "default")} == {"xenbr0", "eth0.100"}
         scene.net("stop", "bridge=xenbr1")
         scene.net("stop", "bridge=xenbr0")
-        assert_same(before, everything(scene.host))
+        assert_back(scene, before)
         report = client.communicate(timeout=40)[0]
         ping.send_signal(signal.SIGINT)
         gap, lost = losses(ping.communicate(timeout=10)[0])

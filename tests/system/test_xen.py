@@ -139,6 +139,17 @@ def test_a_killed_daemon_finds_its_vifs_on_their_bridges(xen, store):
     until(lambda: "vif5.0" in names(xen))
 
 
+def test_a_daemon_with_more_workers_keeps_vifs_on_their_bridges(xen, store):
+    back = store.create_vif(3, 0)
+    assert store.script(xen, 3, 0, "online").returncode == 0
+    assert store.get(f"{back}/multi-queue-max-queues") == "1"
+    xen.kill9()
+    xen.write_conf('xen = "yes"\nworkers = 2\n')
+    xen.start()
+    assert xen.port("vif3.0")["bridge"] == "xenbr0"
+    assert xen.port("vif3.0")["queues"] == 2
+
+
 def test_a_vif_whose_name_a_new_guest_has_is_the_new_ones(xen, store):
     store.create_vif(3, 0, vifname="web")
     xen.kill9()
@@ -192,3 +203,24 @@ def test_the_kernels_own_backend_is_named_with_the_way_out(store, make_daemon):
     done = make_daemon(conf='xen = "yes"').fails(prefix=["unshare", "-m", *loaded])
     assert done.returncode == 1
     assert "rmmod xen-netback" in done.stderr
+
+
+def test_a_vif_that_the_kernel_has_is_named_by_its_script(xen, store):
+    store.put("backend/vif/9/0", bridge="xenbr0")
+    xen.netns.run("ip", "link", "add", "vif9.0", "type", "veth", "peer", "name", "guest9")
+    done = store.script(xen, 9, 0, "online")
+    assert done.returncode == 1
+    assert "vif9.0 is the kernel's" in store.get("backend/vif/9/0/hotplug-error")
+    assert "rmmod xen-netback" in done.stderr
+
+
+def test_values_that_make_no_sense_are_refused_and_named(xen, store):
+    for devid, (node, value) in enumerate({"mtu": "20", "rate": "fast", "mac": "ff:ff:ff:ff:ff:ff", "vifname": "a b"}.items()):
+        back = f"backend/vif/3/{devid}"
+        store.put(back, **{node: value})
+        store.put(back, bridge="xenbr0", script=SCRIPT, frontend=f"/local/domain/3/device/vif/{devid}", frontend_id=3, state=1)
+        until(lambda back=back: store.get(f"{back}/state") == "2")
+        assert node in store.get(f"error/{back}/error")
+        assert store.script(xen, 3, devid, "online").returncode == 1
+        assert store.get(f"{back}/hotplug-error") == store.get(f"error/{back}/error")
+    assert names(xen) == []

@@ -82,6 +82,7 @@ static void what_is_wrong_is_named_by_place(void **state)
 		{"script_dir = ''\n", "xbar.conf:1:14: script_dir: is empty"},
 		{"script_dir = '/a:b'\n", "xbar.conf:1:14: script_dir: \"/a:b\" must be absolute"},
 		{"vhost_dir = '/a:/b'\n", "xbar.conf:1:13: vhost_dir: is one directory"},
+		{"xen = 'maybe'\n", "xbar.conf:1:7: xen: \"maybe\" is none of"},
 		{"vhost_dir = [ '/a' ]\n", "xbar.conf:1:13: "},
 		{"workers += 1\n", "xbar.conf:1:1: workers: += makes no sense"},
 		{"workers = \n", "xbar.conf:1:"},

@@ -18,7 +18,7 @@
 #include "vif/ring.h"
 #include "vif/vnet.h"
 
-#define SIZE 64
+#define SIZE 128
 #define GPA 0x100000
 #define MEM (4 << 20)
 
@@ -156,21 +156,22 @@ static void an_indirect_chain_is_followed(void **state)
 	assert_int_equal(g->used->ring[0].id, 5);
 }
 
+#define SENT (VIF_BURST + 8)
 static void frames_are_released_in_order_and_once(void **state)
 {
 	struct guest *g = *state;
 
 	for (int round = 0; round < 100; round++) {
 		g->next_buf = 65536;
-		for (uint16_t i = 0; i < 40; i++)
-			send_frame(g, 39 - i, 60, 0);
+		for (uint16_t i = 0; i < SENT; i++)
+			send_frame(g, SENT - 1 - i, 60, 0);
 		assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), VIF_BURST);
 		ring_release(&g->ring, &g->burst);
-		assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), 40 - VIF_BURST);
+		assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), SENT - VIF_BURST);
 		ring_release(&g->ring, &g->burst);
 		assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), 0);
-		for (uint16_t i = 0; i < 40; i++)
-			assert_int_equal(g->used->ring[(uint16_t)(round * 40 + i) % SIZE].id, 39 - i);
+		for (uint16_t i = 0; i < SENT; i++)
+			assert_int_equal(g->used->ring[(uint16_t)(round * SENT + i) % SIZE].id, SENT - 1 - i);
 	}
 }
 

@@ -111,6 +111,27 @@ static void all_but_the_pending_is_read_back(void **state)
 	state_free(back);
 }
 
+static void a_xen_vif_needs_no_socket_and_any_other_does(void **state)
+{
+	struct fixture *f = *state;
+	struct state *back = state_new();
+	struct state_vif vif = {.name = "vif7.1", .devid = 1, .xen = true, .domid = 32751, .queues = 1};
+	struct sw_err err = {""};
+
+	assert_non_null(state_vif_add(f->state, &vif));
+	assert_int_equal(state_save(f->state, f->path, &err), 0);
+	assert_int_equal(state_load(back, f->path, &err), 0);
+	assert_true(state_vif(back, "vif7.1")->xen);
+	assert_int_equal(state_vif(back, "vif7.1")->domid, 32751);
+	state_clear(back);
+
+	state_vif(f->state, "vif7.1")->xen = false;
+	assert_int_equal(state_save(f->state, f->path, &err), 0);
+	assert_int_equal(state_load(back, f->path, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "\"vif7.1\" has no \"socket\""));
+	state_free(back);
+}
+
 static void the_file_is_replaced_whole_and_for_root_alone(void **state)
 {
 	struct fixture *f = *state;
@@ -195,6 +216,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(all_but_the_pending_is_read_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_xen_vif_needs_no_socket_and_any_other_does, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_file_is_replaced_whole_and_for_root_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_that_cannot_be_written_is_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_file_is_no_error_to_tell, setup, teardown),

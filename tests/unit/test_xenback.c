@@ -235,12 +235,17 @@ static void quiesce(struct fixture *f)
 	}
 }
 
-static void start(struct fixture *f)
+static void start_with(struct fixture *f, unsigned queues)
 {
 	char why[256] = "";
 
-	if (xenback_open(&ops, f, 4, &f->xb, why, sizeof(why)))
+	if (xenback_open(&ops, f, queues, &f->xb, why, sizeof(why)))
 		fail_msg("%s", why);
+}
+
+static void start(struct fixture *f)
+{
+	start_with(f, 4);
 }
 
 /* ---- the toolstack and the frontend -------------------------------------------------------------------------------- */
@@ -461,6 +466,8 @@ static void rings_that_cannot_be_mapped_close_the_vif_until_the_frontend_begins_
 	put(f, FRONT, "state", "4");
 	quiesce(f);
 	assert_string_equal(get(f, BACK, "state"), "4");
+	assert_string_equal(get(f, "/local/domain/0/error/backend/vif", "1/0/error"), "");
+	assert_null(xs_directory(f->xs, XBT_NULL, "/local/domain/0/error/backend/vif/1", &(unsigned){0}));
 }
 
 static void detaching_closes_and_keeps_the_port_until_the_directory_goes(void **state)
@@ -597,9 +604,40 @@ static void a_new_daemon_adopts_without_a_change_of_state(void **state)
 	start(f);
 	assert_string_equal(f->calls, "adopt vif1.0, connect vif1.0");
 	assert_true(f->vif.hotplugged);
+	assert_int_equal(f->vif.queues, 4);
 	quiesce(f);
 	assert_string_equal(f->calls, "adopt vif1.0, connect vif1.0");
 	assert_null(xs_check_watch(f->xs));
+}
+
+static void a_new_daemon_with_fewer_queues_adopts_what_the_old_one_offered(void **state)
+{
+	struct fixture *f = need(state);
+
+	start(f);
+	xl_creates(f);
+	script_ends(f);
+	netfront_writes(f);
+	put(f, FRONT, "multi-queue-num-queues", "2");
+	for (int q = 0; q < 2; q++) {
+		char dir[64];
+		snprintf(dir, sizeof(dir), FRONT "/queue-%d", q);
+		put(f, dir, "tx-ring-ref", q ? "30" : "20");
+		put(f, dir, "rx-ring-ref", q ? "31" : "21");
+		put(f, dir, "event-channel", q ? "12" : "11");
+	}
+	put(f, FRONT, "state", "4");
+	quiesce(f);
+	xenback_close(f->xb);
+	f->xb = NULL;
+	f->calls[0] = '\0';
+	start_with(f, 1);
+	assert_string_equal(f->calls, "adopt vif1.0, connect vif1.0");
+	assert_int_equal(f->vif.queues, 4);
+	assert_int_equal(f->rings.queues, 2);
+	put(f, FRONT, "state", "1");
+	quiesce(f);
+	assert_string_equal(get(f, BACK, "multi-queue-max-queues"), "1");
 }
 
 static void what_happened_without_a_daemon_is_made_up_for(void **state)
@@ -709,6 +747,7 @@ int main(void)
 		TEST(a_frontend_that_begins_anew_is_connected_anew),
 		TEST(a_directory_made_in_anothers_place_is_a_new_vif),
 		TEST(a_new_daemon_adopts_without_a_change_of_state),
+		TEST(a_new_daemon_with_fewer_queues_adopts_what_the_old_one_offered),
 		TEST(what_happened_without_a_daemon_is_made_up_for),
 		TEST(a_vif_that_cannot_be_had_lets_the_toolstack_go_on),
 		TEST(a_toolstacks_nonsense_is_named),

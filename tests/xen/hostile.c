@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Guests that break netif's rules, against the daemon on a real Xen host. Each rule is broken by a vif of its own, on real
- * grants and event channels, while two others on the same bridge go on talking; the daemon must name the rule (`xbar port
- * show`), or only count, where it is no rule but a misfortune. Runs in domain 0, as frontends of its own backend.
+ * grants and event channels, while two others on the same bridge go on talking; the daemon must name the rule (`xbar
+ * stats`), or only count, where it is no rule but a misfortune. Runs in domain 0, as frontends of its own backend.
  *
- * usage: hostile BRIDGE [NAME]   ends with 1 where something was not as it must be; NAME: that one alone
+ * usage: hostile BRIDGE [NAME]...   ends with 1 where something was not as it must be; NAME: those alone
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -263,7 +263,7 @@ static bool shows(unsigned devid, const char *text)
 	FILE *pipe;
 	size_t n;
 
-	snprintf(command, sizeof(command), "xbar port show vif0.%u", devid);
+	snprintf(command, sizeof(command), "xbar stats vif0.%u", devid);
 	pipe = popen(command, "r");
 	if (!pipe)
 		die("popen");
@@ -284,6 +284,18 @@ static bool shows_soon(unsigned devid, const char *text)
 	return false;
 }
 
+static void attach(struct front *f, unsigned devid, const char *bridge, const uint8_t mac[6])
+{
+	char command[100];
+
+	front_open(f, 0);
+	front_attach(f, devid, bridge, mac);
+	/* it may have been put there by its script */
+	snprintf(command, sizeof(command), "xbar port join vif0.%u %.15s >/dev/null 2>&1", devid, bridge);
+	if (system(command))
+		usleep(200000);
+}
+
 static void verdict(const char *name, bool good, const char *what)
 {
 	if (!good) {
@@ -299,8 +311,7 @@ static void try(unsigned i, const char *bridge)
 	bool before = all_good;
 	static uint8_t hello[1514];
 
-	front_open(&h, 0);
-	front_attach(&h, devid, bridge, mac_h);
+	attach(&h, devid, bridge, mac_h);
 	header(hello, mac_a, mac_h); /* so that its address is known */
 	front_send(&h, hello, sizeof(hello), 0, 0);
 	front_kick(&h);
@@ -313,7 +324,7 @@ static void try(unsigned i, const char *bridge)
 		verdict(acts[i].name, shows_soon(devid, acts[i].why), "is not cut off for what it did");
 	verdict(acts[i].name, others_go_on(), "stops the others");
 	if (!acts[i].why)
-		verdict(acts[i].name, shows(devid, "connected"), "is cut off for a misfortune");
+		verdict(acts[i].name, shows(devid, ": netif, connected"), "is cut off for a misfortune");
 	front_detach(devid);
 	if (h.tx_page)
 		front_close(&h);
@@ -326,16 +337,19 @@ static void try(unsigned i, const char *bridge)
 int main(int argc, char **argv)
 {
 	if (argc < 2)
-		die("usage: hostile BRIDGE [NAME]");
-	front_open(&a, 0);
-	front_open(&b, 0);
-	front_attach(&a, 100, argv[1], mac_a);
-	front_attach(&b, 101, argv[1], mac_b);
+		die("usage: hostile BRIDGE [NAME]...");
+	attach(&a, 100, argv[1], mac_a);
+	attach(&b, 101, argv[1], mac_b);
 	others_go_on(); /* the first frames make the addresses known */
 	verdict("the others", others_go_on(), "do not even begin");
-	for (unsigned i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
-		if (argc < 3 || !strcmp(argv[2], acts[i].name))
+	for (unsigned i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+		bool named = argc < 3;
+
+		for (int k = 2; k < argc; k++)
+			named |= !strcmp(argv[k], acts[i].name);
+		if (named)
 			try(i, argv[1]);
+	}
 	front_detach(100);
 	front_detach(101);
 	front_close(&a);

@@ -9,6 +9,7 @@
 
 #include "../nearest.h"
 #include "../version.h"
+#include "bench.h"
 #include "check.h"
 #include "cli.h"
 #include "guest.h"
@@ -28,6 +29,7 @@ static const struct cli_command own_cli[] = {
 	{.name = "console", .summary = "a guest's console", .run = cmd_console},
 	{.name = "shutdown", .summary = "ask a guest to shut down", .run = cmd_shutdown},
 	{.name = "destroy", .summary = "end a guest at once", .run = cmd_destroy},
+	{.name = "bench", .summary = "measure the throughput from guest to guest, here", .run = cmd_bench},
 	{.name = "help", .summary = "this, or more about one command", .run = cmd_help, .usage = "[COMMAND]"},
 	{.name = "version", .summary = "version of this tool", .run = cmd_version, .usage = ""},
 	{0},

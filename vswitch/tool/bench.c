@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "bench.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+#define PROGRAM XBAR_PREFIX "/lib/xbar/bench/run"
+
+int cmd_bench(int argc, char **argv)
+{
+	(void)argc;
+	execv(PROGRAM, argv);
+	if (errno == ENOENT)
+		return cli_fail(PROGRAM " is not there: install xbar there, or, in its sources, run `make bench`");
+	return cli_fail(PROGRAM ": %s", strerror(errno));
+}
