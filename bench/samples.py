@@ -59,8 +59,10 @@ def latency(samples):
 
 
 def loss_free(samples):
-    """Whether most samples of a trial at a rate lost nothing: single ones are for what others did to the machine."""
-    return statistics.median(min(1, s['lost'] + s['refused']) for s in samples) == 0
+    """Whether most samples of a trial at a rate lost nothing: single ones are for what others did to the machine, and
+    those that they are known to have taken a part of do not count. None: too few are left to say."""
+    lost = [s['lost'] + s['refused'] > 0 for s in samples if s['stolen'] <= STOLEN]
+    return 2 * sum(lost) < len(lost) if len(lost) >= 3 else None
 
 
 def search(passes, most, steps):

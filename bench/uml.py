@@ -9,6 +9,7 @@ whatever else they disagree on, out of the features that are offered. It sees me
 import os
 import re
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -114,7 +115,7 @@ class Guest:
         self.process.stdin.flush()
 
     def end(self):
-        self.process.kill()
+        os.killpg(self.process.pid, signal.SIGKILL)  # a machine is several processes
         self.process.wait()
 
 

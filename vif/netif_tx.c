@@ -123,7 +123,7 @@ static enum verdict read_frame(struct netif_tx *tx, uint32_t idx, uint32_t left,
 		}
 		r->frags++;
 	}
-	if (rest > r->len)
+	if (rest > r->len || r->frags > NETIF_SLOTS_MAX)
 		return DROP;
 	if (first.offset + r->len - rest > GRANT_PAGE)
 		return broken(tx, "a transmit buffer crosses the end of its page");

@@ -49,8 +49,10 @@ def test_the_spread_of_one_value_is_itself():
 
 
 def test_a_rate_is_free_of_loss_where_most_samples_are():
-    assert samples.loss_free([sample(), sample(), sample(lost=500)])
-    assert not samples.loss_free([sample(), sample(refused=1), sample(lost=1)])
+    assert samples.loss_free([sample(), sample(), sample(lost=500)]) is True
+    assert samples.loss_free([sample(), sample(refused=1), sample(lost=1)]) is False
+    assert samples.loss_free([sample(), sample(), sample(), sample(lost=9, stolen=0.2), sample(lost=9)]) is True
+    assert samples.loss_free([sample(), sample(), sample(lost=9, stolen=0.2)]) is None
 
 
 def test_the_search_comes_close_to_the_highest_rate_that_passes():

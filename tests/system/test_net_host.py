@@ -39,7 +39,7 @@ ln -s "/usr/lib/uml/modules/$(uname -r)" "/lib/modules/$(uname -r)"
 for module in {modules}; do modprobe "$module"; done
 ip link set lo up
 cd /run/tree
-/usr/bin/python3 -m pytest -q -p no:cacheprovider -rP --junitxml=/run/out/results.xml {select} \\
+/usr/bin/python3 -m pytest -q -p no:cacheprovider -rP -o junit_logging=system-out --junitxml=/run/out/results.xml {select} \\
 	tests/system/test_net_host.py 2>&1 | tee /run/out/log
 busybox poweroff -f
 """

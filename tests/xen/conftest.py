@@ -102,9 +102,9 @@ class Dom0:
         self.answers(PRIVATE[name])
         self.answers(PUBLIC[name])
 
-    def iperf(self, address, options="", guest=None):
-        """Mbit/s that iperf3's server at an address received, or with -R sent, from dom0 or a guest."""
-        command = f"iperf3 -f m -t 1 --connect-timeout 5000 -c {address} {options} 2>&1 | grep -E 'receiver|error'"
+    def iperf(self, address, options="-n 2M", guest=None):
+        """2 MB by TCP to iperf3's server at an address, or from it, out of dom0 or a guest; Mbit/s."""
+        command = f"iperf3 -f m --connect-timeout 5000 -c {address} {options} 2>&1 | grep -E 'receiver|error'"
         text = ""
         for _ in range(3):  # a server that ends a test with one does not listen for a moment
             text = self.guest(guest, command, check=False) if guest else self.run(command, check=False).stdout
@@ -120,14 +120,9 @@ class Dom0:
         if self.run("xbar show", check=False).returncode != 0:
             self.run("xbard-up", 90)
         for name in PRIVATE:
-            well = False
-            if self.domid(name) is not None:
-                self.run(f"xl unpause {name}", check=False)
-                ping = f"ping -c 1 -W 3 {PRIVATE[name]} && ping -c 1 -W 3 {PUBLIC[name]}"
-                well = self.run(ping, check=False).returncode == 0
-                if not well:
-                    self.run(f"xl destroy {name}", 120, check=False)
-            if not well:
+            ping = f"ping -q -c 1 -W 5 {PRIVATE[name]} && ping -q -c 1 -W 5 {PUBLIC[name]}"
+            if self.run(f"xl domid {name} && {ping}", check=False).returncode != 0:
+                self.run(f"xl destroy {name}", 120, check=False)
                 self.create(name)
 
 
