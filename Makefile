@@ -96,7 +96,7 @@ check: all $(UNIT) $(FUZZ)
 check-san:
 	$(MAKE) --no-print-directory B=$(B)/san CFLAGS='-O1 -g' SAN='-fsanitize=address,undefined -fno-sanitize=alignment -fno-sanitize-recover=all' check
 
-test: deps-build deps-run deps-test
+test: deps-build deps-run deps-test deps-xen
 	$(MAKE) --no-print-directory check
 	$(MAKE) --no-print-directory check-san
 	$(MAKE) --no-print-directory lint

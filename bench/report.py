@@ -103,6 +103,7 @@ def show(setup):
         data = json.load(f)
     rows = [r for r in data['throughput'] if r['pattern'] == 'one' and r['macs'] == 1 and r['guests'] == 2]
     if not rows:
+        print(f'{setup.out}/results.csv, .json')
         return
     peers, frames = [], []
     for row in rows:
@@ -122,7 +123,7 @@ def show(setup):
             cycles, cells = found[frame, reference]['median'], []
             for peer in peers:
                 c = found.get((frame, peer))
-                three = [f'{cycles / c[q]:.3f}' for q in ('median', 'q3', 'q1')] if c else ['?'] * 3
+                three = [f'{cycles / c[q]:.3f}' for q in ('median', 'q3', 'q1')] if c else ['0'] * 3  # no sample: no bar
                 cells.append(' '.join(three))
             lines.append(f'"{"64 KiB TSO" if frame == "tso" else frame + " B"}" ' + ' '.join(cells))
         blocks.append((regime, '\n'.join(lines)))

@@ -14,6 +14,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
+
 #include "copy.h"
 #include "grant.h"
 #include "vnet.h"
@@ -31,9 +33,17 @@
 #define TUN_F_USO6 0x40
 #endif
 
+/*
+ * To ask an empty TAP costs a system call: a worker that is busy with others asks less and less often, up to this.
+ */
+#define PAUSE_FIRST_US 1
+#define PAUSE_LAST_US 16
+
 struct tap_port {
 	struct vif_port base;
 	int fd;
+	uint64_t ask_at; /* TSC */
+	uint64_t pause, pause_first, pause_last; /* TSC cycles; pause is 0 after a frame */
 	uint8_t *slots; /* TAP_BURST of TAP_SLOT bytes: what was read last */
 };
 
@@ -49,6 +59,8 @@ static unsigned tap_peek(struct vif_port *base, unsigned queue, struct vif_burst
 	unsigned n = 0;
 
 	(void)queue;
+	if (port->pause && rte_rdtsc() < port->ask_at)
+		return 0;
 	for (; n < TAP_BURST; n++) {
 		uint8_t *slot = port->slots + (size_t)n * TAP_SLOT;
 		struct vif_frame *f = &burst->frame[n];
@@ -83,8 +95,22 @@ static unsigned tap_peek(struct vif_port *base, unsigned queue, struct vif_burst
 		if (f->len > count->rx_max)
 			count->rx_max = f->len;
 	}
+	if (n)
+		port->pause = 0;
+	else if (!port->pause)
+		port->pause = port->pause_first;
+	else if (port->pause < port->pause_last)
+		port->pause *= 2;
+	port->ask_at = rte_rdtsc() + port->pause;
 	burst->n = n;
 	return n;
+}
+
+/* The worker was woken, perhaps by us. */
+static void tap_disarm(struct vif_port *base, unsigned queue)
+{
+	(void)queue;
+	port_of(base)->pause = 0;
 }
 
 static void tap_release(struct vif_port *base, unsigned queue, const struct vif_burst *burst)
@@ -151,6 +177,7 @@ static const struct vif_ops tap_ops = {
 	.peek = tap_peek,
 	.release = tap_release,
 	.deliver = tap_deliver,
+	.disarm = tap_disarm,
 	.close = tap_close,
 };
 
@@ -252,6 +279,8 @@ int tap_open(const struct vif_port *base, const uint8_t *mac, uint32_t mtu, stru
 	port->base.ops = &tap_ops;
 	port->base.rx_queues = port->base.tx_queues = 1;
 	port->slots = malloc((size_t)TAP_BURST * TAP_SLOT);
+	port->pause_first = rte_get_tsc_hz() / 1000000 * PAUSE_FIRST_US;
+	port->pause_last = rte_get_tsc_hz() / 1000000 * PAUSE_LAST_US;
 	port->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (!port->slots || port->fd < 0)
 		goto fail;

@@ -590,6 +590,32 @@ static void remove_stale(const char *path)
 	close(fd);
 }
 
+/*
+ * The library's thread looks for new listening sockets once a second, but is woken by a connection that it makes itself.
+ * So let it make one, to a socket of ours beside `path`: what the guest would wait for otherwise. Failing that, it waits.
+ */
+static void wake_library(const char *path)
+{
+	static const struct rte_vhost_device_ops none;
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd;
+
+	if ((size_t)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s.wake", path) >= sizeof(addr.sun_path))
+		return;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	unlink(addr.sun_path);
+	if (!bind(fd, (struct sockaddr *)&addr, sizeof(addr)) && !listen(fd, 1) &&
+	    !rte_vhost_driver_register(addr.sun_path, RTE_VHOST_USER_CLIENT | RTE_VHOST_USER_NO_RECONNECT)) {
+		if (!rte_vhost_driver_callback_register(addr.sun_path, &none))
+			rte_vhost_driver_start(addr.sun_path);
+		rte_vhost_driver_unregister(addr.sun_path);
+	}
+	unlink(addr.sun_path);
+	close(fd);
+}
+
 int vhost_open(const struct vif_port *base, const struct vhost_opts *opts, struct vif_port **out)
 {
 	uint64_t flags = opts->server ? 0 : RTE_VHOST_USER_CLIENT, protocol;
@@ -638,6 +664,8 @@ int vhost_open(const struct vif_port *base, const struct vhost_opts *opts, struc
 		vhost_close(&port->base);
 		return -EADDRINUSE;
 	}
+	if (opts->server)
+		wake_library(port->path);
 	*out = &port->base;
 	return 0;
 

@@ -21,6 +21,11 @@
 #include "log.h"
 #include "worker.h"
 
+/* MAC addresses: of all, of a guest, and of what is beyond an uplink, which is many */
+#define FDB_ENTRIES 262144
+#define FDB_SHARE 2048
+#define FDB_SHARE_UPLINK 65536
+
 struct port {
 	struct vif_port *vif;
 	uint16_t id;
@@ -142,7 +147,7 @@ static int publish(struct br_conf *conf, const struct port *without, struct sw_e
 
 int sw_init(const struct sw_opts *opts, struct sw_err *err)
 {
-	struct fdb_opts fdb = {.ageing = opts->ageing};
+	struct fdb_opts fdb = {.ageing = opts->ageing, .entries = FDB_ENTRIES, .share = FDB_SHARE};
 	int e = eal_open(opts->no_huge, err);
 
 	if (e)
@@ -516,8 +521,7 @@ int sw_port_add_uplink(const char *name, const struct sw_uplink_opts *opts, stru
 		return sw_fail(err, e, "uplink %s", why[0] ? why : strerror(-e));
 	}
 	log_info("uplink %s", why);
-	/* what is beyond an uplink is many: it may fill half of the table */
-	fdb_share(sw.fdb, p->id, 65536);
+	fdb_share(sw.fdb, p->id, FDB_SHARE_UPLINK);
 	return port_show(p, 1, err);
 }
 

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The kernel's netback with its bridge, and xbard, in turns under the same guests in one boot.
+
+Everything is emulated, so that the ratio is of the emulator's time and says nothing about a real machine; what does not
+depend on time is how many grant operations a frame took, and in how many batches.
+"""
+
+import os
+import re
+
+import pytest
+from conftest import PRIVATE
+
+ROUNDS = int(os.environ.get("XEN_COMPARE", "0") or 0)
+pytestmark = pytest.mark.skipif(ROUNDS == 0, reason="takes long: XEN_COMPARE=N plays N rounds")
+
+# The kernel's functions behind every grant hypercall of both, and which argument is the number of operations.
+PROBES = {"copy": ("gnttab_batch_copy", "$arg2"), "map": ("gnttab_map_refs", "$arg4"), "unmap": ("gnttab_unmap_refs", "$arg4")}
+ARGUMENT = {"$arg2": "%si", "$arg4": "%cx"}
+TRACING = "/sys/kernel/tracing"
+
+
+def arm(host):
+    host.run(f"echo 0 >{TRACING}/events/kprobes/enable; echo >{TRACING}/kprobe_events", check=False)
+    for name, (function, argument) in PROBES.items():
+        host.run(f"echo 'p:{name} {function} n={ARGUMENT[argument]}:u32' >>{TRACING}/kprobe_events")
+        host.run(f"echo 'hist:keys=common_type:vals=hitcount,n' >{TRACING}/events/kprobes/{name}/trigger")
+
+
+def count(host):
+    """Batches and operations so far, of each kind."""
+    counted = {}
+    for name in PROBES:
+        text = host.out(f"cat {TRACING}/events/kprobes/{name}/hist")
+        counted[name] = tuple(sum(map(int, re.findall(rf"\b{word}:\s+(\d+)", text))) for word in ("hitcount", "n"))
+    return counted
+
+
+def frames(host):
+    """Frames that guest2's private NIC has received."""
+    return int(host.guest("guest2", "cat /sys/class/net/eth1/statistics/rx_packets"))
+
+
+def to_kernel(host):
+    host.run("xl destroy guest1; xl destroy guest2; xbar stop; true", 180)
+    host.run(
+        "insmod $(find /lib/modules -name 'xen-netback.ko*'); modprobe bridge; for b in xenbr0 xenbr1; do"
+        " ip link add $b type bridge; ip link set $b up; done"
+        "; ip addr add 203.0.113.10/24 dev xenbr0; ip addr add 172.16.16.1/24 dev xenbr1"
+    )
+
+
+def to_xbard(host):
+    host.run("xl destroy guest1; xl destroy guest2; rmmod xen-netback; for b in 0 1; do ip link del xenbr$b; done; true", 180)
+    host.run("xbard-up", 120)
+
+
+def measure(host):
+    result = {}
+    for kind, options in {"tcp": "-t 5", "udp64": "-u -b 0 -l 22 -t 5"}.items():
+        before, had = count(host), frames(host)
+        result[kind] = host.iperf(PRIVATE["guest2"], options, guest="guest1")
+        after, got = count(host), frames(host) - had
+        result[kind + " frames"] = got
+        for name, (batches, operations) in after.items():
+            result[f"{kind} {name}/frame"] = (operations - before[name][1]) / got
+            result[f"{kind} {name} batches/frame"] = (batches - before[name][0]) / got
+    return result
+
+
+def test_both_backends_in_turns(host, capsys):
+    arm(host)
+    runs = {"netback": [], "xbard": []}
+    try:
+        for _ in range(ROUNDS):
+            for name, change in (("netback", to_kernel), ("xbard", to_xbard)):
+                change(host)
+                for guest in PRIVATE:
+                    host.create(guest)
+                runs[name].append(measure(host))
+    finally:
+        to_xbard(host)
+    with capsys.disabled():
+        print("\nemulated; guest1 to guest2 over xenbr1, rounds side by side; Mbit/s, and grant operations per frame received")
+        for key in runs["xbard"][0]:
+            values = {name: [run[key] for run in of] for name, of in runs.items()}
+            mean = {name: sum(of) / len(of) for name, of in values.items()}
+            ratio = f"{mean['xbard'] / mean['netback']:8.2f}" if mean["netback"] else "       -"
+            print(f"{key:26}" + "".join(f" {n} " + " ".join(f"{v:9.3f}" for v in of) for n, of in values.items()) + ratio)
+    assert all(run["tcp"] > 0 and run["udp64"] > 0 for of in runs.values() for run in of)
