@@ -138,20 +138,6 @@ def test_a_gateway_of_one_route_among_several_next_hops_counts(fickle):
     assert f"gateway {FICKLE} " in fickle.net("start", "netdev=eth0", "bridge=xenbr0", "confirm=1", check=False).stderr
 
 
-def test_a_gateway_on_a_vlan_netdev_counts(scene):
-    if scene.host.run("ip", "link", "add", "v5", "link", "eth0", "type", "vlan", "id", 5, check=False).returncode:
-        pytest.skip("this kernel makes no VLAN netdevs")
-    scene.host.run("ip", "link", "del", "v5")
-    for netns, netdev, address in ((scene.gateway, "gw0", "203.0.113.1/24"), (scene.host, "eth0", "203.0.113.10/24")):
-        netns.run(
-            "sh", "-ec", f"ip link add {netdev}.5 link {netdev} type vlan id 5; ip link set {netdev}.5 up;"
-            f"ip addr add {address} dev {netdev}.5"
-        )
-    route(scene, "203.0.113.1")
-    said = scene.net("start", "netdev=eth0", "bridge=xenbr0")
-    assert said.stdout.endswith("; confirmed by 203.0.113.1%eth0.5\n") and said.stderr == ""
-
-
 def test_a_gateway_that_was_silent_before_is_not_waited_for(scene):
     route(scene, "192.0.2.1")
     route(scene, "192.0.2.88", "metric", "200")

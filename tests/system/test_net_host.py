@@ -270,6 +270,22 @@ def test_a_bond_and_its_vlan_netdevs_are_taken_over_and_its_members_are_not(make
     assert_back(scene, before, dump)
 
 
+@in_uml
+def test_a_gateway_on_a_vlan_netdev_must_answer_again(make_netns, make_daemon):
+    scene = Scene(make_netns, make_daemon)
+    scene.daemon.start()
+    scene.host.run("sh", "-ec", "ip addr add 192.0.2.10/24 dev eth0")
+    for netns, netdev, address in ((scene.gateway, "gw0", "203.0.113.1/24"), (scene.host, "eth0", "203.0.113.10/24")):
+        netns.run(
+            "sh", "-ec", f"ip link add link {netdev} name {netdev}.5 type vlan id 5; ip link set {netdev}.5 up;"
+            f"ip addr add {address} dev {netdev}.5"
+        )
+    scene.host.run("ip", "route", "add", "default", "via", "203.0.113.1")
+    scene.settle()
+    said = scene.net("start", "netdev=eth0", "bridge=xenbr0")
+    assert said.stdout.endswith("; confirmed by 203.0.113.1%eth0.5\n") and said.stderr == ""
+
+
 def losses(report):
     """The longest time in ms between two answers that ping -D has printed, and how many are missing."""
     times = [float(t) for t in re.findall(r"^\[([\d.]+)\].* bytes from", report, re.MULTILINE)]
