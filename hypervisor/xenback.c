@@ -33,7 +33,8 @@
 #define ROOT "backend/vif"
 #define TOKEN_ROOT "vifs"
 #define TOKEN_DOMAINS "domains"
-#define EVENTS_AT_ONCE 1024 /* a guest that writes without end must not keep us */
+/* A guest that writes without end must not keep us. What came while vifs were looked at must go, or it would pile up. */
+#define EVENTS_AT_ONCE 65536
 #define WHY_MAX 512
 
 struct vif {

@@ -14,6 +14,7 @@
 #define MEASURE_EVERY 16 /* copies, a power of two */
 #define TRY_EVERY 16 /* measurements, likewise */
 #define AVERAGE_OVER 4 /* measurements */
+#define COST_MAX (1u << 26) /* what is longer was stopped for a while; cost, and four times cost, fit 32 bits */
 
 enum way { THROUGH, AROUND };
 
@@ -47,11 +48,12 @@ static inline void copy_by(enum way way, uint8_t *dst, const uint8_t *src, uint3
 static __attribute__((noinline)) void measure(struct method *m, uint8_t *dst, const uint8_t *src, uint32_t n)
 {
 	enum way way = m->copies / MEASURE_EVERY % TRY_EVERY ? m->way : !m->way;
-	uint64_t start = __rdtsc();
+	uint64_t start = __rdtsc(), cycles;
 	uint32_t cost;
 
 	copy_by(way, dst, src, n);
-	cost = (__rdtsc() - start) * 4096 / n;
+	cycles = __rdtsc() - start;
+	cost = cycles < COST_MAX ? cycles * 4096 / n + 1 : COST_MAX;
 	if (!m->cost[way])
 		m->cost[way] = cost;
 	if (cost > 4 * m->cost[way]) /* it may have been interrupted */

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include <rte_spinlock.h>
 
@@ -24,6 +25,7 @@
 #include "netif_xen.h"
 
 #define CTRL_TURN 8 /* control requests served before another guest's are looked at */
+#define CTRL_PAUSE_US 1000 /* between two turns, so that guests that fire or ask without end do not have a CPU */
 
 struct queue {
 	struct netif_tx tx;
@@ -278,6 +280,7 @@ static void *ctrl_loop(void *arg)
 		if (port)
 			serve_ctrl(port);
 		pthread_mutex_unlock(&ctrl.lock);
+		usleep(CTRL_PAUSE_US);
 	}
 	return NULL;
 }
@@ -298,8 +301,12 @@ static int ctrl_add(struct netif_port *port)
 		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 		err = ctrl.epfd < 0 ? -errno : -pthread_create(&thread, &attr, ctrl_loop, NULL);
 		pthread_attr_destroy(&attr);
-		if (!err)
+		if (!err) {
 			pthread_setname_np(thread, "xbar-netif-ctrl");
+		} else if (ctrl.epfd >= 0) {
+			close(ctrl.epfd);
+			ctrl.epfd = -1;
+		}
 	}
 	if (!err && epoll_ctl(ctrl.epfd, EPOLL_CTL_ADD, netif_events_fd(&port->conn->ctrl_ev), &ev))
 		err = -errno;
@@ -370,6 +377,8 @@ static int queue_open(struct netif_conn *conn, struct queue *q, const struct net
 		snprintf(why, size, "domain %u's rings say that there are more requests than they hold", conf->domid);
 		return -EPROTO;
 	}
+	if (q->tx.rsp_prod)
+		conn->mcast.on = false; /* adopted: the groups asked for went with the backend that was told of them */
 	err = netif_events_open(&q->ev, conf->domid, qc->tx_evtchn, qc->rx_evtchn);
 	if (err)
 		snprintf(why, size, "event channels %u and %u of domain %u: %s", qc->tx_evtchn, qc->rx_evtchn,
@@ -410,6 +419,14 @@ static uint16_t caps_of(const struct netif_conf *conf)
 	if (conf->sg && conf->gso6 && conf->csum6)
 		caps |= VIF_CAP_TSO6;
 	return caps;
+}
+
+/* Tell the guest to look: a backend before us may have ended between its last answers and telling of them. */
+static void tell(const struct netif_events *ev)
+{
+	netif_events_send(ev, ev->tx);
+	if (ev->rx != ev->tx)
+		netif_events_send(ev, ev->rx);
 }
 
 int netif_connect(struct vif_port *base, const struct netif_conf *conf, char *why, size_t size)
@@ -454,9 +471,12 @@ int netif_connect(struct vif_port *base, const struct netif_conf *conf, char *wh
 		/* binding has made the channel fire: the worker wakes, sees the ring, and arms it */
 		if (epoll_ctl(base->epfd[i], EPOLL_CTL_ADD, netif_events_fd(&conn->queue[i].ev), &ev))
 			err = -errno;
+		tell(&conn->queue[i].ev);
 	}
-	if (!err && conf->ctrl)
+	if (!err && conf->ctrl) {
 		err = ctrl_add(port);
+		tell(&conn->ctrl_ev);
+	}
 	if (err) {
 		netif_disconnect(base);
 		snprintf(why, size, "the rings cannot be watched: %s", strerror(-err));

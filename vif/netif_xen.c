@@ -111,10 +111,14 @@ void netif_events_close(struct netif_events *ev)
 
 void netif_events_acknowledge(const struct netif_events *ev)
 {
-	xenevtchn_port_or_error_t port;
+	xenevtchn_port_or_error_t port[2];
+	unsigned n = 0;
 
-	while ((port = xenevtchn_pending(ev->handle)) >= 0)
-		xenevtchn_unmask(ev->handle, port);
+	/* all of them first: what is unmasked may have fired again at the next look, and so keep us here without end */
+	while (n < 2 && (port[n] = xenevtchn_pending(ev->handle)) >= 0)
+		n++;
+	while (n)
+		xenevtchn_unmask(ev->handle, port[--n]);
 }
 
 bool netif_events_send(const struct netif_events *ev, int port)

@@ -15,6 +15,8 @@
 
 #define FRAME_SEGS 256 /* of one frame, header included: Linux sends at most 19 */
 #define HEADS_MAX 512 /* buffers that one burst may use of a receiver */
+#define EXPECTED 16 /* frames of the next burst that are asked for at the end of this one */
+#define LINE 64 /* bytes of a cache line */
 
 struct chain { /* a descriptor chain, translated */
 	unsigned n;
@@ -25,8 +27,9 @@ struct chain { /* a descriptor chain, translated */
 static inline struct vring_desc fetch(const struct vring_desc *desc)
 {
 	struct vring_desc copy;
-	__m128i v = _mm_loadu_si128((const __m128i *)desc); /* one load: what is checked is what is used */
+	__m128i v = _mm_loadu_si128((const __m128i *)desc);
 
+	__asm__("" : "+x"(v)); /* one load, not one of each field at each use: what is checked is what is used */
 	_mm_storeu_si128((__m128i *)&copy, v);
 	return copy;
 }
@@ -266,49 +269,55 @@ static __attribute__((noinline)) bool peek_chain(struct ring *ring, uint16_t hea
 	return true;
 }
 
+#define NOT_ALONE (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE)
+
 unsigned ring_peek(struct ring *ring, struct vif_burst *burst, struct vif_counters *count)
 {
-	const unsigned hdr_len = ring->hdr_len, mask = ring->size - 1;
+	const unsigned hdr_len = ring->hdr_len;
 	uint16_t n = waiting(ring, ring->last_avail);
-	unsigned i, bad = 0;
+	struct vring_desc desc[VIF_BURST];
+	uint8_t *va[VIF_BURST];
+	unsigned i, known, bad = 0;
 	uint64_t bytes = 0;
 	uint32_t max = 0;
 
 	burst->nseg = 0;
 	if (n > VIF_BURST)
 		n = VIF_BURST;
-	for (i = 0; i < n; i++) {
-		uint16_t head = __atomic_load_n(&ring->avail->ring[ring->last_avail & mask], __ATOMIC_RELAXED);
-		struct vif_frame *frame = &burst->frame[i];
-		struct vring_desc desc;
-		uint8_t *va;
+	/* every line that the burst begins with is asked for before the first is waited for */
+	for (known = 0; known < n; known++) {
+		uint16_t head = available(ring, ring->last_avail + known);
 
-		if (__builtin_expect(head >= ring->size, 0)) {
-			broken(ring, "the available ring names a descriptor that is not there");
+		if (__builtin_expect(head >= ring->size, 0))
 			break;
-		}
+		burst->frame[known].cookie = head;
+		desc[known] = fetch(&ring->desc[head]);
+		va[known] = translate_all(ring, desc[known].addr, desc[known].len);
+		__builtin_prefetch(va[known]);
+		__builtin_prefetch(va[known] + LINE);
+	}
+	for (i = 0; i < known; i++) {
+		struct vif_frame *frame = &burst->frame[i];
+
 		frame->snap = burst->snap[i];
-		frame->cookie = head;
-		desc = fetch(&ring->desc[head]);
 		/* the common way: one buffer with header and frame */
-		if (__builtin_expect(!(desc.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE)) &&
-					     desc.len - hdr_len - 14 <= VIF_FRAME_MAX - 14 && burst->nseg < VIF_SEGS &&
-					     (va = translate_all(ring, desc.addr, desc.len)),
+		if (__builtin_expect(va[i] && !(desc[i].flags & NOT_ALONE) &&
+					     desc[i].len - hdr_len - 14 <= VIF_FRAME_MAX - 14 && burst->nseg < VIF_SEGS,
 				     1)) {
-			uint32_t len = desc.len - hdr_len;
+			const uint8_t *from = va[i] + hdr_len;
+			uint32_t len = desc[i].len - hdr_len;
 			unsigned snap = len < VIF_SNAP ? len : VIF_SNAP;
 			struct virtio_net_hdr hdr;
 
-			memcpy(&hdr, va, sizeof(hdr));
-			va += hdr_len;
-			copy_snap(frame->snap, va, snap);
+			memcpy(&hdr, va[i], sizeof(hdr));
+			copy_snap(frame->snap, from, snap);
 			frame->len = len;
 			frame->snap_len = snap;
 			frame->nseg = len > snap;
 			if (len > snap) {
 				struct vif_seg *seg = &burst->seg[burst->nseg++];
 
-				*seg = (struct vif_seg){.va = va + snap, .len = len - snap};
+				*seg = (struct vif_seg){.va = from + snap, .len = len - snap};
 				frame->seg = seg;
 			}
 			if (__builtin_expect(!(hdr.flags | hdr.gso_type), 1)) {
@@ -317,7 +326,7 @@ unsigned ring_peek(struct ring *ring, struct vif_burst *burst, struct vif_counte
 				frame->len = frame->snap_len = frame->nseg = 0;
 				count->drop[VIF_RX_MALFORMED]++;
 			}
-		} else if (!peek_chain(ring, head, burst, frame, count)) {
+		} else if (!peek_chain(ring, frame->cookie, burst, frame, count)) {
 			break;
 		}
 		bad += !frame->len;
@@ -328,12 +337,31 @@ unsigned ring_peek(struct ring *ring, struct vif_burst *burst, struct vif_counte
 			count->rx_gso++;
 		ring->last_avail++;
 	}
+	if (i == known && known < n)
+		broken(ring, "the available ring names a descriptor that is not there");
 	burst->n = i;
 	if (max > count->rx_max)
 		count->rx_max = max;
 	count->rx_frames += i - bad;
 	count->rx_bytes += bytes;
 	return i;
+}
+
+/* Ask for what the next burst begins with. What is read here decides nothing. */
+static void expect_next(const struct ring *ring)
+{
+	uint16_t n = ring->avail_seen - ring->last_avail;
+
+	__builtin_prefetch(&ring->avail->idx);
+	for (unsigned i = 0; i < n && i < EXPECTED; i++) {
+		struct vring_desc desc = fetch(&ring->desc[available(ring, ring->last_avail + i) & (ring->size - 1)]);
+		const uint8_t *va = translate_hot(ring, desc.addr, desc.len);
+
+		if (va) {
+			__builtin_prefetch(va);
+			__builtin_prefetch(va + LINE);
+		}
+	}
 }
 
 void ring_release(struct ring *ring, const struct vif_burst *burst)
@@ -346,6 +374,7 @@ void ring_release(struct ring *ring, const struct vif_burst *burst)
 	}
 	ring->used_idx = idx;
 	__atomic_store_n(&ring->used->idx, idx, __ATOMIC_RELEASE);
+	expect_next(ring);
 }
 
 struct heads { /* what one deliver() has used of the receiver */
@@ -468,7 +497,6 @@ static void finish_unmapped(struct unmapped *un, struct vif_frame *const *frames
  * by itself asks for too few at a time.
  */
 #define AHEAD_LINES 32
-#define LINE 64
 
 struct ahead {
 	unsigned n; /* frames looked at */
@@ -485,27 +513,29 @@ static inline unsigned lines_of(uint32_t len)
 
 static void look_ahead(struct ring *ring, struct vif_frame *const *frames, unsigned n, struct ahead *ahead)
 {
-	unsigned i = ahead->n;
+	bool common = true;
 
-	for (; i < n && ahead->lines < AHEAD_LINES && waiting(ring, ahead->at); i++, ahead->at++) {
-		uint32_t need = frames[i]->len + ring->hdr_len;
+	/* One that goes the long way is the last: what is behind it would be looked at once more. */
+	while (common && ahead->n < n && ahead->lines < AHEAD_LINES && waiting(ring, ahead->at)) {
+		uint32_t need = frames[ahead->n]->len + ring->hdr_len;
 		uint16_t head = available(ring, ahead->at);
 		unsigned lines = lines_of(need);
-		struct vring_desc desc;
+		uint8_t *dst = NULL;
 
-		ahead->dst[i] = NULL;
-		if (head >= ring->size)
-			continue;
-		desc = fetch(&ring->desc[head]);
-		if (desc.flags != VRING_DESC_F_WRITE || desc.len < need)
-			continue;
-		ahead->head[i] = head;
-		ahead->dst[i] = translate_all(ring, desc.addr, desc.len);
-		for (unsigned l = 0; l < lines; l++)
-			copy_expect(ahead->dst[i] + l * LINE);
+		if (__builtin_expect(head < ring->size, 1)) {
+			struct vring_desc desc = fetch(&ring->desc[head]);
+
+			if (desc.flags == VRING_DESC_F_WRITE && desc.len >= need)
+				dst = translate_all(ring, desc.addr, desc.len);
+		}
+		common = dst;
+		for (unsigned l = 0; common && l < lines; l++)
+			copy_expect(dst + l * LINE);
+		ahead->head[ahead->n] = head;
+		ahead->dst[ahead->n++] = dst;
 		ahead->lines += lines;
+		ahead->at++;
 	}
-	ahead->n = i;
 }
 
 /* Header and frame into a buffer that holds both: ascending, and not a byte more. Returns where the rest goes. */

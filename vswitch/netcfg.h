@@ -80,6 +80,8 @@ unsigned netcfg_snap_routes(const struct netcfg_snap *snap);
 json_t *netcfg_snap_address_list(const struct netcfg_snap *snap);
 /* Add an address given as text ("10.0.0.1/24", "2001:db8::1/64"; no length: 32 or 128). -EINVAL. */
 int netcfg_snap_add_address(struct netcfg_snap *snap, const char *text, struct sw_err *err);
+/* Forget what netcfg_snap_add_address() has added, and the routes that prefer it as their source: the netdev never had it. */
+void netcfg_snap_drop_added(struct netcfg_snap *snap);
 /* An empty snapshot in the name of netdev `name`, for netcfg_snap_add_address(). NULL: no memory. */
 struct netcfg_snap *netcfg_snap_new(const char *name);
 

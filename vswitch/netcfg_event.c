@@ -153,7 +153,7 @@ int netcfg_events_read(struct netcfg_events *events, void (*fn)(const struct net
 
 	for (;;) {
 		ssize_t n = mnl_socket_recvfrom(events->sock, buf, sizeof(buf));
-		if (n < 0 && errno == ENOBUFS) {
+		if (n < 0 && (errno == ENOBUFS || errno == ENOSPC)) { /* too many, or one that is too long */
 			struct netcfg_event lost = {.kind = NETCFG_LOST};
 			fn(&lost, arg);
 			continue;

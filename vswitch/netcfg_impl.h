@@ -53,7 +53,6 @@ struct netcfg_child {
 };
 
 struct netcfg_snap {
-	bool added; /* netcfg_snap_add_address() put addresses in: their routes are the kernel's to make */
 	struct netcfg_link link;
 	struct netcfg_list nexthops, addrs, routes, neighs;
 	struct netcfg_list rules; /* all policy rules of those priorities at which one names the netdev, in order */
@@ -64,6 +63,11 @@ struct netcfg_snap {
 	int merging; /* NETCFG_GRO, NETCFG_LRO */
 	int sysctl[QUIET_MAX]; /* -1: not there (a kernel without IPv6) */
 };
+
+/* An address that netcfg_snap_add_address() put in, told in its nlmsg_flags: no flag of a dump. */
+#define NETCFG_ADDED NLM_F_EXCL
+/* Are there such addresses? Their routes are the kernel's to make. */
+bool netcfg_snap_added(const struct netcfg_snap *snap);
 
 /* The list that messages of `type` are kept in; NULL: none. */
 struct netcfg_list *netcfg_snap_list(struct netcfg_snap *snap, int type);

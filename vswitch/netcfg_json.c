@@ -71,9 +71,9 @@ json_t *netcfg_snap_to_json(const struct netcfg_snap *snap)
 	for (unsigned key = 0; key < QUIET_MAX; key++)
 		json_object_set_new(sysctl, netcfg_quiet_name(key), json_integer(snap->sysctl[key]));
 	name_format_mac(snap->link.mac, mac);
-	return json_pack("{s:s, s:i, s:I, s:I, s:s, s:b, s:b, s:i, s:o, s:o, s:o, s:o, s:O}", "name", snap->link.name,
+	return json_pack("{s:s, s:i, s:I, s:I, s:s, s:b, s:i, s:o, s:o, s:o, s:o, s:O}", "name", snap->link.name,
 			 "ifindex", snap->link.ifindex, "flags", (json_int_t)snap->link.flags, "mtu",
-			 (json_int_t)snap->link.mtu, "mac", mac, "ether", snap->link.ether, "added", snap->added,
+			 (json_int_t)snap->link.mtu, "mac", mac, "ether", snap->link.ether,
 			 "merging", snap->merging, "sysctl", sysctl, "messages", messages, "order",
 			 list_to_json(json_array(), &snap->order), "children", children_to_json(snap), "below",
 			 snap->lower ? snap->lower : json_null());
@@ -172,7 +172,6 @@ static int add_more(struct netcfg_snap *snap, const json_t *json, struct sw_err 
 	json_t *below = json_object_get(json, "below");
 	int r = 0;
 
-	snap->added = json_is_true(json_object_get(json, "added"));
 	if (json_is_object(below))
 		snap->lower = json_incref(below);
 	for (size_t i = 0; !r && i < json_array_size(order); i++)

@@ -196,6 +196,9 @@ static bool has_route(const struct netcfg_list *list, const struct netcfg_link *
 
 static int delete_other_routes(const struct put *put)
 {
+	/* An address that the netdev had not, or had while it was down, comes without the route that the kernel makes. */
+	bool kernels = netcfg_snap_added(put->snap) || !(put->snap->link.flags & IFF_UP);
+
 	for (unsigned i = put->now->routes.n; i-- > 0;) {
 		const struct nlmsghdr *nlh = put->now->routes.msg[i];
 		const struct rtmsg *rt = nlmsg_data(nlh);
@@ -204,7 +207,7 @@ static int delete_other_routes(const struct put *put)
 			continue;
 		if (has_route(&put->snap->routes, &put->snap->link, nlh, put->to))
 			continue;
-		if (put->snap->added && rt->rtm_protocol == RTPROT_KERNEL)
+		if (kernels && rt->rtm_protocol == RTPROT_KERNEL)
 			continue;
 		int r = del(put->nc, nlh, put->to, put->to);
 		if (r)
@@ -300,7 +303,7 @@ static int put_all(struct put *put, const char *name)
 	put->now = later;
 	put->to = &later->link;
 	r = put->exact ? delete_other_routes(put) : 0;
-	if (!r)
+	if (!r && (put->to->flags & IFF_UP)) /* else the kernel takes none */
 		r = put_routes(put);
 	if (!r)
 		r = put_neighbours(put);

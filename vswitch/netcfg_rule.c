@@ -69,15 +69,66 @@ int netcfg_rules_take(struct netcfg *nc, struct netcfg_snap *snap)
 	return r;
 }
 
-/* Of `all`, those that are in `snap` as of netdev `a` or `b`. */
-static int find_kept(const struct netcfg_list *all, const struct netcfg_snap *snap, const struct netcfg_link *a,
-		     const struct netcfg_link *b, struct netcfg_list *kept)
+static const struct nlmsghdr *find_as(const struct netcfg_list *list, const struct nlmsghdr *rule,
+				      const struct netcfg_link *from, const struct netcfg_link *to)
+{
+	for (unsigned i = 0; i < list->n; i++)
+		if (netcfg_msg_same(rule, from, list->msg[i], to))
+			return list->msg[i];
+	return NULL;
+}
+
+/* Do the two differ in nothing but which netdev they name? */
+static bool same_but_for_name(const struct nlmsghdr *a, const struct nlmsghdr *b)
+{
+	static const int types[] = {FRA_IIFNAME, FRA_OIFNAME};
+
+	for (unsigned i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		const struct nlattr *x = attr_of(a, types[i]), *y = attr_of(b, types[i]);
+		struct netcfg_link from = {0}, to = {0};
+		if (!x || !y)
+			continue;
+		nla_strlcpy(from.name, x, sizeof(from.name));
+		nla_strlcpy(to.name, y, sizeof(to.name));
+		if (same_priority(a, b) && netcfg_msg_same(a, &from, b, &to))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The rules of `snap` as they are to be now. One that names another netdev may name that one's own bridge meanwhile, or its
+ * netdev again, or be gone.
+ */
+static int resolve(const struct netcfg_list *all, const struct netcfg_snap *snap, struct netcfg_list *want)
+{
+	const struct netcfg_link *link = &snap->link;
+	int r = 0;
+
+	for (unsigned i = 0; i < snap->rules.n && !r; i++) {
+		const struct nlmsghdr *rule = snap->rules.msg[i];
+		bool there = netcfg_rule_names(rule, link->name) || find_as(all, rule, link, link);
+		for (unsigned k = 0; k < all->n && !there; k++) {
+			if (!same_but_for_name(rule, all->msg[k]) || find_as(&snap->rules, all->msg[k], link, link) ||
+			    find_as(want, all->msg[k], link, link))
+				continue;
+			there = true;
+			rule = all->msg[k];
+		}
+		r = there ? netcfg_list_add(want, rule) : 0;
+	}
+	return r;
+}
+
+/* Of `all`, those that are in `want`, which is of netdev `link`, as of netdev `a` or `b`. */
+static int find_kept(const struct netcfg_list *all, const struct netcfg_list *want, const struct netcfg_link *link,
+		     const struct netcfg_link *a, const struct netcfg_link *b, struct netcfg_list *kept)
 {
 	for (unsigned i = 0; i < all->n; i++) {
 		bool known = false;
-		for (unsigned k = 0; k < snap->rules.n && !known; k++)
-			known = netcfg_msg_same(snap->rules.msg[k], &snap->link, all->msg[i], a) ||
-				netcfg_msg_same(snap->rules.msg[k], &snap->link, all->msg[i], b);
+		for (unsigned k = 0; k < want->n && !known; k++)
+			known = netcfg_msg_same(want->msg[k], link, all->msg[i], a) ||
+				netcfg_msg_same(want->msg[k], link, all->msg[i], b);
 		int r = known ? netcfg_list_add(kept, all->msg[i]) : 0;
 		if (r)
 			return r;
@@ -88,7 +139,7 @@ static int find_kept(const struct netcfg_list *all, const struct netcfg_snap *sn
 int netcfg_rules_put(struct netcfg *nc, const struct netcfg_snap *snap, const char *name, const char *other,
 		     struct sw_err *err)
 {
-	struct netcfg_list all = {0}, have = {0};
+	struct netcfg_list all = {0}, want = {0}, have = {0};
 	struct netcfg_link to = snap->link, from = snap->link;
 	int r = 0;
 
@@ -98,14 +149,17 @@ int netcfg_rules_put(struct netcfg *nc, const struct netcfg_snap *snap, const ch
 	snprintf(from.name, sizeof(from.name), "%s", other);
 	r = all_rules(nc, &all);
 	if (!r)
-		r = find_kept(&all, snap, &to, &from, &have);
-	bool same = !r && have.n == snap->rules.n;
+		r = resolve(&all, snap, &want);
+	if (!r)
+		r = find_kept(&all, &want, &snap->link, &to, &from, &have);
+	bool same = !r && have.n == want.n;
 	for (unsigned i = 0; i < have.n && same; i++)
-		same = netcfg_msg_same(snap->rules.msg[i], &snap->link, have.msg[i], &to);
-	for (unsigned i = 0; !r && !same && i < snap->rules.n; i++)
-		r = netcfg_send(nc, snap->rules.msg[i], &snap->link, &to, RTM_NEWRULE, NLM_F_CREATE);
+		same = netcfg_msg_same(want.msg[i], &snap->link, have.msg[i], &to);
+	for (unsigned i = 0; !r && !same && i < want.n; i++)
+		r = netcfg_send(nc, want.msg[i], &snap->link, &to, RTM_NEWRULE, NLM_F_CREATE);
 	for (unsigned i = 0; !r && !same && i < have.n; i++)
 		r = netcfg_send(nc, have.msg[i], &to, &to, RTM_DELRULE, 0);
+	netcfg_list_free(&want);
 	netcfg_list_free(&all);
 	netcfg_list_free(&have);
 	return r ? netcfg_fail(nc, r, err, "cannot make the policy rules of %s those of %s", other, name) : 0;

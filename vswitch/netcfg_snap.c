@@ -259,12 +259,12 @@ int netcfg_snap_add_address(struct netcfg_snap *snap, const char *text, struct s
 		addr.ifa_prefixlen = len;
 	}
 
-	struct nl_msg *msg = nlmsg_alloc_simple(RTM_NEWADDR, 0);
+	struct nl_msg *msg = nlmsg_alloc_simple(RTM_NEWADDR, NETCFG_ADDED);
 	int r = msg ? nlmsg_append(msg, &addr, sizeof(addr), NLMSG_ALIGNTO) : -1;
 	if (!r)
-		r = nla_put(msg, IFA_ADDRESS, bits / 8, ip) || nla_put(msg, IFA_LOCAL, bits / 8, ip);
-	if (!r && addr.ifa_family == AF_INET) {
-		r = nla_put_string(msg, IFA_LABEL, snap->link.name);
+		r = nla_put(msg, IFA_ADDRESS, bits / 8, ip);
+	if (!r && addr.ifa_family == AF_INET) { /* of IPv6 the kernel tells, and so compares, no local end */
+		r = nla_put(msg, IFA_LOCAL, bits / 8, ip) || nla_put_string(msg, IFA_LABEL, snap->link.name);
 		uint32_t hosts = addr.ifa_prefixlen < 31 ? htonl(UINT32_MAX >> addr.ifa_prefixlen) : 0, value;
 		memcpy(&value, ip, sizeof(value));
 		value |= hosts;
@@ -278,7 +278,6 @@ int netcfg_snap_add_address(struct netcfg_snap *snap, const char *text, struct s
 	if (!r && !known)
 		r = netcfg_list_add(&snap->addrs, nlmsg_hdr(msg));
 	nlmsg_free(msg);
-	snap->added |= !known;
 	return r ? sw_fail(err, -ENOMEM, "no memory for address %s", text) : 0;
 bad:
 	return sw_fail(err, -EINVAL, "\"%s\" is no address: write it like 172.16.16.1/24 or 2001:db8::1/64", text);
@@ -368,6 +367,24 @@ static void drop_routes_from(struct netcfg_list *routes, const struct nlmsghdr *
 		const struct nlattr *source = nlmsg_find_attr(routes->msg[i], sizeof(struct rtmsg), RTA_PREFSRC);
 		if (source && nla_len(source) == nla_len(ip) && !memcmp(nla_data(source), nla_data(ip), nla_len(ip)))
 			netcfg_list_del(routes, i);
+	}
+}
+
+bool netcfg_snap_added(const struct netcfg_snap *snap)
+{
+	for (unsigned i = 0; i < snap->addrs.n; i++)
+		if (snap->addrs.msg[i]->nlmsg_flags & NETCFG_ADDED)
+			return true;
+	return false;
+}
+
+void netcfg_snap_drop_added(struct netcfg_snap *snap)
+{
+	for (unsigned i = snap->addrs.n; i-- > 0;) {
+		if (!(snap->addrs.msg[i]->nlmsg_flags & NETCFG_ADDED))
+			continue;
+		drop_routes_from(&snap->routes, snap->addrs.msg[i]);
+		netcfg_list_del(&snap->addrs, i);
 	}
 }
 

@@ -75,24 +75,38 @@ static int on_interrupted(struct nl_msg *msg, void *arg)
 	return NL_OK; /* the end of the dump says so too, and must not be skipped */
 }
 
+/* A socket with no answer under way, in the place of the one before. */
+static int connect_new(struct netcfg *nc)
+{
+	struct nl_sock *sock = nl_socket_alloc();
+	int r = sock ? nl_connect(sock, NETLINK_ROUTE) : -NLE_NOMEM;
+
+	if (r) {
+		nl_socket_free(sock);
+		return r;
+	}
+	nl_socket_enable_msg_peek(sock);
+	nl_socket_modify_err_cb(sock, NL_CB_CUSTOM, on_error, nc);
+	nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_valid, nc);
+	nl_socket_modify_cb(sock, NL_CB_ACK, NL_CB_CUSTOM, on_end, nc);
+	nl_socket_modify_cb(sock, NL_CB_FINISH, NL_CB_CUSTOM, on_end, nc);
+	nl_socket_modify_cb(sock, NL_CB_DUMP_INTR, NL_CB_CUSTOM, on_interrupted, nc);
+	nl_socket_free(nc->sock);
+	nc->sock = sock;
+	return 0;
+}
+
 int netcfg_open(struct netcfg **out, struct sw_err *err)
 {
 	*out = NULL;
 	struct netcfg *nc = calloc(1, sizeof(*nc));
 	if (!nc)
 		return sw_fail(err, -ENOMEM, "no memory for a netlink socket");
-	nc->sock = nl_socket_alloc();
-	int r = nc->sock ? nl_connect(nc->sock, NETLINK_ROUTE) : -NLE_NOMEM;
+	int r = connect_new(nc);
 	if (r) {
 		netcfg_close(nc);
 		return sw_fail(err, -EIO, "cannot open a netlink socket: %s", nl_geterror(r));
 	}
-	nl_socket_enable_msg_peek(nc->sock);
-	nl_socket_modify_err_cb(nc->sock, NL_CB_CUSTOM, on_error, nc);
-	nl_socket_modify_cb(nc->sock, NL_CB_VALID, NL_CB_CUSTOM, on_valid, nc);
-	nl_socket_modify_cb(nc->sock, NL_CB_ACK, NL_CB_CUSTOM, on_end, nc);
-	nl_socket_modify_cb(nc->sock, NL_CB_FINISH, NL_CB_CUSTOM, on_end, nc);
-	nl_socket_modify_cb(nc->sock, NL_CB_DUMP_INTR, NL_CB_CUSTOM, on_interrupted, nc);
 	*out = nc;
 	return 0;
 }
@@ -119,6 +133,9 @@ int netcfg_talk(struct netcfg *nc, struct nl_msg *msg, int (*on_message)(struct 
 	/* An answer and its acknowledgement come one by one. */
 	while (r >= 0 && !nc->answered)
 		r = nl_recvmsgs_default(nc->sock);
+	/* What is still to come must not be taken for the next request's answer. */
+	if (r < 0)
+		connect_new(nc);
 	if (nc->error)
 		return nc->error;
 	if (r < 0) {

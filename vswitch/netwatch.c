@@ -278,14 +278,20 @@ static bool look_at(struct netrec *rec, const struct sw_err *why, void *arg)
 	if (up->ifindex && if_indextoname(up->ifindex, name) && strcmp(name, rec->uplink) && name_is_ifname(name))
 		renamed(watch, rec, name);
 	/* A bridge may be called as its netdev was: then that name is the host port's. */
-	bool there = !netcfg_link_get(watch->nc, rec->uplink, &link, &err) ||
-		     (strcmp(rec->netdev, rec->bridge) && !netcfg_link_get(watch->nc, rec->netdev, &link, &err));
-	if (!there) {
+	int r = netcfg_link_get(watch->nc, rec->uplink, &link, &err);
+	if (r == -ENODEV && strcmp(rec->netdev, rec->bridge))
+		r = netcfg_link_get(watch->nc, rec->netdev, &link, &err);
+	if (r == -ENODEV) {
 		lost(watch, up, rec);
 		return true;
 	}
+	if (r) { /* it could not be asked for, and may well be there */
+		log_error("bridge %s: %s", rec->bridge, err.text);
+		watch->again = true;
+		return true;
+	}
 	if ((up->ifindex && up->ifindex != link.ifindex) || !port_of(watch, rec)) {
-		int r = attach(watch, up, rec, &err);
+		r = attach(watch, up, rec, &err);
 		if (!r)
 			r = netcfg_link_get(watch->nc, rec->uplink, &link, &err);
 		if (r) {

@@ -42,6 +42,7 @@ static int give_back(void *arg, struct sw_err *err)
 	struct takeover *t = arg;
 
 	if (t->rec.there) {
+		netcfg_snap_drop_added(t->rec.snap);
 		int r = netcfg_unquiet(t->rec.snap, t->rec.netdev, err);
 		if (!r)
 			r = netcfg_link_filter(t->nc, t->rec.netdev, netcfg_snap_link(t->rec.snap)->flags, err);
@@ -276,6 +277,7 @@ static int move_back(void *arg, struct sw_err *err)
 	}
 	if (r || !rec->there)
 		return r;
+	netcfg_snap_drop_added(rec->snap); /* in memory alone: who repeats this takes them off the host port first */
 	r = netcfg_unquiet(rec->snap, netdev_now(t), err);
 	if (!r)
 		r = netcfg_snap_put(t->nc, rec->snap, netdev_now(t), true, err);

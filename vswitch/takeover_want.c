@@ -134,8 +134,8 @@ static int give_listed(struct giving *giving, const char *list)
 }
 
 /*
- * The addresses of a private bridge's host port: those that dummyN has; else those written down for it or for the bridge,
- * unless address= says which.
+ * The addresses of a private bridge's host port: those that dummyN was given; else those written down for it or for the
+ * bridge, unless address= says which.
  */
 static int private_addresses(struct takeover *t, const struct takeover_want *want, struct sw_err *err)
 {
@@ -143,7 +143,7 @@ static int private_addresses(struct takeover *t, const struct takeover_want *wan
 	struct giving giving = {.snap = rec->snap, .err = err};
 	int r = 0;
 
-	if (!netcfg_snap_addresses(rec->snap) && !want->address) {
+	if (!netcfg_snap_given(rec->snap) && !want->address) {
 		r = ifupdown_addresses(ifupdown_path(), rec->netdev, give, &giving, err);
 		if (!r)
 			r = ifupdown_addresses(ifupdown_path(), rec->bridge, give, &giving, err);

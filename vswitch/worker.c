@@ -289,6 +289,19 @@ static void release(struct worker *w, struct rxq *rxq, const struct batch *b)
 		w->released[w->nreleased++] = rxq;
 }
 
+/* What was decided may wait while a receiver leaves the sender's bridge, and its number becomes another's. */
+static void drop_strangers(const struct view *view, const struct rxq *from, struct batch *b)
+{
+	for (unsigned i = 0; i < b->ngroups; i++) {
+		struct group *g = &b->group[i];
+
+		if (__builtin_expect(br_egress_ok(view->conf, from->port->id, g->port), 1))
+			continue;
+		vif_count(from->port)->br_drop[BR_DROP_NO_EGRESS] += g->n - g->done;
+		g->done = g->n;
+	}
+}
+
 /* Go on with a held burst. true: the queue may be looked at again. */
 static bool resume(struct worker *w, const struct view *view, struct rxq *rxq)
 {
@@ -300,6 +313,7 @@ static bool resume(struct worker *w, const struct view *view, struct rxq *rxq)
 		rxq->spare = b;
 		return true;
 	}
+	drop_strangers(view, rxq, b);
 	if (!deliver_all(w, view, rxq, b)) {
 		if (__rdtsc() < b->deadline) {
 			w->holding = true;

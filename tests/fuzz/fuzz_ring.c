@@ -41,12 +41,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static uint8_t payload[3000] __attribute__((aligned(64)));
 	struct vif_seg seg[2] = {{.va = payload + VIF_SNAP, .len = 1000},
 				 {.va = payload + VIF_SNAP + 1000, .len = 300}};
-	struct vif_frame frames[3] = {
+	struct vif_seg rest = {.va = payload + VIF_SNAP, .len = 1908}; /* 2036 and the header: all lines asked for */
+	struct vif_frame frames[] = {
 		{.snap = payload, .len = 60, .snap_len = 60},
 		{.snap = payload, .len = VIF_SNAP + 1300, .snap_len = VIF_SNAP, .seg = seg, .nseg = 2},
 		{.snap = payload, .len = VIF_SNAP, .snap_len = VIF_SNAP},
+		{.snap = payload, .len = VIF_SNAP + 1908, .snap_len = VIF_SNAP, .seg = &rest, .nseg = 1},
 	};
-	struct vif_frame *ptr[3] = {&frames[0], &frames[1], &frames[2]};
+	struct vif_frame *ptr[VIF_BURST];
 	struct vif_counters count = {0};
 	struct ring_mem table = {.n = 2};
 	struct ring ring;
@@ -55,6 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	features = data[0];
+	for (unsigned i = 0; i < VIF_BURST; i++)
+		ptr[i] = &frames[(features & 32 ? i * i : i) % 4];
 	mem = calloc(1, MEM);
 	memcpy(mem, data + 1, size - 1 < MEM ? size - 1 : MEM);
 	/* two regions that follow on each other: a buffer may span them */
@@ -63,9 +67,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ring = ring_of(mem, &table, features);
 	for (int i = 0; i < 4 && !ring.broken; i++) {
 		if (features & 4) {
-			unsigned done = ring_deliver(&ring, ptr, 3, &count);
+			unsigned n = features & 16 ? VIF_BURST : 3, done = ring_deliver(&ring, ptr, n, &count);
 
-			check(done <= 3);
+			check(done <= n);
 		} else {
 			unsigned n = ring_peek(&ring, &burst, &count);
 

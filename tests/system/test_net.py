@@ -571,6 +571,34 @@ def test_a_dummy_that_is_there_gives_its_addresses_and_gets_them_back(scene):
     assert_same(before, dump(scene.host))
 
 
+@pytest.mark.parametrize("dummy", ["down", "up", "down; ip addr add 10.5.0.1/24 dev dummy0"])
+def test_a_dummy_gets_back_what_it_had_and_no_more_and_the_next_start_is_as_the_first(
+    make_netns, make_daemon, monkeypatch, dummy
+):
+    """Addresses from /etc/network/interfaces are the bridge's alone; a netdev that is down has no routes to take over."""
+    scene = Scene(make_netns, make_daemon)
+    path = scene.daemon.dir / "interfaces"
+    path.write_text(INTERFACES)
+    monkeypatch.setenv("XBAR_INTERFACES", str(path))
+    scene.daemon.start()
+    scene.host.run(
+        "sh", "-ec", "ip link add dummy0 type veth peer name dummypeer; ip link set dummypeer up; ip link set dummy0 " + dummy
+    )
+    scene.settle()
+    before, first = dump(scene.host), None
+    network = "10.5.0.0/24" if "10.5" in dummy else "172.16.16.0/24"
+    for _ in range(2):
+        scene.net("start", "netdev=dummy0", "bridge=xenbr1")
+        got = addresses(scene.host, "xenbr1"), scene.host.ip("-4", "route", "show", "table", "all")
+        assert [r["dev"] for r in got[1] if r["dst"] == network] == ["xenbr1"]
+        first = first or got
+        assert got == first
+        if dummy != "up":  # a netdev that is down cannot have it
+            scene.host.run("ip", "route", "add", "10.8.0.0/16", "via", network.replace("0/24", "9"))
+        scene.net("stop", "bridge=xenbr1")
+        assert_same(before, dump(scene.host))
+
+
 @pytest.mark.parametrize(
     "words, sentence",
     [

@@ -25,7 +25,7 @@ INSIDE = "XBAR_IN_UML" in os.environ
 MODULES = "ipv6 8021q bonding dummy tun veth af_packet macvlan"
 SECONDS = 500  # ten times what it takes on a machine that has nothing else to do
 INIT = """#!/bin/sh
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root XBAR_IN_UML=1 XBAR_BUILD=/run/build
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root PYTHONDONTWRITEBYTECODE=1 XBAR_IN_UML=1 XBAR_BUILD=/run/build
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t tmpfs run /run

@@ -5,8 +5,10 @@
  */
 #include <net/if.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/rtnetlink.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,9 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <libmnl/libmnl.h>
 
 #include "vswitch/netcfg.h"
 
@@ -335,6 +339,44 @@ static void policy_rules_follow_and_keep_their_order(void **state)
 	netcfg_snap_free(snap);
 }
 
+/* Give back as takeover_stop() does: with what has changed on `host` meanwhile. */
+static void rules_back(struct netcfg *nc, struct netcfg_snap *snap, const char *host, const char *name)
+{
+	struct netcfg_snap *now = take(nc, host);
+	struct sw_err err;
+
+	must(netcfg_snap_merge(snap, now, &err), &err);
+	must(netcfg_rules_put(nc, snap, name, host, &err), &err);
+	netcfg_snap_free(now);
+	netcfg_snap_free(snap);
+}
+
+static void policy_rules_of_two_netdevs_may_have_one_priority(void **state)
+{
+	struct netcfg *nc = *state;
+	struct sw_err err;
+
+	sh("ip rule add prio 50 iif eth0 lookup 8; ip rule add prio 50 from 10.0.0.0/8 lookup 9;"
+	   "ip rule add prio 50 iif eth1 lookup 10");
+	for (unsigned first = 0; first < 2; first++) {
+		char *before = output("ip rule");
+		struct netcfg_snap *a = through_json(take(nc, "eth0"));
+		must(netcfg_rules_put(nc, a, "xenbr0", "eth0", &err), &err);
+		struct netcfg_snap *b = through_json(take(nc, "eth1"));
+		must(netcfg_rules_put(nc, b, "switch0", "eth1", &err), &err);
+		char *renamed = output("ip rule | sed 's/xenbr0/eth0/; s/switch0/eth1/'");
+		assert_string_equal(before, renamed);
+		free(renamed);
+		/* in either order */
+		if (first)
+			rules_back(nc, a, "xenbr0", "eth0");
+		rules_back(nc, b, "switch0", "eth1");
+		if (!first)
+			rules_back(nc, a, "xenbr0", "eth0");
+		compare_and_free(before, output("ip rule"));
+	}
+}
+
 static void equal_routes_come_back_in_their_order(void **state)
 {
 	struct netcfg *nc = *state;
@@ -477,6 +519,92 @@ static void events_tell_of_netdevs_that_come_and_go(void **state)
 	netcfg_events_close(events);
 }
 
+static void note_kind(const struct netcfg_event *event, void *arg)
+{
+	unsigned *seen = arg;
+	seen[event->kind]++;
+}
+
+/* Have the kernel make a route through so many next hops that its message is longer than any buffer for it. */
+static void add_long_route(void)
+{
+	static char buf[65536] __attribute__((aligned(8)));
+	const uint32_t to = htonl(0x0a000000);
+	struct mnl_socket *sock = mnl_socket_open(NETLINK_ROUTE);
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+
+	nlh->nlmsg_type = RTM_NEWROUTE;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_ACK;
+	struct rtmsg *rt = mnl_nlmsg_put_extra_header(nlh, sizeof(*rt));
+	*rt = (struct rtmsg){.rtm_family = AF_INET,
+			     .rtm_dst_len = 8,
+			     .rtm_table = RT_TABLE_MAIN,
+			     .rtm_protocol = RTPROT_STATIC,
+			     .rtm_type = RTN_UNICAST};
+	mnl_attr_put(nlh, RTA_DST, sizeof(to), &to);
+	struct nlattr *nest = mnl_attr_nest_start(nlh, RTA_MULTIPATH);
+	for (unsigned i = 0; i < 2500; i++) {
+		struct rtnexthop *nh = mnl_nlmsg_get_payload_tail(nlh);
+		*nh = (struct rtnexthop){.rtnh_len = sizeof(*nh) + 8, .rtnh_ifindex = (int)if_nametoindex("eth0")};
+		nlh->nlmsg_len += sizeof(*nh);
+		mnl_attr_put_u32(nlh, RTA_GATEWAY, htonl(0xc0000214 + i % 200));
+	}
+	mnl_attr_nest_end(nlh, nest);
+	assert_int_equal(mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID), 0);
+	assert_int_equal(mnl_socket_sendto(sock, nlh, nlh->nlmsg_len), nlh->nlmsg_len);
+	assert_true(mnl_socket_recvfrom(sock, buf, sizeof(buf)) > 0);
+	assert_int_equal(((struct nlmsgerr *)mnl_nlmsg_get_payload(nlh))->error, 0);
+	mnl_socket_close(sock);
+}
+
+static void a_message_that_is_too_long_is_one_that_was_lost(void **state)
+{
+	struct netcfg_events *events;
+	unsigned seen[NETCFG_EVENT_MAX] = {0};
+	struct sw_err err;
+
+	(void)state;
+	sh("ip addr add 192.0.2.10/24 dev eth0");
+	must(netcfg_events_open(&events, &err), &err);
+	add_long_route();
+	assert_int_equal(netcfg_events_read(events, note_kind, seen), 0);
+	assert_int_equal(seen[NETCFG_LOST], 1);
+	sh("ip link add late0 type veth peer name late1");
+	assert_int_equal(netcfg_events_read(events, note_kind, seen), 0);
+	assert_true(seen[NETCFG_LINK] > 0);
+	netcfg_events_close(events);
+}
+
+/* What is left of one request, which failed, is not the next one's answer. */
+static void a_request_that_failed_does_not_spoil_the_next(void **state)
+{
+	struct {
+		struct nlmsghdr nlh;
+		struct ifinfomsg info;
+	} stray = {.nlh = {.nlmsg_len = sizeof(stray),
+			   .nlmsg_type = RTM_GETLINK,
+			   .nlmsg_flags = NLM_F_REQUEST,
+			   .nlmsg_seq = 7},
+		   .info = {.ifi_index = 1}};
+	struct netcfg_link link;
+	struct netcfg *nc;
+	struct sw_err err;
+	int fd = dup(0);
+
+	(void)state;
+	close(fd); /* its socket gets this number */
+	must(netcfg_open(&nc, &err), &err);
+	assert_int_equal(send(fd, &stray, sizeof(stray), 0), sizeof(stray));
+	assert_int_not_equal(netcfg_link_get(nc, "lo", &link, &err), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		must(netcfg_link_get(nc, "eth0", &link, &err), &err);
+		assert_string_equal(link.name, "eth0");
+		must(netcfg_link_get(nc, "eth1", &link, &err), &err);
+		assert_string_equal(link.name, "eth1");
+	}
+	netcfg_close(nc);
+}
+
 #define IN_NAMESPACE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -488,6 +616,7 @@ int main(void)
 		IN_NAMESPACE(what_was_added_meanwhile_comes_along),
 		IN_NAMESPACE(nexthop_objects_move_and_their_routes_with_them),
 		IN_NAMESPACE(policy_rules_follow_and_keep_their_order),
+		IN_NAMESPACE(policy_rules_of_two_netdevs_may_have_one_priority),
 		IN_NAMESPACE(equal_routes_come_back_in_their_order),
 		IN_NAMESPACE(links_that_are_not_there_are_named),
 		IN_NAMESPACE(mac_mtu_and_altname_are_heeded),
@@ -495,6 +624,8 @@ int main(void)
 		IN_NAMESPACE(addresses_as_text_are_checked_and_given),
 		IN_NAMESPACE(damaged_json_is_refused),
 		IN_NAMESPACE(events_tell_of_netdevs_that_come_and_go),
+		IN_NAMESPACE(a_request_that_failed_does_not_spoil_the_next),
+		IN_NAMESPACE(a_message_that_is_too_long_is_one_that_was_lost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

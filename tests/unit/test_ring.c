@@ -283,6 +283,162 @@ static void arming_tells_of_entries_that_came_before(void **state)
 	assert_true(ring_arm(&g->ring));
 }
 
+/* ---- bursts, against the same frames one by one ------------------------------------------------------------------ */
+
+#define BIG 1024 /* entries: more than one burst may use */
+#define BIG_AVAIL 16384
+#define BIG_USED 32768
+#define FRAMES VIF_BURST
+
+struct source { /* frames of all lengths */
+	uint8_t bytes[VIF_FRAME_MAX] __attribute__((aligned(64)));
+	struct vif_seg seg[FRAMES][2];
+	struct vif_frame frame[FRAMES], *ptr[FRAMES];
+};
+
+static void big_ring(struct guest *g)
+{
+	memset(g->mem, 0, MEM);
+	g->ring.avail = g->avail = (struct vring_avail *)(g->mem + BIG_AVAIL);
+	g->ring.used = g->used = (struct vring_used *)(g->mem + BIG_USED);
+	g->ring.size = BIG;
+	g->next_buf = 65536;
+}
+
+static void fill(struct source *from, const uint32_t *lens, unsigned n)
+{
+	for (uint32_t i = 0; i < VIF_FRAME_MAX; i++)
+		from->bytes[i] = i * 13 + (i >> 8);
+	for (unsigned i = 0; i < FRAMES; i++) {
+		uint32_t len = lens[rand() % n], rest;
+		struct vif_frame *f = &from->frame[i];
+
+		*f = (struct vif_frame){.snap = from->bytes, .len = len, .seg = from->seg[i]};
+		f->snap_len = len < VIF_SNAP ? len : VIF_SNAP;
+		f->off.csum_valid = rand() % 2;
+		rest = len - f->snap_len;
+		if (rest > 1 && rand() % 2) {
+			f->seg = from->seg[i];
+			from->seg[i][0] = (struct vif_seg){.va = from->bytes + f->snap_len, .len = rest / 2};
+			from->seg[i][1] = (struct vif_seg){.va = from->bytes + f->snap_len + rest / 2,
+							   .len = rest - rest / 2};
+			f->nseg = 2;
+		} else if (rest) {
+			from->seg[i][0] = (struct vif_seg){.va = from->bytes + f->snap_len, .len = rest};
+			f->nseg = 1;
+		}
+		from->ptr[i] = f;
+	}
+}
+
+/* Post `n` buffers, of one descriptor or chained; `at` is the next descriptor. */
+static void post(struct guest *g, unsigned n, const uint32_t *sizes, unsigned nsizes, unsigned chained, uint16_t *at)
+{
+	for (; n && *at + 3 < BIG; n--) {
+		uint32_t size = sizes[rand() % nsizes], cut = 1 + rand() % 200;
+		uint64_t gpa = buffer(g, size);
+		uint16_t head = *at;
+
+		if (chained && !(rand() % chained) && cut < size) {
+			g->desc[head] = (struct vring_desc){gpa, cut, VRING_DESC_F_WRITE | VRING_DESC_F_NEXT,
+							    head + 1};
+			g->desc[head + 1] = (struct vring_desc){gpa + cut, size - cut, VRING_DESC_F_WRITE, 0};
+			*at += 2;
+		} else {
+			g->desc[head] = (struct vring_desc){gpa, size, VRING_DESC_F_WRITE, 0};
+			*at += 1;
+		}
+		g->avail->ring[g->avail->idx++ % BIG] = head;
+	}
+}
+
+static unsigned deliver_from(struct guest *g, struct source *from, unsigned done, unsigned at_once)
+{
+	while (done < FRAMES) {
+		unsigned n = FRAMES - done < at_once ? FRAMES - done : at_once;
+		unsigned taken = ring_deliver(&g->ring, from->ptr + done, n, &g->count);
+
+		assert_in_range(taken, 0, n);
+		/* also where no more fits into one call */
+		if (!taken)
+			break;
+		done += taken;
+	}
+	return done;
+}
+
+/* Random bursts into random buffers, whole and one by one: the same bytes everywhere, and the same counts. */
+static void a_burst_leaves_what_its_frames_leave_one_by_one(void **state)
+{
+	static const uint32_t lens[] = {14, 59, 60, 128, 129, 500, 1514, 2035, 2036, 2037, 2100, 4084, 4085, 9014};
+	static const uint32_t sizes[] = {26, 72, 512, 1526, 2047, 2048, 2049, 4096, 9100};
+	struct source *from = aligned_alloc(64, (sizeof(*from) + 63) & ~63UL);
+	struct guest *one = *state, *whole;
+	void *other;
+
+	setup(&other);
+	whole = other;
+	srand(1);
+	for (unsigned round = 0; round < 600; round++) {
+		struct guest *both[] = {one, whole};
+		unsigned seed = rand(), done[2];
+
+		for (unsigned b = 0; b < 2; b++) {
+			struct guest *g = both[b];
+			uint16_t at = 0;
+
+			srand(seed);
+			memset(&g->count, 0, sizeof(g->count));
+			big_ring(g);
+			g->ring.last_avail = g->ring.avail_seen = g->ring.used_idx = g->ring.signalled = seed;
+			g->avail->idx = g->used->idx = seed;
+			g->ring.mergeable = seed & 1;
+			g->ring.hdr_len = seed & 3 ? 12 : 10;
+			g->ring.hot = (struct ring_region){0};
+			fill(from, lens, seed & 4 ? sizeof(lens) / sizeof(lens[0]) : 5);
+			done[b] = 0;
+			/* runs dry in the middle, and goes on */
+			for (unsigned k = 0; k < 3; k++) {
+				post(g, rand() % 80, sizes + (seed & 8 ? 6 : 0), seed & 8 ? 3 : 9, rand() % 8, &at);
+				done[b] = deliver_from(g, from, done[b], b ? FRAMES : 1);
+			}
+			assert_null(g->ring.broken);
+			assert_int_equal(g->ring.last_avail, g->ring.used_idx);
+			assert_int_equal(g->used->idx, g->ring.used_idx);
+		}
+		assert_int_equal(done[0], done[1]);
+		assert_int_equal(one->ring.last_avail, whole->ring.last_avail);
+		assert_memory_equal(&one->count, &whole->count, sizeof(one->count));
+		assert_memory_equal(one->mem, whole->mem, MEM);
+		srand(seed + 1);
+	}
+	teardown(&other);
+	free(from);
+}
+
+static void a_burst_that_needs_more_buffers_than_one_call_may_use_goes_on_in_the_next(void **state)
+{
+	static const uint32_t len = 9014, size = 512;
+	struct source *from = aligned_alloc(64, (sizeof(*from) + 63) & ~63UL);
+	struct guest *g = *state;
+	uint16_t at = 0;
+	unsigned done;
+
+	big_ring(g);
+	fill(from, &len, 1);
+	post(g, BIG - 4, &size, 1, 0, &at);
+	done = ring_deliver(&g->ring, from->ptr, FRAMES, &g->count);
+	assert_in_range(done, 1, FRAMES - 1);
+	assert_int_equal(g->used->idx, done * 18);
+	assert_int_equal(g->ring.last_avail, done * 18);
+	assert_int_equal(g->count.tx_frames, done);
+	done += ring_deliver(&g->ring, from->ptr + done, FRAMES - done, &g->count);
+	assert_int_equal(g->used->idx, done * 18);
+	assert_int_equal(done, (BIG - 4) / 18);
+	assert_null(g->ring.broken);
+	free(from);
+}
+
 /* ---- drivers that break the rules -------------------------------------------------------------------------------- */
 
 struct breach {
@@ -467,6 +623,8 @@ int main(void)
 		T(without_mergeable_buffers_a_frame_that_never_fits_is_dropped),
 		T(the_guest_is_signalled_when_it_asks_and_not_otherwise),
 		T(arming_tells_of_entries_that_came_before),
+		T(a_burst_leaves_what_its_frames_leave_one_by_one),
+		T(a_burst_that_needs_more_buffers_than_one_call_may_use_goes_on_in_the_next),
 		T(every_breach_of_the_rules_is_found_and_named),
 		T(bad_offload_metadata_costs_the_frame_and_not_the_ring),
 		T(runts_and_giants_are_dropped),

@@ -277,6 +277,53 @@ static void a_port_may_leave_and_come_back_under_traffic(void **state)
 	net_close(&n);
 }
 
+/* Show the workers port 1 on `bridge`, taken off where it was. */
+static void move_port_1(struct net *n, uint16_t bridge)
+{
+	struct br_conf *old = n->conf;
+
+	n->conf = br_conf_clone(old);
+	assert_int_equal(br_conf_leave(n->conf, 1), 0);
+	assert_int_equal(br_conf_join(n->conf, 1, bridge), 0);
+	free_view(worker_publish(make_view(n)));
+	n->view = NULL;
+	br_conf_free(old);
+}
+
+static void a_frame_that_waits_for_a_port_is_not_for_the_bridge_that_the_port_moves_to(void **state)
+{
+	const struct mem_opts opts[PORTS] = {{0}, {.depth = 8}, {0}, {0}};
+	uint8_t f[100], got[VIF_FRAME_MAX];
+	struct net n = {0};
+	uint64_t taken;
+
+	(void)state;
+	net_open(&n, 1, opts);
+	frame_make(f, 1, 11, sizeof(f));
+	assert_true(mem_send(n.port[1], f, sizeof(f), NULL));
+	assert_int_equal(receive(n.port[0], got, NULL), sizeof(f));
+	frame_make(f, 11, 1, sizeof(f));
+	for (int round = 0; round < 50; round++) {
+		/* one that is taken ends the stall of the round before */
+		assert_true(mem_send(n.port[0], f, sizeof(f), NULL));
+		assert_int_equal(receive(n.port[1], got, NULL), sizeof(f));
+		taken = __atomic_load_n(&n.counters[1][0].tx_frames, __ATOMIC_RELAXED);
+		for (unsigned i = 0; i < 9; i++)
+			assert_true(mem_send(n.port[0], f, sizeof(f), NULL));
+		while (__atomic_load_n(&n.counters[1][0].tx_frames, __ATOMIC_RELAXED) < taken + 8)
+			;
+		move_port_1(&n, 1);
+		for (unsigned i = 0; i < 8; i++)
+			assert_int_equal(mem_receive(n.port[1], got, NULL), sizeof(f));
+		usleep(3000);
+		assert_int_equal(mem_receive(n.port[1], got, NULL), 0);
+		move_port_1(&n, 0);
+	}
+	n.view = make_view(&n);
+	free_view(worker_publish(n.view));
+	net_close(&n);
+}
+
 static void an_idle_worker_sleeps_and_wakes_for_a_frame(void **state)
 {
 	const struct mem_opts opts[PORTS] = {{0}};
@@ -305,6 +352,7 @@ int main(void)
 		cmocka_unit_test(a_frame_longer_than_the_mtu_is_dropped_and_counted),
 		cmocka_unit_test(a_slow_receiver_loses_nothing_within_the_grace_and_a_dead_one_holds_nobody),
 		cmocka_unit_test(a_port_may_leave_and_come_back_under_traffic),
+		cmocka_unit_test(a_frame_that_waits_for_a_port_is_not_for_the_bridge_that_the_port_moves_to),
 		cmocka_unit_test(an_idle_worker_sleeps_and_wakes_for_a_frame),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

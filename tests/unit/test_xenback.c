@@ -715,6 +715,22 @@ static void a_state_that_does_not_exist_closes_the_vif(void **state)
 	}
 }
 
+static void what_a_guest_writes_without_end_does_not_pile_up(void **state)
+{
+	struct fixture *f = need(state);
+	struct pollfd fd;
+
+	start(f);
+	comes_up(f);
+	for (int i = 0; i < 3000; i++)
+		put(f, FRONT, "state", "4");
+	hear(f); /* what it asks of xenstored is answered behind all the events: they are there then */
+	xenback_read(f->xb);
+	fd = (struct pollfd){.fd = xenback_fd(f->xb), .events = POLLIN};
+	assert_int_equal(poll(&fd, 1, 0), 0);
+	assert_string_equal(f->calls, "");
+}
+
 static void what_is_no_vif_is_left_alone(void **state)
 {
 	struct fixture *f = need(state);
@@ -752,6 +768,7 @@ int main(void)
 		TEST(a_vif_that_cannot_be_had_lets_the_toolstack_go_on),
 		TEST(a_toolstacks_nonsense_is_named),
 		TEST(a_state_that_does_not_exist_closes_the_vif),
+		TEST(what_a_guest_writes_without_end_does_not_pile_up),
 		TEST(what_is_no_vif_is_left_alone),
 	};
 
