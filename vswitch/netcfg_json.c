@@ -73,10 +73,9 @@ json_t *netcfg_snap_to_json(const struct netcfg_snap *snap)
 	name_format_mac(snap->link.mac, mac);
 	return json_pack("{s:s, s:i, s:I, s:I, s:s, s:b, s:i, s:o, s:o, s:o, s:o, s:O}", "name", snap->link.name,
 			 "ifindex", snap->link.ifindex, "flags", (json_int_t)snap->link.flags, "mtu",
-			 (json_int_t)snap->link.mtu, "mac", mac, "ether", snap->link.ether,
-			 "merging", snap->merging, "sysctl", sysctl, "messages", messages, "order",
-			 list_to_json(json_array(), &snap->order), "children", children_to_json(snap), "below",
-			 snap->lower ? snap->lower : json_null());
+			 (json_int_t)snap->link.mtu, "mac", mac, "ether", snap->link.ether, "merging", snap->merging,
+			 "sysctl", sysctl, "messages", messages, "order", list_to_json(json_array(), &snap->order),
+			 "children", children_to_json(snap), "below", snap->lower ? snap->lower : json_null());
 }
 
 static int nibble(char c)

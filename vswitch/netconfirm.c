@@ -235,6 +235,8 @@ static int open_fresh(struct netconfirm *nc, struct ctl_request *req, struct tak
 {
 	struct takeover_want want = netctl_want(req);
 
+	if (nc->xbard->stopping) /* scripts that end may take a while */
+		return sw_fail(err, -ECANCELED, "xbard is stopping");
 	int r = takeover_open(t, nc->xbard->model, nc->xbard->rundir, &want, err);
 	if (r || !t->restart)
 		return r;

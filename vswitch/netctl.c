@@ -81,10 +81,6 @@ static void net_start(struct ctl_request *req)
 {
 	struct sw_err err;
 
-	if (ctl_daemon(req)->stopping) {
-		ctl_reply_error(req, "xbard is stopping");
-		return;
-	}
 	if (refuse(req) || netconfirm_start(ctl_daemon(req)->netctl->confirm, req, &err) != -ENODEV)
 		return;
 	if (ctl_int(req, "wait", 0))

@@ -287,6 +287,20 @@ def test_a_stop_while_gateways_are_asked_before_the_change_ends_the_start(scene)
     assert_same(before, dump(scene.host))
 
 
+def test_nothing_is_started_any_more_while_scripts_end_for_a_stop(make_netns, make_daemon):
+    scene = Scene(make_netns, make_daemon)
+    slow = '#!/bin/sh\n[ "$1" = start ] || sleep 4\n'  # longer than gateways are asked before the change
+    scene.daemon = make_daemon(conf="hugepages = 0", netns=scene.host, xend="(network-script slow)", scripts={"slow": slow})
+    scene.daemon.start()
+    scene.host.run("sh", "-ec", FURNISH)
+    scene.settle()
+    route(scene, "192.0.2.88")
+    later = start_later(scene)
+    until(lambda: scene.host.ip("neigh", "show", "192.0.2.88", "dev", "eth0"))
+    assert scene.daemon.stop() == 0
+    assert later.join().error == "xbard is stopping"
+
+
 def test_a_start_that_waits_for_its_netdev_is_told_that_the_daemon_stops(scene):
     later = Later(scene.daemon, "net-start", netdev="eth9", bridge="xenbr9", wait=60)
     time.sleep(0.2)  # nothing shows from outside that it waits; where it is late, the answer is another

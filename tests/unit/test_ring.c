@@ -320,8 +320,8 @@ static void fill(struct source *from, const uint32_t *lens, unsigned n)
 		if (rest > 1 && rand() % 2) {
 			f->seg = from->seg[i];
 			from->seg[i][0] = (struct vif_seg){.va = from->bytes + f->snap_len, .len = rest / 2};
-			from->seg[i][1] = (struct vif_seg){.va = from->bytes + f->snap_len + rest / 2,
-							   .len = rest - rest / 2};
+			from->seg[i][1] =
+				(struct vif_seg){.va = from->bytes + f->snap_len + rest / 2, .len = rest - rest / 2};
 			f->nseg = 2;
 		} else if (rest) {
 			from->seg[i][0] = (struct vif_seg){.va = from->bytes + f->snap_len, .len = rest};
@@ -340,8 +340,7 @@ static void post(struct guest *g, unsigned n, const uint32_t *sizes, unsigned ns
 		uint16_t head = *at;
 
 		if (chained && !(rand() % chained) && cut < size) {
-			g->desc[head] = (struct vring_desc){gpa, cut, VRING_DESC_F_WRITE | VRING_DESC_F_NEXT,
-							    head + 1};
+			g->desc[head] = (struct vring_desc){gpa, cut, VRING_DESC_F_WRITE | VRING_DESC_F_NEXT, head + 1};
 			g->desc[head + 1] = (struct vring_desc){gpa + cut, size - cut, VRING_DESC_F_WRITE, 0};
 			*at += 2;
 		} else {
