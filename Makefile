@@ -78,7 +78,7 @@ $(B)/tests/xen/%.so: tests/xen/%.c
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(filter-out -Wmissing-prototypes,$(WARN)) $(CPPFLAGS) -shared -fPIC -o $@ $<
-# For dom0 of a real Xen: tests/xen/run-netif takes them there.
+# For dom0 of a real Xen: tests/xen/test_netif.py takes them there.
 $(B)/tests/xen/pair $(B)/tests/xen/hostile: $(B)/tests/xen/%: $(B)/tests/xen/%.o $(B)/tests/xen/front.o $(B)/libvif.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SAN) -o $@ $^ -lxengnttab -lxenevtchn -lxenstore

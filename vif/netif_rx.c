@@ -81,7 +81,7 @@ static uint32_t fill(struct cursor *c, unsigned tag, struct vif_grant dst, uint8
 			from.offset += c->at;
 			grant_copy_across(tag, &dst, &from, n);
 		} else if (va) {
-			memcpy(va + done, src + c->at, n);
+			memmove(va + done, src + c->at, n); /* a guest may have given one page for both */
 		} else {
 			grant_copy_out(tag, &dst, src + c->at, n);
 		}

@@ -118,6 +118,8 @@ int netcfg_nexthops_put(struct netcfg *nc, const struct netcfg_snap *snap, const
 uint32_t netcfg_nexthop_id(const struct nlmsghdr *nlh);
 /* Is a route one through a nexthop object? */
 bool netcfg_route_by_object(const struct nlmsghdr *nlh);
+/* Are two routes to the same destination, in the same table and of the same metric? */
+bool netcfg_route_same_key(const struct nlmsghdr *a, const struct nlmsghdr *b);
 
 /* All the sysctls of a netdev as an object, and back: those that differ are written. */
 json_t *netcfg_sysctl_all(const char *name);

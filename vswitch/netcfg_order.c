@@ -32,7 +32,7 @@ static bool same_attr(const struct nlmsghdr *a, const struct nlmsghdr *b, int ty
 	return nla_len(x) == nla_len(y) && !memcmp(nla_data(x), nla_data(y), nla_len(x));
 }
 
-static bool same_key(const struct nlmsghdr *a, const struct nlmsghdr *b)
+bool netcfg_route_same_key(const struct nlmsghdr *a, const struct nlmsghdr *b)
 {
 	const struct rtmsg *x = nlmsg_data(a), *y = nlmsg_data(b);
 
@@ -83,7 +83,7 @@ int netcfg_snap_take_order(struct netcfg *nc, struct netcfg_snap *snap, struct s
 		if (!concerns(snap, all.msg[i]))
 			continue;
 		for (unsigned k = 0; k < all.n; k++)
-			if (k != i && same_key(all.msg[i], all.msg[k]))
+			if (k != i && netcfg_route_same_key(all.msg[i], all.msg[k]))
 				wanted[i] = wanted[k] = true;
 	}
 	for (unsigned i = 0; !r && i < all.n; i++)
@@ -99,9 +99,29 @@ static unsigned find(const struct netcfg_list *list, const struct netcfg_link *t
 {
 	unsigned i = 0;
 
-	while (i < list->n && !(same_key(route, list->msg[i]) && netcfg_msg_same(route, &snap->link, list->msg[i], to)))
+	while (i < list->n &&
+	       !(netcfg_route_same_key(route, list->msg[i]) && netcfg_msg_same(route, &snap->link, list->msg[i], to)))
 		i++;
 	return i;
+}
+
+/* What has become of another netdev's route, which may be its bridge's now, or its netdev's again. NULL: it is gone. */
+static const struct nlmsghdr *find_moved(const struct netcfg_list *all, const struct netcfg_link *to,
+					 const struct nlmsghdr *route, const struct netcfg_snap *snap)
+{
+	for (unsigned i = 0; i < all->n && !concerns(snap, route); i++) {
+		const struct nlmsghdr *nlh = all->msg[i];
+		struct netcfg_link was = {.ifindex = (int)number_of(route, RTA_OIF, 0)};
+		struct netcfg_link is = {.ifindex = (int)number_of(nlh, RTA_OIF, 0)};
+		if (!netcfg_route_same_key(route, nlh) || !netcfg_msg_same(route, &was, nlh, &is))
+			continue;
+		bool known = false;
+		for (unsigned k = 0; k < snap->order.n && !known; k++)
+			known = netcfg_msg_same(snap->order.msg[k], &snap->link, nlh, to);
+		if (!known)
+			return nlh;
+	}
+	return NULL;
 }
 
 int netcfg_snap_trim_order(struct netcfg *nc, struct netcfg_snap *snap, const char *name, struct sw_err *err)
@@ -113,9 +133,20 @@ int netcfg_snap_trim_order(struct netcfg *nc, struct netcfg_snap *snap, const ch
 	if (r)
 		return r;
 	r = all_routes(nc, &all);
-	for (unsigned i = snap->order.n; !r && i-- > 0;)
-		if (find(&all, &to, snap->order.msg[i], snap) == all.n)
+	for (unsigned i = snap->order.n; !r && i-- > 0;) {
+		if (find(&all, &to, snap->order.msg[i], snap) < all.n)
+			continue;
+		const struct nlmsghdr *moved = find_moved(&all, &to, snap->order.msg[i], snap);
+		r = moved ? netcfg_list_add(&snap->order, moved) : 0;
+		if (!r && moved) {
+			struct nlmsghdr *last = snap->order.msg[snap->order.n - 1];
+			snap->order.msg[snap->order.n - 1] = snap->order.msg[i];
+			snap->order.msg[i] = last;
+			netcfg_list_del(&snap->order, snap->order.n - 1);
+		} else if (!r) {
 			netcfg_list_del(&snap->order, i);
+		}
+	}
 	netcfg_list_free(&all);
 	return r ? netcfg_fail(nc, r, err, "cannot read the routes") : 0;
 }
@@ -130,7 +161,7 @@ static int put_group(struct netcfg *nc, const struct netcfg_snap *snap, unsigned
 
 	for (unsigned i = at; i < order->n; i++) {
 		const struct nlmsghdr *nlh = order->msg[i];
-		if (!same_key(nlh, order->msg[at]))
+		if (!netcfg_route_same_key(nlh, order->msg[at]))
 			continue;
 		unsigned k = find(all, to, nlh, snap);
 		bool there = k < all->n;
@@ -164,7 +195,7 @@ int netcfg_order_put(struct netcfg *nc, const struct netcfg_snap *snap, const ch
 	for (unsigned i = 0; !r && i < snap->order.n; i++) {
 		bool done = false;
 		for (unsigned k = 0; k < i && !done; k++)
-			done = same_key(snap->order.msg[i], snap->order.msg[k]);
+			done = netcfg_route_same_key(snap->order.msg[i], snap->order.msg[k]);
 		r = done ? 0 : put_group(nc, snap, i, &all, &to);
 	}
 	netcfg_list_free(&all);

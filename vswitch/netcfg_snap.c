@@ -388,6 +388,26 @@ void netcfg_snap_drop_added(struct netcfg_snap *snap)
 	}
 }
 
+/*
+ * A route through several netdevs of which another has become a host port meanwhile, or its netdev again, or has gone: its
+ * hops as they were could not be given, and those that are there now are added below.
+ */
+static void drop_changed_hops(struct netcfg_list *routes, const struct netcfg_link *link, const struct netcfg_list *now,
+			      const struct netcfg_link *now_link)
+{
+	for (unsigned i = routes->n; i-- > 0;) {
+		bool there = false, changed = false;
+		if (!nlmsg_find_attr(routes->msg[i], sizeof(struct rtmsg), RTA_MULTIPATH))
+			continue;
+		for (unsigned k = 0; k < now->n; k++) {
+			there |= same(routes->msg[i], link, now->msg[k], now_link);
+			changed |= !made_there(now->msg[k]) && netcfg_route_same_key(routes->msg[i], now->msg[k]);
+		}
+		if (changed && !there)
+			netcfg_list_del(routes, i);
+	}
+}
+
 int netcfg_snap_merge(struct netcfg_snap *snap, const struct netcfg_snap *now, struct sw_err *err)
 {
 	struct netcfg_list ended = {0}, ignored = {0};
@@ -399,6 +419,7 @@ int netcfg_snap_merge(struct netcfg_snap *snap, const struct netcfg_snap *now, s
 		r = age_list(&snap->routes, &snap->link, &now->routes, &now->link, &ignored);
 	if (!r)
 		r = add_new(&snap->addrs, &snap->link, &now->addrs, &now->link);
+	drop_changed_hops(&snap->routes, &snap->link, &now->routes, &now->link);
 	if (!r)
 		r = add_new(&snap->routes, &snap->link, &now->routes, &now->link);
 	if (!r)

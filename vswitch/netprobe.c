@@ -113,7 +113,6 @@ static void note_answer(const struct netcfg_event *event, void *arg)
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
-	static const struct timeval now;
 	struct netprobe *probe = arg;
 
 	(void)fd;
@@ -123,7 +122,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	for (unsigned i = 0; i < probe->n; i++)
 		missing += !probe->target[i].answered;
 	if (!missing)
-		event_add(probe->limit, &now);
+		event_active(probe->limit, EV_TIMEOUT, 0); /* not a timer of 0, which the next event would put off */
 }
 
 /* One that cannot be asked, since its VLAN netdev is gone, is silent. */

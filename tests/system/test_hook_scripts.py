@@ -332,6 +332,22 @@ def test_an_emulated_card_becomes_a_port(with_vif):
     assert "vif7.0-emu" not in [port["name"] for port in with_vif.daemon.call("stats")["ports"]]
 
 
+def test_vifname_names_the_vif_and_its_emulated_card(with_vif):
+    with_vif.daemon.call("vif-add", name="web", bridge="xenbr0")
+    with_vif.daemon.call("port-leave", port="web")
+    with_vif.put(BACKEND, bridge="xenbr0", vifname="web")
+    with_vif.put(f"local/domain/0/{BACKEND}", frontend="x", bridge="xenbr0", vifname="web")
+    ok(with_vif.run("vif-bridge", "online", vif="vif7.0", XENBUS_PATH=BACKEND))
+    assert with_vif.bridge_of("web") == "xenbr0"
+    with_vif.netns.run("ip", "link", "add", "vif7.0-emu", "type", "veth", "peer", "name", "qemu0")
+    for _ in range(2):
+        ok(with_vif.run("vif-bridge", "add", "type_if=tap", INTERFACE="vif7.0-emu"))
+        assert with_vif.bridge_of("web-emu") == "xenbr0"
+    ok(with_vif.run("vif-bridge", "remove", "type_if=tap", INTERFACE="vif7.0-emu"))
+    ok(with_vif.run("vif-bridge", "offline", vif="vif7.0", XENBUS_PATH=BACKEND))
+    assert with_vif.bridge_of("web") is None
+
+
 # ---- brctl -------------------------------------------------------------------------------------------------------------
 
 

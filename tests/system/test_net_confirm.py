@@ -326,6 +326,49 @@ def test_stop_keep_leaves_all_for_the_next_daemon(scene):
     assert until(lambda: pings(scene.host, "192.0.2.1"), 5)
 
 
+TWO = """
+echo 0 >/proc/sys/net/ipv6/conf/eth1/accept_dad
+ip link set eth1 up
+ip addr add 192.0.2.11/24 dev eth1
+ip addr add 203.0.113.11/24 dev eth1
+ip -6 addr add 2001:db8:1::11/64 dev eth1 nodad
+ip route add default via 192.0.2.1 dev eth0
+ip route add default via 203.0.113.1 dev eth1 metric 10
+ip route add 10.0.0.0/8 nexthop via 192.0.2.1 dev eth0 nexthop via 203.0.113.1 dev eth1
+ip -6 route add default via 2001:db8::1 dev eth0 metric 5
+ip -6 route append default via 2001:db8:1::1 dev eth1 metric 5
+ip rule add prio 50 iif eth0 lookup 8
+ip rule add prio 50 from 192.0.2.11 lookup 10
+ip rule add prio 50 iif eth1 lookup 10
+"""
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("back", [(0, 1), (1, 0)])
+def test_two_netdevs_that_share_routes_and_rules_are_taken_over_at_once(scene, back, killed):
+    scene.host.run("ip", "link", "add", "eth1", "type", "veth", "peer", "name", "gw1", "netns", scene.gateway.name)
+    scene.gateway.run("ethtool", "-K", "gw1", "tx", "off")
+    scene.gateway.run("ip", "link", "set", "gw1", "up")
+    scene.gateway.run("ip", "addr", "add", "203.0.113.1/24", "dev", "gw1")
+    scene.gateway.run("ip", "addr", "add", "2001:db8:1::1/64", "dev", "gw1", "nodad")
+    scene.host.run("sh", "-ec", TWO)
+    scene.settle()
+    before, rules = dump(scene.host), scene.host.run("ip", "rule").stdout
+    starts = [Later(scene.daemon, "net-start", netdev=f"eth{i}", bridge=f"xenbr{i}") for i in (0, 1)]
+    if killed:
+        until(lambda: len(scene.daemon.call("net-status")) == 2)
+        scene.daemon.kill9()
+        scene.daemon.start()
+        until(lambda: not any(record["unconfirmed"] for record in scene.daemon.call("net-status")))
+    else:
+        assert [start.join().error for start in starts] == [None, None]
+    assert scene.host.run("ip", "rule").stdout == rules.replace("eth", "xenbr")
+    for i in back:
+        scene.net("stop", f"bridge=xenbr{i}")
+    assert scene.host.run("ip", "rule").stdout == rules
+    assert_same(before, dump(scene.host))
+
+
 # ---- what others do to the netdev ----------------------------------------------------------------------------------------
 
 

@@ -171,8 +171,11 @@ def test_connections_outlive_an_xbard_that_is_killed(dom0):
         assert dom0.netfront_errors(name) == ""
 
 
-def test_xbard_stops_and_starts_again_under_guests(dom0):
-    dom0.run("xbar stop --keep && xbard-up", 120)
+@pytest.mark.parametrize("keep", ["--keep", ""])
+def test_xbard_stops_and_starts_again_under_guests(dom0, keep):
+    routes = dom0.out("ip route")
+    dom0.run(f"xbar stop {keep} && xbard-up", 120)
+    assert dom0.out("ip route") == routes
     for name in PRIVATE:
         dom0.answers(PRIVATE[name])
         dom0.answers(PUBLIC[name])
