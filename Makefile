@@ -103,7 +103,7 @@ test: deps-build deps-run deps-test deps-xen
 	tests/run-system $(B)
 	$(MAKE) --no-print-directory test-xen
 
-# On a real Xen, in an emulated machine: ten minutes. KEEP=1 leaves it up; XEN_COMPARE=1 compares with the kernel's netback.
+# On a real Xen, in an emulated machine: ten minutes. KEEP=1 leaves it up; XEN_COMPARE=N compares with the kernel's.
 .PHONY: test-xen deps-xen
 test-xen: deps-build deps-xen
 	$(MAKE) --no-print-directory all

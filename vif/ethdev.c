@@ -349,6 +349,7 @@ int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, str
 	port->base = *base;
 	port->base.ops = &ethdev_ops;
 	port->base.rx_queues = port->base.tx_queues = 1;
+	port->base.trunk = true;
 	port->base.mtu = 1500;
 	port->wait_fd = -1;
 	snprintf(port->netdev, sizeof(port->netdev), "%s", opts->netdev);

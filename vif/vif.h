@@ -167,6 +167,7 @@ struct vif_port {
 	uint32_t mtu; /* longest IP packet that may be delivered; 0: any */
 	bool shared; /* more than one worker runs: deliver() must lock */
 	bool up; /* frames can be delivered */
+	bool trunk; /* many send through it: no one receiver may hold it up for long */
 	const char *quarantine; /* NULL, or why the port is cut off: a sentence */
 	uint32_t gen; /* changes when bursts described before have lost their memory */
 	int epfd[VIF_WORKERS_MAX]; /* epoll set of the worker that peeks queue q, at [q]; -1 */

@@ -12,7 +12,9 @@
  * A receiver without buffers. Frames to one port that has none posted wait, in the sender's own ring, for at most
  * GRACE_US: the burst is held, and nothing more is taken from that queue. After that they are dropped, and the receiver
  * is known as stalled: nothing waits for it again until it takes a frame. So a stalled guest costs each of its senders
- * one grace, and no memory. Flooded frames never wait.
+ * one grace, and no memory. Flooded frames never wait. A receiver that takes a frame now and then is not stalled, and
+ * could hold up all that comes in by an uplink: so an uplink that has waited does not wait again within three times as
+ * long.
  *
  * Idle. A worker without work polls for poll_us, then arms every queue's wake-up, looks once more, and sleeps.
  */
@@ -48,7 +50,7 @@ struct batch { /* a burst under way */
 	struct vif_burst burst;
 	unsigned ngroups;
 	struct group group[GROUPS_MAX];
-	uint64_t deadline; /* TSC */
+	uint64_t since, deadline; /* TSC; held from, and until */
 	uint32_t gen; /* of the port, when it was described */
 };
 
@@ -201,7 +203,7 @@ static bool deliver_all(struct worker *w, const struct view *view, const struct 
 
 		if (__builtin_expect(deliver_group(w, view, from, g), 1))
 			continue;
-		if (g->flooded || w->stalled[g->port])
+		if (g->flooded || w->stalled[g->port] || __rdtsc() < from->tired)
 			drop_rest(view, g);
 		else if (waiting != i)
 			b->group[waiting++] = *g;
@@ -324,6 +326,11 @@ static bool resume(struct worker *w, const struct view *view, struct rxq *rxq)
 			drop_rest(view, &b->group[i]);
 		}
 	}
+	if (rxq->port->trunk) {
+		uint64_t now = __rdtsc();
+
+		rxq->tired = now + 3 * (now - b->since);
+	}
 	release(w, rxq, b);
 	rxq->held = NULL;
 	rxq->spare = b;
@@ -345,7 +352,8 @@ static unsigned process(struct worker *w, const struct view *view, struct rxq *r
 	if (__builtin_expect(deliver_all(w, view, rxq, b), 1)) {
 		release(w, rxq, b);
 	} else {
-		b->deadline = __rdtsc() + GRACE_US * all.tsc_per_us;
+		b->since = __rdtsc();
+		b->deadline = b->since + GRACE_US * all.tsc_per_us;
 		b->gen = gen;
 		rxq->held = b;
 		w->batch = rxq->spare;

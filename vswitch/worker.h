@@ -22,6 +22,7 @@ struct rxq {
 	unsigned queue;
 	struct br_memo memo;
 	struct batch *held; /* a burst that waits for a receiver; NULL: none */
+	uint64_t tired; /* TSC: until then no burst is held */
 	struct batch *spare; /* to be swapped with the worker's own when that is held; NULL while held */
 };
 

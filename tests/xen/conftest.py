@@ -35,7 +35,7 @@ class Dom0:
     def __init__(self):
         self.env = {**os.environ, "B": str(BUILD)}
 
-    def machine(self, *argv, seconds=60, check=True):
+    def machine(self, *argv, seconds=120, check=True):
         done = subprocess.run(
             [XEN, *argv],
             env=self.env,
@@ -49,11 +49,11 @@ class Dom0:
         assert not check or done.returncode == 0, f"{argv}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done
 
-    def run(self, command, seconds=60, check=True):
+    def run(self, command, seconds=120, check=True):
         """A shell command in dom0; its completed process."""
         return self.machine("run", command, seconds=seconds, check=check)
 
-    def out(self, command, seconds=60):
+    def out(self, command, seconds=120):
         return self.run(command, seconds).stdout.strip()
 
     def background(self, command):
@@ -71,7 +71,7 @@ class Dom0:
 
     # ---- guests
 
-    def guest(self, name, command, seconds=60, check=True):
+    def guest(self, name, command, seconds=120, check=True):
         """A command in a guest, by its console; what it prints."""
         done = self.run(f"guest -t {seconds} {name} {shlex.quote(command)}", seconds + 30, check=False)
         assert not check or done.returncode == 0, f"{name}: {command}: {done.returncode}\n{done.stdout}{done.stderr}"
@@ -93,14 +93,14 @@ class Dom0:
     def ports(self):
         return {port["name"]: port for port in json.loads(self.out("xbar port list --json"))["ports"]}
 
-    def answers(self, address, seconds=60, beyond=False):
+    def answers(self, address, seconds=120, beyond=False):
         """Wait until a machine answers to pings."""
         ping = f"{'ip netns exec beyond ' if beyond else ''}ping -c 1 -W 1 {address}"
         loop = f"for i in $(seq {seconds}); do {ping} >/dev/null && exit; done; exit 1"
         assert self.run(loop, 2 * seconds + 30, check=False).returncode == 0, f"{address} does not answer"
 
     def create(self, name):
-        self.run(f"xl create /etc/xen/{name}.cfg", 120)
+        self.run(f"xl create /etc/xen/{name}.cfg", 240)
         self.answers(PRIVATE[name])
         self.answers(PUBLIC[name])
 
@@ -120,11 +120,11 @@ class Dom0:
     def has_both(self):
         """Bring back whatever an earlier test has left broken."""
         if self.run("xbar show", check=False).returncode != 0:
-            self.run("xbard-up", 90)
+            self.run("xbard-up", 180)
         for name in PRIVATE:
             ping = f"ping -q -c 1 -W 5 {PRIVATE[name]} && ping -q -c 1 -W 5 {PUBLIC[name]}"
             if self.run(f"xl domid {name} && {ping}", check=False).returncode != 0:
-                self.run(f"xl destroy {name}", 120, check=False)
+                self.run(f"xl destroy {name}", 240, check=False)
                 self.create(name)
 
 
@@ -164,7 +164,7 @@ def pytest_runtest_makereport(item, call):
                 break
 
 
-def until(what, seconds=20, every=0.5):
+def until(what, seconds=60, every=0.5):
     """Call `what` until it returns something true, and return that; fail after `seconds`."""
     end = time.monotonic() + seconds
     while True:
