@@ -12,7 +12,7 @@ PKGS_BUILD := gcc make pkg-config libc6-dev libdpdk-dev libnl-3-dev libnl-route-
 	libevent-dev libjansson-dev liburcu-dev libcmocka-dev libxen-dev
 PKGS_RUN   := iproute2 procps kmod ethtool iputils-ping user-mode-linux busybox-static iperf3 cpio
 PKGS_TEST  := python3-scapy python3-pytest qemu-system-x86 linux-image-amd64 bridge-utils shellcheck cppcheck \
-	clang-format strace
+	clang-format strace ifupdown
 PKGS_XEN   := xen-utils-4.17 xenstore-utils qemu-system-x86 linux-image-amd64 busybox-static \
 	dropbear-bin openssh-client xz-utils cpio bridge-utils tcpdump strace iperf3 ethtool python3-pytest
 

@@ -398,3 +398,45 @@ def test_brctl_changes_bridges_of_xbard(with_vif):
 def test_brctl_refuses_as_the_real_one_does(with_vif, words, sentence):
     done = with_vif.run("brctl", *words)
     assert done.returncode == 1 and sentence in done.stderr + done.stdout
+
+
+# ---- ifupdown ----------------------------------------------------------------------------------------------------------
+
+STANZAS = """
+iface xenbr0 inet static
+	pre-up {xbar} bridge add $IFACE --may-exist
+	address 192.0.2.10/24
+	post-up {xbar} uplink add $IFACE eth0
+	pre-down {xbar} uplink del eth0
+	post-down {xbar} bridge del $IFACE
+
+iface xenbr1 inet manual
+	pre-up {xbar} bridge add $IFACE
+	up ip link set $IFACE up
+	down ip link set $IFACE down
+	post-down {xbar} bridge del $IFACE
+"""
+
+
+def test_stanzas_of_interfaces_5_make_bridges_and_take_them_away(hooks):
+    interfaces = hooks.write(
+        hooks.etc / "interfaces",  # ifup gives its commands an environment of its own
+        STANZAS.format(xbar=f"XBAR_SOCKET={hooks.daemon.env['XBAR_SOCKET']} {BUILD}/xbar"),
+    )
+    hooks.netns.run("sh", "-ec", "ip link add eth0 type veth peer name wire; ip link set eth0 up; ip link set wire up")
+
+    def ifupdown(op, name):
+        argv = [op, "-i", str(interfaces), "--state-dir", str(hooks.daemon.dir), "--no-scripts", name]
+        subprocess.run(hooks.netns.argv(*argv), check=True, timeout=60)
+
+    for _ in range(2):
+        ifupdown("ifup", "xenbr0")
+        ifupdown("ifup", "xenbr1")
+        (address,) = hooks.netns.ip("addr", "show", "dev", "xenbr0")[0]["addr_info"][:1]
+        assert address["local"] == "192.0.2.10"
+        assert hooks.bridge_of("eth0") == "xenbr0"
+        assert {bridge["name"] for bridge in hooks.daemon.call("show")["bridges"]} == {"xenbr0", "xenbr1"}
+        ifupdown("ifdown", "xenbr0")
+        ifupdown("ifdown", "xenbr1")
+        assert hooks.daemon.call("show") == {"bridges": []}
+        assert not [link for link in hooks.netns.ip("link") if link["ifname"].startswith("xenbr")]
