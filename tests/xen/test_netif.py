@@ -26,7 +26,7 @@ def test_frontends_that_break_the_rules_are_cut_off_and_nobody_else_notices(dom0
     pid = dom0.out("pidof xbard")
     dom0.run("xbar bridge add hostile")
     try:
-        done = dom0.run("timeout 300 hostile hostile", 330, check=False)
+        done = dom0.run("timeout 420 hostile hostile", 450, check=False)
     finally:
         dom0.run("xbar bridge del hostile", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
