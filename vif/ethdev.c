@@ -4,6 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/if_packet.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -256,6 +258,25 @@ static int find_socket(int family, const uint64_t *before, unsigned nbefore)
 	return -1;
 }
 
+/*
+ * A packet socket hears what the kernel itself sends on the netdev, too: the host's own frames would come in as if from
+ * beyond, and its probes for duplicate addresses would find themselves. (A filter, since PACKET_IGNORE_OUTGOING does
+ * nothing for a socket in a fanout group, where the driver puts its own.)
+ */
+static void ignore_outgoing(int fd, int family)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, SKF_AD_OFF + SKF_AD_PKTTYPE),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog filter = {sizeof(code) / sizeof(code[0]), code};
+
+	if (fd >= 0 && family == AF_PACKET)
+		setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
+}
+
 static bool is_pci(const char *name)
 {
 	unsigned domain, bus, slot, function;
@@ -398,6 +419,7 @@ int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, str
 	if (strcmp(driver, "pci")) {
 		port->ifindex = if_nametoindex(opts->netdev);
 		port->wait_fd = find_socket(family, before, nbefore);
+		ignore_outgoing(port->wait_fd, family);
 	}
 	if (port->wait_fd >= 0) {
 		struct epoll_event ev = {.events = EPOLLIN};

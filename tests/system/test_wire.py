@@ -169,6 +169,15 @@ def test_the_host_answers_on_its_bridge_with_its_own_address(daemon, wires):
     assert got is not None and got.dst == mac(9) and got.src == host and b"echo me" in bytes(got)
 
 
+def test_what_the_kernel_sends_on_an_uplinks_netdev_is_not_from_beyond(daemon, wires):
+    near = Wire(daemon.netns, "up-a")
+    near.send(frame(ALL, mac(77), b"own"))
+    assert wires["a"].receive(match=lambda f: b"own" in bytes(f))
+    assert heard(wires, b"own", 0.5) == set()
+    assert not [entry for entry in daemon.call("fdb-show", bridge="br0")["macs"] if entry["mac"] == mac(77)]
+    near.close()
+
+
 def test_a_netdev_that_vanishes_is_said_and_the_rest_goes_on(daemon, wires):
     wires["b"].close()
     daemon.netns.run("ip", "link", "del", "dev", "up-b")
