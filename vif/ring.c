@@ -40,27 +40,27 @@ static inline bool broken(struct ring *ring, const char *why)
 	return false;
 }
 
-/* Host address of [gpa, gpa + *len), cut to what lies in one region. NULL: in none. */
-static inline uint8_t *translate(const struct ring_mem *mem, uint64_t gpa, uint32_t *len)
+static inline const struct ring_region *region_of(const struct ring_mem *mem, uint64_t gpa)
 {
-	for (unsigned i = 0; i < mem->n; i++) {
-		uint64_t off = gpa - mem->region[i].gpa;
-
-		if (off < mem->region[i].size) {
-			uint64_t room = mem->region[i].size - off;
-
-			if (*len > room)
-				*len = room;
-			return mem->region[i].va + off;
-		}
-	}
+	for (unsigned i = 0; i < mem->n; i++)
+		if (gpa - mem->region[i].gpa < mem->region[i].size)
+			return &mem->region[i];
 	return NULL;
 }
 
-/*
- * The same for a buffer that lies wholly in the region that served the last one, which is nearly every buffer. NULL:
- * look further.
- */
+/* Host address of [gpa, gpa + *len), cut to what lies in one region. NULL: in none. */
+static inline uint8_t *translate(const struct ring_mem *mem, uint64_t gpa, uint32_t *len)
+{
+	const struct ring_region *region = region_of(mem, gpa);
+
+	if (!region)
+		return NULL;
+	if (*len > region->size - (gpa - region->gpa))
+		*len = region->size - (gpa - region->gpa);
+	return region->va + (gpa - region->gpa);
+}
+
+/* The same for what lies wholly in the region that served the last one, as nearly all does. NULL: look further. */
 static inline uint8_t *translate_hot(const struct ring *ring, uint64_t gpa, uint32_t len)
 {
 	uint64_t off = gpa - ring->hot.gpa;
@@ -68,21 +68,19 @@ static inline uint8_t *translate_hot(const struct ring *ring, uint64_t gpa, uint
 	return off < ring->hot.size && len <= ring->hot.size - off ? ring->hot.va + off : NULL;
 }
 
+/* The same for what lies wholly in any one region. */
 static inline uint8_t *translate_all(struct ring *ring, uint64_t gpa, uint32_t len)
 {
 	uint8_t *va = translate_hot(ring, gpa, len);
+	const struct ring_region *region;
 
 	if (__builtin_expect(va != NULL, 1))
 		return va;
-	for (unsigned i = 0; i < ring->mem->n; i++) {
-		uint64_t off = gpa - ring->mem->region[i].gpa;
-
-		if (off < ring->mem->region[i].size && len <= ring->mem->region[i].size - off) {
-			ring->hot = ring->mem->region[i];
-			return ring->hot.va + off;
-		}
-	}
-	return NULL;
+	region = region_of(ring->mem, gpa);
+	if (!region)
+		return NULL;
+	ring->hot = *region;
+	return translate_hot(ring, gpa, len);
 }
 
 /* Append a descriptor's buffer to the chain; it may span regions that follow on each other. */
@@ -151,8 +149,8 @@ static bool translate_chain(struct ring *ring, uint16_t head, uint16_t want, str
 	count = len / sizeof(*table);
 	if (!len || len % sizeof(*table) || count > ring->size)
 		return broken(ring, "an indirect table's length cannot be");
-	table = (const struct vring_desc *)translate(ring->mem, desc.addr, &len);
-	if (!table || len != desc.len)
+	table = (const struct vring_desc *)translate_all(ring, desc.addr, len);
+	if (!table)
 		return broken(ring, "an indirect table lies outside the memory that the guest shares");
 	return walk(ring, table, count, fetch(table), want, chain);
 }

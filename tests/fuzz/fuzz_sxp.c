@@ -5,44 +5,27 @@
 
 #include "../../hypervisor/sxp.h"
 #include "../../hypervisor/xend.h"
+#include "again.h"
 #include "fuzz.h"
 
-static char *print(const struct hv_sxp *list, size_t *len)
+static void *parse(const struct hv_text *text, struct hv_err *err)
 {
-	char *s = NULL;
-	FILE *mem = open_memstream(&s, len);
+	struct hv_sxp *tree;
 
-	if (!mem)
-		abort();
-	hv_sxp_print(list, mem);
-	fclose(mem);
-	return s;
+	return hv_sxp_parse(text, &tree, NULL, err) ? NULL : tree;
 }
 
-static void print_and_parse_again(const struct hv_text *text)
+static void print(const void *tree, FILE *out)
 {
-	struct hv_err err = {0};
-	char *first, *second;
-	struct hv_text again;
-	struct hv_sxp *all;
-	size_t len;
-
-	if (hv_sxp_parse(text, &all, NULL, &err))
-		return;
-	first = print(all, &len);
-	hv_sxp_free(all);
-	if (len <= HV_TEXT_MAX) { /* escapes make it longer */
-		if (hv_text_copy(&again, "printed", first, len, &err) || hv_sxp_parse(&again, &all, NULL, &err))
-			abort();
-		second = print(all, &len);
-		if (strcmp(first, second) != 0)
-			abort();
-		hv_sxp_free(all);
-		hv_text_fini(&again);
-		free(second);
-	}
-	free(first);
+	hv_sxp_print(tree, out);
 }
+
+static void release(void *tree)
+{
+	hv_sxp_free(tree);
+}
+
+static const struct again again = {parse, print, release};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -52,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (hv_text_copy(&text, "xend", (const char *)data, size, &err))
 		return 0;
-	print_and_parse_again(&text);
+	print_and_parse_again(&again, &text);
 	if (hv_xend_parse(&text, &xend, &err) == 0)
 		hv_xend_free(xend);
 	else if (xend || strncmp(err.text, "xend:", 5) != 0)
