@@ -12,6 +12,7 @@
 #define HUGE (2u << 20)
 #define PIECE 32768 /* of a long frame: what Linux allocates for a socket's pages at once */
 #define LINEAR 4096 /* longer frames go by an indirect table */
+#define SHORT 2176 /* of a buffer for frames that fit, in bytes: no power of two, so that they spread over the cache */
 #define TABLE 4 /* entries of it */
 #define IN_FLIGHT (1u << 20) /* bytes that a guest has on the way: a sender's caches, not its ring, are its limit */
 
@@ -61,7 +62,7 @@ int guest_new(struct guest *g, const struct guest_opts *opts)
 	g->sock = g->memfd = -1;
 	g->rx.kickfd = g->rx.callfd = g->tx.kickfd = g->tx.callfd = -1;
 	g->rx.buf_size = opts->frame + GUEST_HDR > 1536 ? 4096 : 1536;
-	g->tx.buf_size = align(opts->frame + GUEST_HDR, 64) < 2048 ? 2048 : align(opts->frame + GUEST_HDR, 4096);
+	g->tx.buf_size = align(opts->frame + GUEST_HDR, 64) < SHORT ? SHORT : align(opts->frame + GUEST_HDR, 4096);
 	g->slots = IN_FLIGHT / g->tx.buf_size < n ? IN_FLIGHT / g->tx.buf_size : n;
 	g->size = 2 * queue_size(n) + n * TABLE * sizeof(struct vring_desc) + (size_t)n * g->rx.buf_size +
 		  (size_t)g->slots * g->tx.buf_size + 8192;

@@ -15,7 +15,6 @@
 #define GROUP_BIT (1ull << 40)
 #define RESERVED_PREFIX (0x0180c2000000ull >> 4) /* IEEE 802.1D-2004, table 7-10 */
 #define HASH_AHEAD 64 /* frames; the worker's bursts have no more */
-#define KEY_NONE UINT64_MAX /* on bridge 0xffff, which is none: no frame's key */
 
 /* Members of bridge b, in ascending order: member[first[b]] up to before member[first[b + 1]]. */
 struct br_conf {
@@ -154,131 +153,217 @@ static struct br_verdict decide_known(const struct br_conf *conf, uint16_t in, u
 	return (struct br_verdict){.kind = BR_TO_PORT, .to = port};
 }
 
-/* The first 6 of the 8 bytes at p. */
-static uint64_t load_dst(const uint8_t *hdr)
-{
-	uint64_t bytes;
+/* Both addresses, as they stand in a frame: its first 12 bytes. */
+struct addresses {
+	uint64_t head;
+	uint32_t tail;
+};
 
-	memcpy(&bytes, hdr, sizeof(bytes));
-	return be64toh(bytes) >> 16;
+static inline struct addresses addresses_of(const uint8_t *hdr)
+{
+	struct addresses a;
+
+	memcpy(&a.head, hdr, sizeof(a.head));
+	memcpy(&a.tail, hdr + sizeof(a.head), sizeof(a.tail));
+	return a;
 }
 
-/* The last 6 of the 8 bytes before the EtherType. */
-static uint64_t load_src(const uint8_t *hdr)
+static inline uint64_t dst_of(struct addresses a)
 {
-	uint64_t bytes;
-
-	memcpy(&bytes, hdr + 4, sizeof(bytes));
-	return be64toh(bytes) & MAC_MASK;
+	return be64toh(a.head) >> 16;
 }
 
-struct hashes { /* of the addresses of a few frames, from `from` up to before `to` */
-	unsigned from, to;
+static inline uint64_t src_of(struct addresses a)
+{
+	return (be64toh(a.head) & 0xffff) << 32 | be32toh(a.tail);
+}
+
+/* A burst under way. */
+struct pass {
+	const struct br_conf *conf;
+	struct fdb *fdb;
+	struct br_memo *memo;
+	const struct br_frame *frames;
+	unsigned n;
+	uint32_t now, epoch;
+	uint16_t in;
+	uint64_t domain; /* the bridge, in a key */
+	struct br_verdict flood;
+	struct fdb_scope scope;
+	unsigned ahead; /* frames that the next hash_ahead() is for */
+	unsigned from, to; /* frames whose addresses' hashes are these: */
 	uint64_t src[HASH_AHEAD], dst[HASH_AHEAD];
 };
 
-/* Hash what is to be looked up next, and start loading it: frames from many addresses wait for memory once together. */
-static __attribute__((noinline)) void hash_ahead(const struct fdb *fdb, uint64_t domain, const struct br_frame *frames,
-						 unsigned from, unsigned n, struct hashes *h)
+/* What was remembered until now may be wrong. */
+static void forget(struct br_memo *memo)
 {
-	h->from = from;
-	h->to = n - from < HASH_AHEAD ? n : from + HASH_AHEAD;
-	for (unsigned i = 0; i < h->to - from; i++) {
-		const struct br_frame *frame = &frames[from + i];
+	if (++memo->stamp)
+		return;
+	for (uint32_t i = 0; i <= memo->mask; i++) /* 2^32 changes: before the numbers are used again */
+		memset(br_memo_set(memo, i), 0, sizeof(struct br_flow_set));
+	memo->stamp = 1;
+}
+
+/*
+ * Hash what is to be looked up next, and start loading it: frames from many addresses wait for memory once together.
+ * How many, grows while one after the other is not remembered.
+ */
+static void hash_ahead(struct pass *p, unsigned i)
+{
+	p->ahead = i == p->to && p->ahead ? 4 * p->ahead : 1;
+	if (p->ahead > HASH_AHEAD)
+		p->ahead = HASH_AHEAD;
+	p->from = i;
+	p->to = p->n - i < p->ahead ? p->n : i + p->ahead;
+	for (unsigned k = 0; k < p->to - i; k++) {
+		const struct br_frame *frame = &p->frames[i + k];
+		struct addresses a;
 
 		if (frame->hdr_len < ETH_HDR_LEN)
 			continue;
-		h->src[i] = fdb_hash(fdb, domain | load_src(frame->hdr));
-		fdb_prefetch(fdb, h->src[i]);
-		h->dst[i] = fdb_hash(fdb, domain | load_dst(frame->hdr));
-		fdb_prefetch(fdb, h->dst[i]);
+		a = addresses_of(frame->hdr);
+		p->src[k] = fdb_hash(p->fdb, p->domain | src_of(a));
+		fdb_prefetch(p->fdb, p->src[k]);
+		p->dst[k] = fdb_hash(p->fdb, p->domain | dst_of(a));
+		fdb_prefetch(p->fdb, p->dst[k]);
 	}
+}
+
+/* Note the source. false: it may not be remembered. */
+static bool learn(struct pass *p, uint64_t src, uint64_t hash)
+{
+	bool known = fdb_scope_fresh(p->fdb, &p->scope, src, hash, p->in) || fdb_learn(p->fdb, src, p->in, p->now);
+	/* A move, ours or another worker's, or a flush. */
+	uint32_t epoch = fdb_epoch(p->fdb);
+
+	if (__builtin_expect(epoch == p->epoch, 1))
+		return known;
+	p->epoch = epoch;
+	p->scope = fdb_scope(p->fdb, p->domain >> 48, p->now);
+	forget(p->memo);
+	return false;
+}
+
+/* Frame `i`, whose addresses nobody remembers. `*where` is what may be remembered of it: a port, BR_NONE, or -1. */
+static __attribute__((noinline)) struct br_verdict decide_unknown(struct pass *p, unsigned i, struct addresses a,
+								  int *where)
+{
+	uint64_t src = p->domain | src_of(a), dst = p->domain | dst_of(a);
+	bool known;
+	int port;
+
+	*where = -1;
+	if ((src & GROUP_BIT) || src == p->domain)
+		return drop(BR_DROP_SRC_INVALID);
+	if (i >= p->to)
+		hash_ahead(p, i);
+	known = learn(p, src, p->src[i - p->from]);
+	if ((dst & GROUP_BIT) || dst == p->domain) {
+		if ((dst & MAC_MASK) >> 4 == RESERVED_PREFIX)
+			return drop(BR_DROP_RESERVED);
+		*where = known ? BR_NONE : -1;
+		return p->flood;
+	}
+	port = fdb_scope_get(p->fdb, &p->scope, dst, p->dst[i - p->from]);
+	if (port < 0)
+		return p->flood;
+	*where = known ? port : -1;
+	return decide_known(p->conf, p->in, port, p->flood);
+}
+
+static void remember(struct br_flow_set *set, struct addresses a, uint32_t stamp, uint16_t where)
+{
+	set->flow[1] = set->flow[0];
+	set->flow[0] = (struct br_flow){a.head, a.tail, stamp, where};
 }
 
 void br_decide(const struct br_conf *conf, struct fdb *fdb, struct br_memo *memo, uint16_t in,
 	       const struct br_frame *frames, unsigned n, uint32_t now, struct br_verdict *out)
 {
 	uint16_t bridge = br_conf_bridge_of(conf, in);
+	struct pass p;
 
 	if (bridge == BR_NONE) {
 		for (unsigned i = 0; i < n; i++)
 			out[i] = drop(BR_DROP_NO_BRIDGE);
 		return;
 	}
+	p.conf = conf;
+	p.fdb = fdb;
+	p.memo = memo;
+	p.frames = frames;
+	p.n = n;
+	p.now = now;
+	p.in = in;
+	p.domain = (uint64_t)bridge << 48;
+	p.flood = decide_flood(conf, bridge, in);
+	p.epoch = fdb_epoch(fdb); /* before any look-up whose answer is remembered under it */
+	p.scope = fdb_scope(fdb, bridge, now);
+	p.ahead = p.to = 0;
+	if (memo->second != now || memo->epoch != p.epoch || memo->port != in || memo->bridge != bridge ||
+	    !memo->stamp) {
+		forget(memo);
+		memo->second = now;
+		memo->port = in;
+		memo->bridge = bridge;
+	}
 
-	const uint64_t domain = (uint64_t)bridge << 48;
-	const struct br_verdict flood = decide_flood(conf, bridge, in);
-	/* Read before any look-up whose answer is remembered under it. */
-	uint32_t epoch = fdb_epoch(fdb);
-	struct fdb_scope scope = fdb_scope(fdb, bridge, now);
-	bool remembers = memo->second == now && memo->epoch == epoch && memo->port == in;
-	uint64_t known_src = remembers && memo->src_key ? memo->src_key : KEY_NONE;
-	uint64_t known_dst = remembers && memo->dst_key ? memo->dst_key : KEY_NONE;
-	uint16_t dst_port = memo->dst_port;
-	struct br_verdict dst_verdict = decide_known(conf, in, dst_port, flood);
-	struct hashes h;
-
-	h.to = 0;
+	struct addresses last = {0, 0};
+	struct br_verdict verdict = drop(BR_DROP_RUNT);
+	bool again = false; /* `verdict` holds for all frames between the last addresses */
 
 	for (unsigned i = 0; i < n; i++) {
 		if (__builtin_expect(frames[i].hdr_len < ETH_HDR_LEN, 0)) {
 			out[i] = drop(BR_DROP_RUNT);
 			continue;
 		}
-		uint64_t src = domain | load_src(frames[i].hdr);
-		uint64_t dst = domain | load_dst(frames[i].hdr);
+		struct addresses a = addresses_of(frames[i].hdr);
 
-		if (src == known_src && dst == known_dst) {
-			out[i] = dst_verdict;
+		if (again && a.head == last.head && a.tail == last.tail) { /* frames of a flow follow on each other */
+			out[i] = verdict;
 			continue;
 		}
-		if (i >= h.to)
-			hash_ahead(fdb, domain, frames, i, n, &h);
+		struct br_flow_set *set = br_memo_set(memo, br_flow_hash(a.head, a.tail));
+		const struct br_flow *flow = &set->flow[0];
 
-		if (src != known_src) {
-			if ((src & GROUP_BIT) || src == domain) {
-				out[i] = drop(BR_DROP_SRC_INVALID);
-				continue;
-			}
-			if (fdb_scope_fresh(fdb, &scope, src, h.src[i - h.from], in) || fdb_learn(fdb, src, in, now))
-				known_src = src;
-			/* A move, ours or another worker's, or a flush: what was known may be wrong. */
-			uint32_t epoch_now = fdb_epoch(fdb);
+		if (!br_flow_is(flow, a.head, a.tail, memo->stamp))
+			flow++;
+		if (__builtin_expect(br_flow_is(flow, a.head, a.tail, memo->stamp), 1)) {
+			again = true;
+			verdict = flow->where == BR_NONE ? p.flood : decide_known(conf, in, flow->where, p.flood);
+		} else {
+			int where;
 
-			if (__builtin_expect(epoch_now != epoch, 0)) {
-				epoch = epoch_now;
-				scope = fdb_scope(fdb, bridge, now);
-				known_src = KEY_NONE;
-				known_dst = KEY_NONE;
-			}
-			if (dst == known_dst) {
-				out[i] = dst_verdict;
-				continue;
-			}
+			verdict = decide_unknown(&p, i, a, &where);
+			again = where >= 0;
+			if (again)
+				remember(set, a, memo->stamp, where);
 		}
-
-		if (__builtin_expect((dst & GROUP_BIT) || dst == domain, 0)) {
-			out[i] = (dst & MAC_MASK) >> 4 == RESERVED_PREFIX ? drop(BR_DROP_RESERVED) : flood;
-			continue;
-		}
-		int port = fdb_scope_get(fdb, &scope, dst, h.dst[i - h.from]);
-
-		if (port < 0) {
-			out[i] = flood;
-			continue;
-		}
-		known_dst = dst;
-		dst_port = port;
-		dst_verdict = decide_known(conf, in, dst_port, flood);
-		out[i] = dst_verdict;
+		last = a;
+		out[i] = verdict;
 	}
+	memo->epoch = p.epoch;
+}
 
-	*memo = (struct br_memo){
-		.src_key = known_src != KEY_NONE ? known_src : 0,
-		.dst_key = known_dst != KEY_NONE ? known_dst : 0,
-		.second = now,
-		.epoch = epoch,
-		.dst_port = dst_port,
-		.port = in,
-	};
+/* ---- memos ------------------------------------------------------------------------------------------------------- */
+
+int br_memo_init(struct br_memo *memo, unsigned flows)
+{
+	uint32_t sets = 1;
+
+	memset(memo, 0, sizeof(*memo));
+	while (sets < flows / BR_FLOWS)
+		sets *= 2;
+	memo->set = aligned_alloc(sizeof(struct br_flow_set), sets * sizeof(struct br_flow_set));
+	if (!memo->set)
+		return -ENOMEM;
+	memset(memo->set, 0, sets * sizeof(struct br_flow_set));
+	memo->mask = sets - 1;
+	return 0;
+}
+
+void br_memo_fini(struct br_memo *memo)
+{
+	free(memo->set);
 }

@@ -50,6 +50,11 @@ struct br_verdict {
 	uint16_t to; /* the port; or the bridge whose members get it, all but ingress: see br_flood_next */
 };
 
+static inline bool br_verdict_same(struct br_verdict a, struct br_verdict b)
+{
+	return a.kind == b.kind && a.reason == b.reason && a.to == b.to;
+}
+
 struct br_frame {
 	const uint8_t *hdr; /* private copy of the frame's first bytes, from the Ethernet header on */
 	uint16_t hdr_len; /* bytes at hdr; >= min(14, the frame's length) */
@@ -85,15 +90,53 @@ uint16_t br_flood_next(const struct br_conf *conf, uint16_t bridge, uint16_t in,
 
 /* ---- per receive queue, private to its worker -------------------------------------------------------------------- */
 
-/* All zeroes at first, and again where the queue gets another use. */
-struct br_memo {
-	uint64_t src_key; /* last source that was learned or found fresh in `second` under `epoch`; 0: none */
-	uint64_t dst_key; /* last unicast destination found in `second` under `epoch`; 0: none */
-	uint32_t second;
-	uint32_t epoch;
-	uint16_t dst_port;
-	uint16_t port; /* the ingress that this holds for */
+/* Frames between two addresses: where they go, for as long as the memo has the same stamp. */
+struct br_flow {
+	uint64_t head; /* the frames' first 12 bytes */
+	uint32_t tail;
+	uint32_t stamp; /* 0: nothing is remembered here */
+	uint16_t where; /* the destination's port; BR_NONE: it is a group */
+} __attribute__((aligned(32)));
+
+#define BR_FLOWS 2 /* in a set */
+
+struct br_flow_set { /* a cache line */
+	struct br_flow flow[BR_FLOWS];
 };
+
+/*
+ * What a receive queue remembers, of flows whose source has been learned and whose destination is known: all of it is
+ * good for one second, and until the fdb's epoch changes. All zeroes at first, and it remembers two flows then;
+ * br_memo_init() gives it room for more. It may be given to another queue's use as it is.
+ */
+struct br_memo {
+	struct br_flow_set *set; /* NULL: `small` alone */
+	uint32_t mask; /* sets - 1 */
+	uint32_t stamp;
+	uint32_t second, epoch;
+	uint16_t port, bridge; /* the ingress that this holds for */
+	struct br_flow_set small;
+};
+
+/* Room for `flows` flows, rounded up to a power of two. -ENOMEM. The memory is the memo's: br_memo_fini(). */
+int br_memo_init(struct br_memo *memo, unsigned flows);
+void br_memo_fini(struct br_memo *memo);
+
+static inline struct br_flow_set *br_memo_set(struct br_memo *memo, uint32_t hash)
+{
+	return memo->set ? &memo->set[hash & memo->mask] : &memo->small;
+}
+
+/* No secret in it: who makes its flows collide has a memo of its own to spoil. */
+static inline uint32_t br_flow_hash(uint64_t head, uint32_t tail)
+{
+	return (head * 0x9e3779b97f4a7c15 ^ tail * 0xc2b2ae3d27d4eb4f) >> 40;
+}
+
+static inline bool br_flow_is(const struct br_flow *flow, uint64_t head, uint32_t tail, uint32_t stamp)
+{
+	return flow->head == head && flow->tail == tail && flow->stamp == stamp;
+}
 
 /*
  * Decide a burst of `n` frames that came in on `in`; out[i] is frame i's verdict. `now` is in seconds of a monotonic

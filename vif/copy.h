@@ -10,21 +10,45 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Vectors as wide as the processor has that is compiled for: ring_path.h is compiled for several. */
+typedef uint8_t copy_v16 __attribute__((vector_size(16), aligned(1), may_alias));
+
 static inline void copy16(uint8_t *dst, const uint8_t *src)
 {
-	_mm_storeu_si128((__m128i *)dst, _mm_loadu_si128((const __m128i *)src));
+	*(copy_v16 *)dst = *(const copy_v16 *)src;
 }
+
+#ifdef __AVX__
+typedef uint8_t copy_v32 __attribute__((vector_size(32), aligned(1), may_alias));
+
+static inline void copy32(uint8_t *dst, const uint8_t *src)
+{
+	*(copy_v32 *)dst = *(const copy_v32 *)src;
+}
+#else
+static inline void copy32(uint8_t *dst, const uint8_t *src)
+{
+	copy_v16 a = *(const copy_v16 *)src, b = *(const copy_v16 *)(src + 16);
+
+	*(copy_v16 *)dst = a;
+	*(copy_v16 *)(dst + 16) = b;
+}
+#endif
+
+#ifdef __AVX512F__
+typedef uint8_t copy_v64 __attribute__((vector_size(64), aligned(1), may_alias));
 
 static inline void copy64(uint8_t *dst, const uint8_t *src)
 {
-	__m128i a = _mm_loadu_si128((const __m128i *)src), b = _mm_loadu_si128((const __m128i *)(src + 16));
-	__m128i c = _mm_loadu_si128((const __m128i *)(src + 32)), d = _mm_loadu_si128((const __m128i *)(src + 48));
-
-	_mm_storeu_si128((__m128i *)dst, a);
-	_mm_storeu_si128((__m128i *)(dst + 16), b);
-	_mm_storeu_si128((__m128i *)(dst + 32), c);
-	_mm_storeu_si128((__m128i *)(dst + 48), d);
+	*(copy_v64 *)dst = *(const copy_v64 *)src;
 }
+#else
+static inline void copy64(uint8_t *dst, const uint8_t *src)
+{
+	copy32(dst, src);
+	copy32(dst + 32, src + 32);
+}
+#endif
 
 /* Bring the line at `p` here, to be written. Encoded by hand: all of x86-64 has it, as a no-op where it has no effect. */
 static inline void copy_expect(const uint8_t *p)
@@ -40,16 +64,21 @@ static inline void copy_snap(uint8_t *dst, const uint8_t *src, unsigned n)
 		if (n > 64)
 			copy64(dst + n - 64, src + n - 64);
 	} else if (n >= 32) {
-		copy16(dst, src);
-		copy16(dst + 16, src + 16);
-		copy16(dst + n - 32, src + n - 32);
-		copy16(dst + n - 16, src + n - 16);
+		copy32(dst, src);
+		copy32(dst + n - 32, src + n - 32);
 	} else if (n >= 16) {
 		copy16(dst, src);
 		copy16(dst + n - 16, src + n - 16);
 	} else {
 		memcpy(dst, src, n);
 	}
+}
+
+/* The same of 128 bytes. */
+static inline void copy_whole_snap(uint8_t *dst, const uint8_t *src)
+{
+	copy64(dst, src);
+	copy64(dst + 64, src + 64);
 }
 
 /* At least COPY_LONG bytes, in the way that costs less just now (copy.c), ordered before the stores that follow. */

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define VIF_NAME_MAX 64 /* with the NUL; a host port's name is also bounded by IFNAMSIZ */
 #define VIF_BURST 64 /* frames in a burst */
@@ -70,13 +71,22 @@ struct vif_frame {
 	uint8_t *snap; /* VIF_SNAP bytes, private, 64-byte aligned */
 	const struct vif_seg *seg; /* what follows the snapshot; unused where nseg is 0 */
 	const struct vif_grant *grant; /* for those of seg[] that are granted, at the same index; else unused */
+	uintptr_t cookie; /* the driver's own: what to release */
 	uint32_t len; /* from the Ethernet header to the end; 0: dropped and counted by peek(), only to be released */
 	uint16_t snap_len; /* bytes valid at snap: min(len, VIF_SNAP) */
 	uint16_t nseg;
-	bool failed; /* a granting sender's: bytes of it could not be had. Set by who delivers, read by release() */
 	struct vif_offload off;
-	uintptr_t cookie; /* the driver's own: what to release */
+	bool failed; /* a granting sender's: bytes of it could not be had. Set by who delivers, read by release() */
 };
+
+/* Lengths of a frame without offload metadata: two stores. */
+static inline void vif_frame_plain(struct vif_frame *frame, uint32_t len, uint16_t snap_len, uint16_t nseg)
+{
+	const uint64_t lengths = len | (uint64_t)snap_len << 32 | (uint64_t)nseg << 48;
+
+	memcpy(&frame->len, &lengths, sizeof(lengths));
+	memset(&frame->off, 0, sizeof(*frame) - offsetof(struct vif_frame, off));
+}
 
 /* Whether the frame has to be copied by the hypervisor. All of its segments are mapped, or none is. */
 static inline bool vif_unmapped(const struct vif_frame *frame)

@@ -36,6 +36,7 @@
 
 #define GRACE_US 1000
 #define GROUPS_MAX 64
+#define FLOWS 4096 /* that a queue remembers, 32 bytes each */
 
 struct group { /* frames of a burst for one port, in order */
 	uint16_t port;
@@ -222,34 +223,50 @@ static void ungroup(struct worker *w, struct batch *b)
 		w->group_of[b->group[i].port] = 0;
 }
 
-/* Add frame `f` to the group of `port`. The groups are flushed first where there is no room: nothing waits then. */
-static inline void add(struct worker *w, const struct view *view, const struct rxq *from, struct batch *b,
-		       uint16_t port, struct vif_frame *f, bool flooded)
+/* The group of `port`, made where it is not there yet. All are flushed first where there is no room: nothing waits then. */
+static inline struct group *group_for(struct worker *w, const struct view *view, const struct rxq *from,
+				      struct batch *b, uint16_t port)
 {
 	unsigned at = w->group_of[port];
 	struct group *g;
 
-	if (!at) {
-		if (b->ngroups == GROUPS_MAX) {
-			ungroup(w, b);
-			if (!deliver_all(w, view, from, b))
-				for (unsigned k = 0; k < b->ngroups; k++)
-					drop_rest(view, &b->group[k]);
-			b->ngroups = 0;
-		}
-		at = w->group_of[port] = ++b->ngroups;
-		b->group[at - 1].port = port;
-		b->group[at - 1].n = b->group[at - 1].done = 0;
-		b->group[at - 1].flooded = false;
-		b->group[at - 1].needs = 0;
-		b->group[at - 1].longest = 0;
+	if (__builtin_expect(at, 1))
+		return &b->group[at - 1];
+	if (__builtin_expect(b->ngroups == GROUPS_MAX, 0)) {
+		ungroup(w, b);
+		if (!deliver_all(w, view, from, b))
+			for (unsigned k = 0; k < b->ngroups; k++)
+				drop_rest(view, &b->group[k]);
+		b->ngroups = 0;
 	}
-	g = &b->group[at - 1];
-	g->flooded |= flooded;
-	g->needs |= f->off.needs;
-	if (f->len > g->longest && !f->off.gso_size)
-		g->longest = f->len;
-	g->frame[g->n++] = f;
+	g = &b->group[b->ngroups++];
+	w->group_of[port] = b->ngroups;
+	g->port = port;
+	g->n = g->done = 0;
+	g->flooded = false;
+	g->needs = 0;
+	g->longest = 0;
+	return g;
+}
+
+/* Add frames `i` up to before `end` to the group. */
+static inline void add(struct group *g, struct vif_frame *frames, unsigned i, unsigned end)
+{
+	uint32_t longest = g->longest;
+	uint16_t needs = g->needs;
+	unsigned n = g->n;
+
+	for (; i < end; i++) {
+		struct vif_frame *f = &frames[i];
+		uint32_t len = f->off.gso_size ? 0 : f->len;
+
+		needs |= f->off.needs;
+		longest = len > longest ? len : longest;
+		g->frame[n++] = f;
+	}
+	g->longest = longest;
+	g->needs = needs;
+	g->n = n;
 }
 
 /* Decide every frame and sort the burst by receiver. */
@@ -258,25 +275,35 @@ static void sort(struct worker *w, const struct view *view, struct rxq *from, st
 	struct vif_counters *count = vif_count(from->port);
 	struct br_verdict verdict[VIF_BURST];
 	struct br_frame frame[VIF_BURST];
-	uint16_t in = from->port->id;
+	const uint16_t in = from->port->id;
+	const unsigned n = b->burst.n;
 
-	for (unsigned i = 0; i < b->burst.n; i++)
-		frame[i] = (struct br_frame){b->burst.frame[i].snap, b->burst.frame[i].snap_len};
-	br_decide(view->conf, view->fdb, &from->memo, in, frame, b->burst.n, now, verdict);
 	b->ngroups = 0;
-	for (unsigned i = 0; i < b->burst.n; i++) {
-		const struct br_verdict *v = &verdict[i];
+	if (!n)
+		return;
+	for (unsigned i = 0; i < n; i++)
+		frame[i] = (struct br_frame){b->burst.frame[i].snap, b->burst.frame[i].snap_len};
+	br_decide(view->conf, view->fdb, &from->memo, in, frame, n, now, verdict);
+	for (unsigned i = 0, end; i < n; i = end) {
+		const struct br_verdict v = verdict[i];
 
-		if (__builtin_expect(v->kind == BR_TO_PORT, 1)) {
-			add(w, view, from, b, v->to, &b->burst.frame[i], false);
-		} else if (v->kind == BR_TO_SET) {
+		end = i + 1;
+		if (__builtin_expect(v.kind == BR_TO_PORT, 1)) {
+			while (end < n && br_verdict_same(verdict[end], v))
+				end++;
+			add(group_for(w, view, from, b, v.to), b->burst.frame, i, end);
+		} else if (v.kind == BR_TO_SET) {
 			unsigned iter = 0;
 			uint16_t port;
 
-			while ((port = br_flood_next(view->conf, v->to, in, &iter)) != BR_NONE)
-				add(w, view, from, b, port, &b->burst.frame[i], true);
+			while ((port = br_flood_next(view->conf, v.to, in, &iter)) != BR_NONE) {
+				struct group *g = group_for(w, view, from, b, port);
+
+				g->flooded = true;
+				add(g, b->burst.frame, i, end);
+			}
 		} else if (b->burst.frame[i].len) { /* else peek() has counted it */
-			count->br_drop[v->reason]++;
+			count->br_drop[v.reason]++;
 		}
 	}
 	ungroup(w, b);
@@ -501,8 +528,8 @@ struct rxq *rxq_new(struct vif_port *port, unsigned queue)
 	rxq->port = port;
 	rxq->queue = queue;
 	rxq->spare = aligned_alloc(64, (sizeof(struct batch) + 63) & ~63UL);
-	if (!rxq->spare) {
-		free(rxq);
+	if (!rxq->spare || br_memo_init(&rxq->memo, FLOWS)) {
+		rxq_free(rxq);
 		return NULL;
 	}
 	return rxq;
@@ -510,6 +537,7 @@ struct rxq *rxq_new(struct vif_port *port, unsigned queue)
 
 void rxq_free(struct rxq *rxq)
 {
+	br_memo_fini(&rxq->memo);
 	free(rxq->held);
 	free(rxq->spare);
 	free(rxq);

@@ -55,6 +55,15 @@ struct model {
 	uint64_t refused;
 };
 
+/* Every other port's has room for more than two flows. */
+static void memo_new(struct br_memo *memo, unsigned port)
+{
+	if (port % 2)
+		CHECK(br_memo_init(memo, 8) == 0);
+	else
+		memset(memo, 0, sizeof(*memo));
+}
+
 struct input {
 	const uint8_t *data;
 	size_t left;
@@ -284,7 +293,10 @@ static void decide_and_follow(struct model *m, unsigned in, const struct frame *
 {
 	struct br_verdict got;
 
-	memset(m->memo, 0, sizeof(m->memo));
+	for (unsigned p = 0; p < PORTS; p++) {
+		br_memo_fini(&m->memo[p]);
+		memo_new(&m->memo[p], p);
+	}
 	decide(m, in, f, 1, &got);
 	follow(m, in, f);
 	compare(m, in, got, model_decide(m, in, f));
@@ -477,6 +489,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		m.ageing[b] = 300;
 	for (unsigned p = 0; p < PORTS; p++) {
 		m.share[p] = SHARE_DEFAULT;
+		memo_new(&m.memo[p], p);
 		m.bridge_of[p] = p < 6 ? p / 3 : BR_NONE; /* two bridges of three, and two ports on none */
 		if (p < 6)
 			CHECK(br_conf_join(m.conf, p, p / 3) == 0);
@@ -516,6 +529,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	check_all(&m);
 	fdb_free(m.fdb);
+	for (unsigned p = 0; p < PORTS; p++)
+		br_memo_fini(&m.memo[p]);
 	br_conf_free(m.conf);
 	return 0;
 }

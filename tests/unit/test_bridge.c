@@ -62,7 +62,7 @@ struct scene {
 	uint32_t now;
 };
 
-static int set_up(void **state)
+static int set_up_with(void **state, bool roomy)
 {
 	static const uint16_t join[][2] = {{4094, 1}, {2, 1}, {11, 0}, {1, 1}, {21, 1023}, {0, 0}, {3, 1}};
 	struct fdb_opts opts = {.entries = 4096, .seed = 7};
@@ -72,10 +72,24 @@ static int set_up(void **state)
 	s->fdb = fdb_new(&opts);
 	assert_non_null(s->conf);
 	assert_non_null(s->fdb);
-	for (unsigned i = 0; i < LEN(join); i++)
+	for (unsigned i = 0; i < LEN(join); i++) {
 		assert_int_equal(br_conf_join(s->conf, join[i][0], join[i][1]), 0);
+		if (roomy)
+			assert_int_equal(br_memo_init(&s->memo[join[i][0]], 16), 0);
+	}
 	*state = s;
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	return set_up_with(state, false);
+}
+
+/* Memos have room for more than two flows. */
+static int set_up_with_room(void **state)
+{
+	return set_up_with(state, true);
 }
 
 static int tear_down(void **state)
@@ -84,6 +98,8 @@ static int tear_down(void **state)
 
 	fdb_free(s->fdb);
 	br_conf_free(s->conf);
+	for (unsigned i = 0; i < BR_PORT_MAX; i++)
+		br_memo_fini(&s->memo[i]);
 	test_free(s);
 	return 0;
 }
@@ -400,8 +416,11 @@ static void memo_of_another_port_is_not_believed(void **state)
 	struct scene *s = *state;
 
 	decide_rows(s, talked, LEN(talked), 1);
+	struct br_memo own = s->memo[3];
+
 	s->memo[3] = s->memo[1]; /* the queue was given to another port and not cleared */
 	decide_rows(s, as_3, LEN(as_3), 1);
+	s->memo[3] = own;
 	assert_int_equal(fdb_count(s->fdb, 3), 1); /* a was learned there */
 	assert_int_equal(fdb_count(s->fdb, 1), 0);
 }
@@ -430,6 +449,35 @@ static void burst_from_many_addresses_to_many_is_decided_as_one_by_one(void **st
 		}
 	}
 	assert_int_equal(fdb_count(s->fdb, 1), 256);
+}
+
+/* More flows than a memo has room for, so that they drive each other out, and then those of another epoch. */
+static void what_is_remembered_of_many_flows_is_what_the_table_says(void **state)
+{
+	struct scene *s = *state;
+	uint8_t bytes[64][14];
+	struct br_frame frames[64];
+	struct br_verdict verdicts[64];
+
+	for (unsigned round = 0; round < 6; round++) {
+		unsigned moved = round < 3 ? 2 : 3;
+
+		for (unsigned d = 0; d < 8 && round % 3 == 0; d++) {
+			uint8_t mac[6] = {2, 0, 0, 1, 0, d};
+
+			assert_true(fdb_learn(s->fdb, fdb_key(1, mac), d % 2 ? moved : 2, 0));
+		}
+		for (unsigned i = 0; i < 64; i++) {
+			memcpy(bytes[i], (uint8_t[]){2, 0, 0, 1, 0, i % 8, 2, 0, 0, 2, 0, i / 8, 8, 0}, 14);
+			frames[i] = (struct br_frame){bytes[i], 14};
+		}
+		br_decide(s->conf, s->fdb, &s->memo[1], 1, frames, 64, 0, verdicts);
+		for (unsigned i = 0; i < 64; i++) {
+			assert_int_equal(verdicts[i].kind, BR_TO_PORT);
+			assert_int_equal(verdicts[i].to, i % 2 ? moved : 2);
+		}
+	}
+	assert_int_equal(fdb_count(s->fdb, 1), 8);
 }
 
 static void nothing_is_written_for_an_empty_burst(void **state)
@@ -527,6 +575,7 @@ int main(void)
 		TABLE(port_that_left_the_bridge_gets_nothing_more),
 		TABLE(memo_of_another_port_is_not_believed),
 		TABLE(burst_from_many_addresses_to_many_is_decided_as_one_by_one),
+		TABLE(what_is_remembered_of_many_flows_is_what_the_table_says),
 		TABLE(nothing_is_written_for_an_empty_burst),
 		TABLE(conf_refuses_what_cannot_be_and_stays_as_it_was),
 		TABLE(egress_needs_the_same_bridge_and_another_port),
@@ -534,5 +583,12 @@ int main(void)
 		cmocka_unit_test(every_drop_reason_has_its_own_name),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	struct CMUnitTest both[2 * LEN(tests)];
+
+	for (unsigned i = 0; i < LEN(both); i++) {
+		both[i] = tests[i % LEN(tests)];
+		if (i >= LEN(tests) && both[i].setup_func)
+			both[i].setup_func = set_up_with_room;
+	}
+	return cmocka_run_group_tests(both, NULL, NULL);
 }
