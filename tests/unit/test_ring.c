@@ -15,8 +15,10 @@
 
 #include <cmocka.h>
 
-#include "vif/ring.h"
+#include "vif/ring_impl.h"
 #include "vif/vnet.h"
+
+#define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 #define SIZE 128
 #define GPA 0x100000
@@ -33,6 +35,10 @@ struct guest { /* a driver's side: rings and buffers in one piece of shared memo
 	struct vif_counters count;
 	struct vif_burst burst;
 };
+
+/* The version that is tested: there is one for each width of vectors. */
+static unsigned (*peek)(struct ring *ring, struct vif_burst *burst, struct vif_counters *count);
+static unsigned (*deliver)(struct ring *ring, struct vif_frame *const *frames, unsigned n, struct vif_counters *count);
 
 static int setup(void **state)
 {
@@ -128,7 +134,7 @@ static void a_frame_is_described_whole_wherever_its_buffers_are_cut(void **state
 		for (uint32_t cut = 0; cut < 150 && cut < lens[i] + 12; cut += 1 + (cut == 13) * 40) {
 			g->next_buf = 65536;
 			send_frame(g, 0, lens[i], cut);
-			assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), 1);
+			assert_int_equal(peek(&g->ring, &g->burst, &g->count), 1);
 			assert_int_equal(g->burst.frame[0].len, lens[i]);
 			flatten(&g->burst.frame[0], out);
 			for (uint32_t k = 0; k < lens[i]; k++)
@@ -150,7 +156,7 @@ static void an_indirect_chain_is_followed(void **state)
 	d[2] = (struct vring_desc){data + 12, 100, 0, 0};
 	g->desc[5] = (struct vring_desc){table, 48, VRING_DESC_F_INDIRECT, 0};
 	offer(g, 5);
-	assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), 1);
+	assert_int_equal(peek(&g->ring, &g->burst, &g->count), 1);
 	assert_int_equal(g->burst.frame[0].len, 100);
 	ring_release(&g->ring, &g->burst);
 	assert_int_equal(g->used->ring[0].id, 5);
@@ -165,11 +171,11 @@ static void frames_are_released_in_order_and_once(void **state)
 		g->next_buf = 65536;
 		for (uint16_t i = 0; i < SENT; i++)
 			send_frame(g, SENT - 1 - i, 60, 0);
-		assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), VIF_BURST);
+		assert_int_equal(peek(&g->ring, &g->burst, &g->count), VIF_BURST);
 		ring_release(&g->ring, &g->burst);
-		assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), SENT - VIF_BURST);
+		assert_int_equal(peek(&g->ring, &g->burst, &g->count), SENT - VIF_BURST);
 		ring_release(&g->ring, &g->burst);
-		assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), 0);
+		assert_int_equal(peek(&g->ring, &g->burst, &g->count), 0);
 		for (uint16_t i = 0; i < SENT; i++)
 			assert_int_equal(g->used->ring[(uint16_t)(round * SENT + i) % SIZE].id, SENT - 1 - i);
 	}
@@ -204,7 +210,7 @@ static void a_frame_spreads_over_mergeable_buffers(void **state)
 			g->desc[b] = (struct vring_desc){buffer(g, 512), 512, VRING_DESC_F_WRITE, 0};
 		for (uint32_t b = 0; b < bufs; b++)
 			offer(g, b);
-		assert_int_equal(ring_deliver(&g->ring, &ptr, 1, &g->count), 1);
+		assert_int_equal(deliver(&g->ring, &ptr, 1, &g->count), 1);
 		assert_int_equal((uint16_t)(g->used->idx - first), bufs);
 		for (uint32_t b = 0; b < bufs; b++) {
 			struct vring_used_elem *e = &g->used->ring[(uint16_t)(first + b) % SIZE];
@@ -233,11 +239,11 @@ static void a_frame_without_enough_buffers_consumes_none(void **state)
 	g->desc[1] = (struct vring_desc){buffer(g, 512), 512, VRING_DESC_F_WRITE, 0};
 	offer(g, 0);
 	offer(g, 1);
-	assert_int_equal(ring_deliver(&g->ring, &ptr, 1, &g->count), 0);
+	assert_int_equal(deliver(&g->ring, &ptr, 1, &g->count), 0);
 	assert_int_equal(g->used->idx, 0);
 	g->desc[2] = (struct vring_desc){buffer(g, 512), 512, VRING_DESC_F_WRITE, 0};
 	offer(g, 2);
-	assert_int_equal(ring_deliver(&g->ring, &ptr, 1, &g->count), 1);
+	assert_int_equal(deliver(&g->ring, &ptr, 1, &g->count), 1);
 	assert_int_equal(g->used->idx, 3);
 }
 
@@ -251,7 +257,7 @@ static void without_mergeable_buffers_a_frame_that_never_fits_is_dropped(void **
 	g->ring.mergeable = false;
 	g->desc[0] = (struct vring_desc){buffer(g, 512), 512, VRING_DESC_F_WRITE, 0};
 	offer(g, 0);
-	assert_int_equal(ring_deliver(&g->ring, &ptr, 1, &g->count), 1);
+	assert_int_equal(deliver(&g->ring, &ptr, 1, &g->count), 1);
 	assert_int_equal(g->count.drop[VIF_TX_TOO_BIG], 1);
 	assert_int_equal(g->used->idx, 0);
 }
@@ -264,7 +270,7 @@ static void the_guest_is_signalled_when_it_asks_and_not_otherwise(void **state)
 	for (int i = 0; i < 4; i++)
 		send_frame(g, i, 60, 0);
 	g->avail->ring[SIZE] = 2; /* used_event: wake me when entry 2 is used */
-	ring_peek(&g->ring, &g->burst, &g->count);
+	peek(&g->ring, &g->burst, &g->count);
 	g->burst.n = 2;
 	ring_release(&g->ring, &g->burst);
 	assert_false(ring_notify(&g->ring));
@@ -355,7 +361,7 @@ static unsigned deliver_from(struct guest *g, struct source *from, unsigned done
 {
 	while (done < FRAMES) {
 		unsigned n = FRAMES - done < at_once ? FRAMES - done : at_once;
-		unsigned taken = ring_deliver(&g->ring, from->ptr + done, n, &g->count);
+		unsigned taken = deliver(&g->ring, from->ptr + done, n, &g->count);
 
 		assert_in_range(taken, 0, n);
 		/* also where no more fits into one call */
@@ -426,12 +432,12 @@ static void a_burst_that_needs_more_buffers_than_one_call_may_use_goes_on_in_the
 	big_ring(g);
 	fill(from, &len, 1);
 	post(g, BIG - 4, &size, 1, 0, &at);
-	done = ring_deliver(&g->ring, from->ptr, FRAMES, &g->count);
+	done = deliver(&g->ring, from->ptr, FRAMES, &g->count);
 	assert_in_range(done, 1, FRAMES - 1);
 	assert_int_equal(g->used->idx, done * 18);
 	assert_int_equal(g->ring.last_avail, done * 18);
 	assert_int_equal(g->count.tx_frames, done);
-	done += ring_deliver(&g->ring, from->ptr + done, FRAMES - done, &g->count);
+	done += deliver(&g->ring, from->ptr + done, FRAMES - done, &g->count);
 	assert_int_equal(g->used->idx, done * 18);
 	assert_int_equal(done, (BIG - 4) / 18);
 	assert_null(g->ring.broken);
@@ -562,9 +568,9 @@ static void every_breach_of_the_rules_is_found_and_named(void **state)
 		breaches[i].prepare(g);
 		if (breaches[i].write) {
 			g->desc[0].flags |= g->desc[0].flags & VRING_DESC_F_INDIRECT ? 0 : VRING_DESC_F_WRITE;
-			assert_int_equal(ring_deliver(&g->ring, &ptr, 1, &g->count), 0);
+			assert_int_equal(deliver(&g->ring, &ptr, 1, &g->count), 0);
 		} else {
-			assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), 0);
+			assert_int_equal(peek(&g->ring, &g->burst, &g->count), 0);
 		}
 		if (!g->ring.broken)
 			fail_msg("not found: %s", breaches[i].name);
@@ -589,7 +595,7 @@ static void bad_offload_metadata_costs_the_frame_and_not_the_ring(void **state)
 		memcpy(at(g, g->desc[i].addr), &bad[i], sizeof(bad[i]));
 	}
 	send_frame(g, 20, 60, 0);
-	assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), 7);
+	assert_int_equal(peek(&g->ring, &g->burst, &g->count), 7);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(g->burst.frame[i].len, 0);
 	assert_int_equal(g->burst.frame[6].len, 60);
@@ -605,15 +611,26 @@ static void runts_and_giants_are_dropped(void **state)
 	send_frame(g, 0, 13, 0);
 	send_frame(g, 1, VIF_FRAME_MAX + 1, 0);
 	send_frame(g, 2, 0, 0);
-	assert_int_equal(ring_peek(&g->ring, &g->burst, &g->count), 3);
+	assert_int_equal(peek(&g->ring, &g->burst, &g->count), 3);
 	assert_int_equal(g->count.rx_frames, 0);
 	assert_int_equal(g->count.drop[VIF_RX_MALFORMED], 3);
 }
 
+#define VERSION(width)                                                                                                 \
+	static int setup_##width(void **state)                                                                         \
+	{                                                                                                              \
+		peek = ring_peek_##width;                                                                              \
+		deliver = ring_deliver_##width;                                                                        \
+		return setup(state);                                                                                   \
+	}
+VERSION(sse)
+VERSION(avx2)
+VERSION(avx512)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup_sse, teardown)
 		T(a_frame_is_described_whole_wherever_its_buffers_are_cut),
 		T(an_indirect_chain_is_followed),
 		T(frames_are_released_in_order_and_once),
@@ -628,5 +645,25 @@ int main(void)
 		T(bad_offload_metadata_costs_the_frame_and_not_the_ring),
 		T(runts_and_giants_are_dropped),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	const struct {
+		const char *what;
+		CMFixtureFunction setup;
+		bool can;
+	} version[] = {
+		{"SSE", setup_sse, true},
+		{"AVX2", setup_avx2, __builtin_cpu_supports("x86-64-v3")},
+		{"AVX-512", setup_avx512, __builtin_cpu_supports("x86-64-v4")},
+	};
+	struct CMUnitTest all[3 * LEN(tests)] = {{0}};
+	unsigned n = 0;
+
+	for (unsigned v = 0; v < LEN(version); v++) {
+		if (!version[v].can)
+			print_message("not tested, as this processor does not have it: %s\n", version[v].what);
+		for (unsigned i = 0; version[v].can && i < LEN(tests); i++) {
+			all[n] = tests[i];
+			all[n++].setup_func = version[v].setup;
+		}
+	}
+	return _cmocka_run_group_tests("rings", all, n, NULL, NULL);
 }
