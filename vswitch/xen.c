@@ -68,25 +68,43 @@ static void drop(struct xen *xen, struct known *vif)
 
 /* ---- scripts of vifs that a clean stop took off their bridges ----------------------------------------------------- */
 
+struct run { /* of a script; it may outlast its vif, and this daemon's listening to xenstore */
+	struct xbard *xbard;
+	char name[VIF_NAME_MAX];
+	uint32_t domid;
+};
+
 static void on_script(void *arg, const char *why)
 {
-	char *name = arg;
+	struct run *run = arg;
+	const struct state_vif *vif = state_vif(model_state(run->xbard->model), run->name);
 
-	if (why)
-		log_error("vif %s is on no bridge: %s (`xbar port join %s BRIDGE` puts it on one)", name, why, name);
-	free(name);
+	if (why && (!vif || !vif->xen || vif->domid != run->domid))
+		log_info("vif %s: went while its script ran", run->name);
+	else if (why && *vif->bridge)
+		log_error("vif %s: its script failed: %s", run->name, why);
+	else if (why)
+		log_error("vif %s is on no bridge: %s (`xbar port join %s BRIDGE` puts it on one)", run->name, why,
+			  run->name);
+	free(run);
 }
 
 static void run_script(const struct xen *xen, struct known *vif)
 {
 	const struct state_vif *record = state_vif(model_state(xen->xbard->model), vif->name);
-	char *name = strdup(vif->name);
+	struct run *run = calloc(1, sizeof(*run));
 
 	vif->wants_script = false;
-	if (record && name && !*record->bridge)
-		hooks_vif(xen->xbard->hooks, record, true, on_script, name);
-	else
-		free(name);
+	if (!run)
+		log_error("no memory for the script of vif %s", vif->name);
+	if (!run || !record || *record->bridge) {
+		free(run);
+		return;
+	}
+	run->xbard = xen->xbard;
+	run->domid = record->domid;
+	name_copy(run->name, sizeof(run->name), vif->name);
+	hooks_vif(xen->xbard->hooks, record, true, on_script, run);
 }
 
 void xen_network_up(struct xen *xen)

@@ -176,6 +176,25 @@ def test_after_a_clean_stop_the_script_puts_a_vif_back(store, make_daemon):
     until(lambda: xen.port("vif3.0")["bridge"] == "xenbr0")
 
 
+def test_a_vif_that_goes_while_its_script_runs_is_not_said_to_be_on_no_bridge(store, make_daemon):
+    xen = make_daemon(conf='xen = "yes"')
+    going, gone = f"{store.dir}/going", f"{store.dir}/gone"
+    script = xen.script("slow", f'#!/bin/sh\n: >{going}\nwhile ! [ -e {gone} ]; do sleep 0.1; done\nxbar port join "$vif" xenbr0\n')
+    xen.start()
+    xen.xbar("bridge", "add", "xenbr0")
+    back = store.create_vif(3, 0)
+    assert store.script(xen, 3, 0, "online").returncode == 0
+    store.put(back, script=script)
+    assert xen.stop() == 0
+    xen.start()
+    until(lambda: os.path.exists(going))
+    store.drop(back)
+    until(lambda: not names(xen))
+    open(gone, "w").close()
+    until(lambda: "vif vif3.0: went while its script ran" in xen.log())
+    assert "is on no bridge" not in xen.log()
+
+
 def test_a_frontend_whose_rings_cannot_be_had_is_told_so_and_nobody_else_notices(xen, store):
     store.create_vif(3, 0)
     store.script(xen, 3, 0, "online")
