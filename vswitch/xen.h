@@ -24,6 +24,8 @@ struct xen;
 int xen_open(struct xbard *xbard, struct xen **out, struct sw_err *err);
 /* Listen no more. Ports stay, and guests' rings with them. NULL: nothing. */
 void xen_close(struct xen *xen);
+/* About once a second, before sw_tick(): an emulated card that is gone is a port no more. NULL: nothing. */
+void xen_tick(const struct xen *xen);
 /* The network-script has ended. NULL: nothing. */
 void xen_network_up(struct xen *xen);
 
