@@ -715,6 +715,8 @@ void sw_port_each(bool (*fn)(const struct sw_port_info *info, void *arg), void *
 			info.connected = p->vif->up && ethdev_link(p->vif);
 		}
 		sum_counters(p, &info.sum);
+		for (; p->vif->ops->count && info.connected && info.counted < info.queues; info.counted++)
+			info.queue[info.counted] = p->vif->ops->count(p->vif, info.counted);
 		if (!fn(&info, arg))
 			return;
 	}
