@@ -123,6 +123,8 @@ void xbard_stop(struct xbard *xbard, bool keep)
 		return;
 	xbard->stopping = true;
 	xbard->keep = keep;
+	if (!keep)
+		xen_leave(xbard->xen);
 	xen_close(xbard->xen);
 	xbard->xen = NULL;
 	notify_send("STOPPING=1");

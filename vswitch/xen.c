@@ -109,6 +109,16 @@ void xen_tick(const struct xen *xen)
 			drop_emulated(xen, vif->name, "its guest has done with");
 }
 
+void xen_leave(const struct xen *xen)
+{
+	const struct known *vif;
+
+	if (!xen)
+		return;
+	for (vif = LIST_FIRST(&xen->vifs); vif; vif = LIST_NEXT(vif, link))
+		drop_emulated(xen, vif->name, "leaves its bridge with");
+}
+
 /* ---- scripts of vifs that a clean stop took off their bridges ----------------------------------------------------- */
 
 struct run { /* of a script; it may outlast its vif, and this daemon's listening to xenstore */

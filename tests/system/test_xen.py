@@ -198,6 +198,7 @@ def test_after_a_clean_stop_the_script_puts_an_emulated_card_back(xen_of_scripts
     xen = xen_of_scripts
     create_emulated(xen, store)
     assert xen.stop() == 0
+    assert "warning" not in xen.log() and "error" not in xen.log()
     xen.start()
     until(lambda: xen.port("vif3.0")["bridge"] == "xenbr0")
     until(lambda: "vif3.0-emu" in ports_of(xen))
