@@ -13,7 +13,7 @@ PKGS_BUILD := gcc make pkg-config libc6-dev libdpdk-dev libnl-3-dev libnl-route-
 PKGS_RUN   := iproute2 procps kmod ethtool iputils-ping user-mode-linux busybox-static iperf3 cpio
 PKGS_TEST  := python3-scapy python3-pytest qemu-system-x86 linux-image-amd64 bridge-utils shellcheck cppcheck \
 	clang-format strace ifupdown
-PKGS_XEN   := xen-utils-4.17 xenstore-utils qemu-system-x86 linux-image-amd64 busybox-static \
+PKGS_XEN   := xen-utils-4.17 xenstore-utils qemu-system-xen qemu-system-x86 linux-image-amd64 busybox-static \
 	dropbear-bin openssh-client xz-utils cpio bridge-utils tcpdump strace iperf3 ethtool python3-pytest
 
 PKGS_BENCH := python3 gnuplot-nox openvswitch-switch-dpdk user-mode-linux busybox-static iperf3 ethtool cpio
@@ -103,7 +103,7 @@ test: deps-build deps-run deps-test deps-xen
 	tests/run-system $(B)
 	$(MAKE) --no-print-directory test-xen
 
-# On a real Xen, in an emulated machine: ten minutes. KEEP=1 leaves it up; XEN_COMPARE=N compares with the kernel's.
+# On a real Xen, in an emulated machine: a quarter of an hour. KEEP=1 leaves it up; XEN_COMPARE=N compares with the kernel's.
 .PHONY: test-xen deps-xen
 test-xen: deps-build deps-xen
 	$(MAKE) --no-print-directory all

@@ -36,6 +36,7 @@ struct ethdev_port {
 	uint16_t dev;
 	uint16_t room; /* bytes of a frame that an mbuf holds */
 	unsigned ifindex; /* of the kernel netdev; 0: there is none */
+	bool tap; /* it lasts as long as a program holds it open */
 	int wait_fd; /* our duplicate of what the worker sleeps on; -1: look once a millisecond */
 	char netdev[64], device[64], driver[16];
 };
@@ -213,6 +214,14 @@ static const struct vif_ops ethdev_ops = {
 	.deliver = ethdev_deliver,
 	.close = ethdev_close,
 };
+
+static bool is_tap(const char *netdev)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/tun_flags", netdev);
+	return !access(path, F_OK);
+}
 
 #define COOKIES 256
 
@@ -418,6 +427,7 @@ int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, str
 		goto remove;
 	if (strcmp(driver, "pci")) {
 		port->ifindex = if_nametoindex(opts->netdev);
+		port->tap = is_tap(opts->netdev);
 		port->wait_fd = find_socket(family, before, nbefore);
 		ignore_outgoing(port->wait_fd, family);
 	}
@@ -437,6 +447,11 @@ remove:
 free_port:
 	free(port);
 	return err < 0 ? err : -EIO;
+}
+
+bool ethdev_is_tap(const struct vif_port *base)
+{
+	return ((const struct ethdev_port *)base)->tap;
 }
 
 const char *ethdev_netdev(const struct vif_port *base)

@@ -29,7 +29,9 @@
 
 struct queue {
 	struct netif_tx tx;
+	uint64_t rx_frames; /* written by the worker that peeks */
 	struct netif_rx rx;
+	uint64_t tx_frames; /* under rx_lock, as what is above it */
 	struct netif_events ev;
 	rte_spinlock_t rx_lock; /* where workers share the port */
 };
@@ -84,7 +86,9 @@ static void cut_off(struct vif_port *base, const char **broken)
 static unsigned netif_peek(struct vif_port *base, unsigned queue, struct vif_burst *burst)
 {
 	struct netif_conn *conn = conn_of(base);
+	struct vif_counters *count = vif_count(base);
 	struct netif_tx *tx;
+	uint64_t before;
 	unsigned n;
 
 	burst->n = 0;
@@ -92,7 +96,9 @@ static unsigned netif_peek(struct vif_port *base, unsigned queue, struct vif_bur
 		return 0;
 	tx = &conn->queue[queue].tx;
 	tx->staged = __atomic_load_n(&conn->staged[queue], __ATOMIC_ACQUIRE);
-	n = netif_tx_peek(tx, burst, vif_count(base));
+	before = count->rx_frames;
+	n = netif_tx_peek(tx, burst, count);
+	conn->queue[queue].rx_frames += count->rx_frames - before;
 	if (__builtin_expect(tx->broken != NULL, 0))
 		cut_off(base, &tx->broken);
 	return n;
@@ -111,6 +117,7 @@ static unsigned deliver_to(struct vif_port *base, struct netif_conn *conn, unsig
 {
 	struct vif_counters *count = vif_count(base);
 	struct queue *q = &conn->queue[queue];
+	uint64_t before = count->tx_frames;
 	unsigned done;
 
 	if (base->shared)
@@ -118,6 +125,7 @@ static unsigned deliver_to(struct vif_port *base, struct netif_conn *conn, unsig
 	q->rx.hash = __atomic_load_n(&conn->hash, __ATOMIC_ACQUIRE);
 	q->rx.staged = __atomic_load_n(&conn->staged[queue], __ATOMIC_ACQUIRE);
 	done = netif_rx_deliver(&q->rx, frames, n, count);
+	q->tx_frames += count->tx_frames - before;
 	if (__builtin_expect(q->rx.broken != NULL, 0)) {
 		cut_off(base, &q->rx.broken);
 		count->drop[VIF_TX_DOWN] += n - done;
@@ -514,6 +522,15 @@ void netif_multicast_control(struct vif_port *base, bool on)
 		__atomic_store_n(&conn->mcast.on, on, __ATOMIC_RELAXED);
 }
 
+static struct vif_queue_count netif_count(const struct vif_port *base, unsigned queue)
+{
+	const struct netif_conn *conn = ((const struct netif_port *)base)->conn;
+
+	if (!conn || queue >= conn->queues)
+		return (struct vif_queue_count){0};
+	return (struct vif_queue_count){conn->queue[queue].rx_frames, conn->queue[queue].tx_frames};
+}
+
 /* ---- open and close ---------------------------------------------------------------------------------------------- */
 
 static void netif_close(struct vif_port *base)
@@ -530,6 +547,7 @@ static const struct vif_ops netif_ops = {
 	.takes = netif_takes,
 	.notify = netif_notify,
 	.arm = netif_arm,
+	.count = netif_count,
 	.close = netif_close,
 };
 

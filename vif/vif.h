@@ -131,6 +131,10 @@ struct vif_counters {
 	uint64_t br_drop[8]; /* by enum br_drop, counted by the worker on ingress */
 } __attribute__((aligned(64)));
 
+struct vif_queue_count {
+	uint64_t rx_frames, tx_frames;
+};
+
 struct vif_port;
 
 struct vif_ops {
@@ -162,6 +166,8 @@ struct vif_ops {
 	 */
 	bool (*arm)(struct vif_port *port, unsigned queue);
 	void (*disarm)(struct vif_port *port, unsigned queue);
+	/* Control thread: frames that `queue` has moved since the far side connected. NULL: no such count is kept. */
+	struct vif_queue_count (*count)(const struct vif_port *port, unsigned queue);
 	/* Control thread: the port is in no worker's view any more; close and free all of it. */
 	void (*close)(struct vif_port *port);
 };

@@ -195,6 +195,16 @@ static json_t *drops_json(const struct vif_counters *sum)
 	return drops;
 }
 
+static json_t *queues_json(const struct sw_port_info *info)
+{
+	json_t *queues = json_array();
+
+	for (unsigned q = 0; q < info->counted; q++)
+		json_array_append_new(queues, json_pack("{s:I, s:I}", "rx_frames", (json_int_t)info->queue[q].rx_frames,
+							"tx_frames", (json_int_t)info->queue[q].tx_frames));
+	return queues;
+}
+
 static bool add_port(const struct sw_port_info *info, void *arg)
 {
 	const struct vif_counters *sum = &info->sum;
@@ -213,6 +223,8 @@ static bool add_port(const struct sw_port_info *info, void *arg)
 	json_object_set_new(port, "software_checksums", json_integer(sum->sw_csums));
 	json_object_set_new(port, "notifications", json_integer(sum->kicks));
 	json_object_set_new(port, "drops", drops_json(sum));
+	if (info->counted)
+		json_object_set_new(port, "per_queue", queues_json(info));
 	json_array_append_new(stats->ports, port);
 	return true;
 }

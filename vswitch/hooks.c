@@ -277,16 +277,18 @@ void hooks_network(struct hooks *hooks, const char *op, hooks_done *done, void *
 	env_fini(&env);
 }
 
-void hooks_vif(struct hooks *hooks, const struct state_vif *vif, bool online, hooks_done *done, void *arg)
+/* `tap`: the emulated card's, NULL: the script is for the vif itself. */
+static void run_vif_script(struct hooks *hooks, const struct state_vif *vif, const char *op, const char *tap,
+			   hooks_done *done, void *arg)
 {
 	const struct hv_xend *xend = hooks->xend;
 	struct env env = {0};
 	struct sw_err err = {""};
 	struct call call = {
 		.script = "vif-bridge",
-		.op = online ? "online" : "offline",
-		.subject = vif->name,
-		.type_if = "type_if=vif",
+		.op = op,
+		.subject = tap ? tap : vif->name,
+		.type_if = tap ? "type_if=tap" : "type_if=vif",
 		.timeout_s = hooks->xbard->conf->vif_script_timeout,
 	};
 	char mac[NAME_MAC_TEXT];
@@ -301,6 +303,8 @@ void hooks_vif(struct hooks *hooks, const struct state_vif *vif, bool online, ho
 	env_common(&env, hooks);
 	env_set(&env, "XENBUS_TYPE=vif");
 	env_set(&env, "vif=%s", vif->name);
+	if (tap)
+		env_set(&env, "INTERFACE=%s", tap);
 	env_set(&env, "script=%s", call.script);
 	env_set(&env, "bridge=%s", vif->want_bridge);
 	env_set(&env, "ip=%s", vif->ip);
@@ -315,4 +319,14 @@ void hooks_vif(struct hooks *hooks, const struct state_vif *vif, bool online, ho
 	if (start_job(hooks, &call, &env, done, arg, &err))
 		done(arg, err.text);
 	env_fini(&env);
+}
+
+void hooks_vif(struct hooks *hooks, const struct state_vif *vif, bool online, hooks_done *done, void *arg)
+{
+	run_vif_script(hooks, vif, online ? "online" : "offline", NULL, done, arg);
+}
+
+void hooks_emulated(struct hooks *hooks, const struct state_vif *vif, const char *tap, hooks_done *done, void *arg)
+{
+	run_vif_script(hooks, vif, "add", tap, done, arg);
 }

@@ -5,7 +5,8 @@
  *
  * Model. network-script 'NAME ARG...' runs as "NAME start ARG..." and "NAME stop ARG...". The vif-script runs as
  * "NAME online type_if=vif ARG..." and "NAME offline type_if=vif ARG...", with the vif in its environment: vif, bridge,
- * ip, mac, mtu, script, XENBUS_TYPE=vif. Every script finds the `xbar` tool in its PATH, and the daemon through
+ * ip, mac, mtu, script, XENBUS_TYPE=vif; for an HVM guest's emulated card as "NAME add type_if=tap ARG...", with its tap in
+ * INTERFACE. Every script finds the `xbar` tool in its PATH, and the daemon through
  * $XBAR_SOCKET. A relative name is looked for in the directories of script_dir (xbar.conf), in order.
  *
  * Threads. The control thread's alone.
@@ -37,6 +38,8 @@ void hooks_set(struct hooks *hooks, struct hv_xend *xend);
 void hooks_network(struct hooks *hooks, const char *op, hooks_done *done, void *arg);
 /* Run `vif`'s script with "online" or "offline"; `vif` is not used after the return. done() as above. */
 void hooks_vif(struct hooks *hooks, const struct state_vif *vif, bool online, hooks_done *done, void *arg);
+/* The same with "add", for the tap of `vif`'s emulated card. */
+void hooks_emulated(struct hooks *hooks, const struct state_vif *vif, const char *tap, hooks_done *done, void *arg);
 
 /*
  * Find `name` in `dirs` (directories with colons between; an absolute name is taken as it is) and see that it can be

@@ -61,7 +61,8 @@ int model_uplink_del(struct model *model, const char *netdev, struct sw_err *err
 	if (r)
 		return r;
 	struct sw_err why;
-	if (uplink->merging && netcfg_merge_set(netdev, uplink->merging, &why))
+	r = uplink->merging ? netcfg_merge_set(netdev, uplink->merging, &why) : 0;
+	if (r && r != -ENODEV) /* a netdev that is gone needs nothing */
 		log_warn("%s", why.text);
 	state_uplink_del(model->state, uplink);
 	model_save_or_log(model);

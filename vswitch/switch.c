@@ -191,6 +191,17 @@ void sw_fini(void)
 	eal_close();
 }
 
+static void log_vanished(const struct port *p)
+{
+	const char *netdev = ethdev_netdev(p->vif);
+
+	if (ethdev_is_tap(p->vif))
+		log_info("%s: its tap %s has been closed", p->vif->name, netdev);
+	else
+		log_error("%s: its netdev %s has vanished: delete the uplink, and add it again when the netdev is back",
+			  p->vif->name, netdev);
+}
+
 void sw_tick(void)
 {
 	fdb_sweep(sw.fdb, seconds(), 2048);
@@ -206,9 +217,7 @@ void sw_tick(void)
 				  p->vif->name);
 		p->was_quarantined = why;
 		if (!strcmp(p->vif->ops->kind, "uplink") && p->was_up && !ethdev_check(p->vif))
-			log_error("%s: its netdev %s has vanished: delete the uplink, and add it again when the netdev "
-				  "is back",
-				  p->vif->name, ethdev_netdev(p->vif));
+			log_vanished(p);
 		if (p->vif->up != p->was_up) {
 			p->was_up = p->vif->up;
 			log_info("%s: %s", p->vif->name, p->was_up ? "connected" : "disconnected");
@@ -715,6 +724,8 @@ void sw_port_each(bool (*fn)(const struct sw_port_info *info, void *arg), void *
 			info.connected = p->vif->up && ethdev_link(p->vif);
 		}
 		sum_counters(p, &info.sum);
+		for (; p->vif->ops->count && info.connected && info.counted < info.queues; info.counted++)
+			info.queue[info.counted] = p->vif->ops->count(p->vif, info.counted);
 		if (!fn(&info, arg))
 			return;
 	}

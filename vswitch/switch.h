@@ -103,6 +103,8 @@ struct sw_port_info {
 	uint32_t mtu;
 	uint8_t mac[6];
 	struct vif_counters sum; /* over all workers */
+	unsigned counted; /* of queue[], which says what each has moved since the guest connected; 0: it is not known */
+	struct vif_queue_count queue[VIF_QUEUES_MAX];
 };
 
 /* Strings are valid during the call back only. `fn` returns false to stop. */

@@ -123,6 +123,8 @@ void xbard_stop(struct xbard *xbard, bool keep)
 		return;
 	xbard->stopping = true;
 	xbard->keep = keep;
+	if (!keep)
+		xen_leave(xbard->xen);
 	xen_close(xbard->xen);
 	xbard->xen = NULL;
 	notify_send("STOPPING=1");
@@ -223,9 +225,11 @@ static void on_network_started(void *arg, const char *why)
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
+	const struct xbard *xbard = arg;
+
 	(void)fd;
 	(void)what;
-	(void)arg;
+	xen_tick(xbard->xen);
 	sw_tick();
 }
 
@@ -237,7 +241,7 @@ static int start_events(struct xbard *xbard)
 	xbard->sigterm = evsignal_new(xbard->base, SIGTERM, on_stop_signal, xbard);
 	xbard->sigint = evsignal_new(xbard->base, SIGINT, on_stop_signal, xbard);
 	xbard->sighup = evsignal_new(xbard->base, SIGHUP, reload, xbard);
-	xbard->tick = event_new(xbard->base, -1, EV_PERSIST, on_tick, NULL);
+	xbard->tick = event_new(xbard->base, -1, EV_PERSIST, on_tick, xbard);
 	if (!xbard->sigterm || !xbard->sigint || !xbard->sighup || !xbard->tick || event_add(xbard->sigterm, NULL) ||
 	    event_add(xbard->sigint, NULL) || event_add(xbard->sighup, NULL) || event_add(xbard->tick, &second))
 		return -ENOMEM;

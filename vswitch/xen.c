@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ struct known { /* a Xen vif of the model */
 	LIST_ENTRY(known) link;
 	char name[VIF_NAME_MAX];
 	bool attached; /* xenstore has it; else it is from the state's file */
+	bool adopted; /* its rings were connected when it was attached */
 	bool wants_script;
 };
 
@@ -32,6 +34,8 @@ struct xen {
 	LIST_HEAD(known_list, known) vifs;
 	bool network_up;
 };
+
+#define EMULATED_MAX (VIF_NAME_MAX + 4)
 
 _Static_assert(XENBACK_QUEUES_MAX == VIF_QUEUES_MAX, "xenback offers what a port can have");
 
@@ -66,27 +70,125 @@ static void drop(struct xen *xen, struct known *vif)
 	free(vif);
 }
 
+/*
+ * ---- emulated cards -------------------------------------------------------------------------------------------------
+ *
+ * An HVM guest's emulated card is a port too: a tap that its script has put on the bridge, as an uplink. A guest has
+ * unplugged the card before it connects the vif that stands for it, and its device model closes the tap then.
+ */
+
+static const char *emulated_name(const char *vif, char tap[EMULATED_MAX])
+{
+	snprintf(tap, EMULATED_MAX, "%s-emu", vif);
+	return tap;
+}
+
+static void drop_emulated(const struct xen *xen, const char *vif, const char *why)
+{
+	struct model *model = xen->xbard->model;
+	char tap[EMULATED_MAX];
+	struct sw_err err = {""};
+
+	if (!state_uplink(model_state(model), emulated_name(vif, tap)))
+		return;
+	if (model_uplink_del(model, tap, &err))
+		log_warn("%s", err.text);
+	else
+		log_info("vif %s: %s its emulated %s", vif, why, tap);
+}
+
+void xen_tick(const struct xen *xen)
+{
+	const struct known *vif;
+	char tap[EMULATED_MAX];
+
+	if (!xen)
+		return;
+	for (vif = LIST_FIRST(&xen->vifs); vif; vif = LIST_NEXT(vif, link))
+		if (state_uplink(model_state(xen->xbard->model), emulated_name(vif->name, tap)) && !if_nametoindex(tap))
+			drop_emulated(xen, vif->name, "its guest has done with");
+}
+
+void xen_leave(const struct xen *xen)
+{
+	const struct known *vif;
+
+	if (!xen)
+		return;
+	for (vif = LIST_FIRST(&xen->vifs); vif; vif = LIST_NEXT(vif, link))
+		drop_emulated(xen, vif->name, "leaves its bridge with");
+}
+
 /* ---- scripts of vifs that a clean stop took off their bridges ----------------------------------------------------- */
+
+struct run { /* of a script; it may outlast its vif, and this daemon's listening to xenstore */
+	struct xbard *xbard;
+	char name[VIF_NAME_MAX];
+	uint32_t domid;
+};
+
+/* The vif that a script was run for; NULL: it has gone since. */
+static const struct state_vif *subject(const struct run *run)
+{
+	const struct state_vif *vif = state_vif(model_state(run->xbard->model), run->name);
+
+	return vif && vif->xen && vif->domid == run->domid ? vif : NULL;
+}
 
 static void on_script(void *arg, const char *why)
 {
-	char *name = arg;
+	struct run *run = arg;
+	const struct state_vif *vif = subject(run);
 
-	if (why)
-		log_error("vif %s is on no bridge: %s (`xbar port join %s BRIDGE` puts it on one)", name, why, name);
-	free(name);
+	if (why && !vif)
+		log_info("vif %s: went while its script ran", run->name);
+	else if (why && *vif->bridge)
+		log_error("vif %s: its script failed: %s", run->name, why);
+	else if (why)
+		log_error("vif %s is on no bridge: %s (`xbar port join %s BRIDGE` puts it on one)", run->name, why,
+			  run->name);
+	free(run);
 }
 
-static void run_script(const struct xen *xen, struct known *vif)
+static void on_emulated(void *arg, const char *why)
 {
-	const struct state_vif *record = state_vif(model_state(xen->xbard->model), vif->name);
-	char *name = strdup(vif->name);
+	struct run *run = arg;
 
-	vif->wants_script = false;
-	if (record && name && !*record->bridge)
-		hooks_vif(xen->xbard->hooks, record, true, on_script, name);
-	else
-		free(name);
+	if (why && subject(run))
+		log_error("vif %s: its emulated card is on no bridge: %s", run->name, why);
+	free(run);
+}
+
+static struct run *run_new(const struct xen *xen, const struct state_vif *vif)
+{
+	struct run *run = calloc(1, sizeof(*run));
+
+	if (!run) {
+		log_error("no memory for the script of vif %s", vif->name);
+		return NULL;
+	}
+	run->xbard = xen->xbard;
+	run->domid = vif->domid;
+	name_copy(run->name, sizeof(run->name), vif->name);
+	return run;
+}
+
+static void run_script(const struct xen *xen, struct known *known)
+{
+	const struct state *state = model_state(xen->xbard->model);
+	const struct state_vif *vif = state_vif(state, known->name);
+	char tap[EMULATED_MAX];
+	struct run *run;
+
+	known->wants_script = false;
+	if (!vif || *vif->bridge)
+		return;
+	if (!known->adopted && if_nametoindex(emulated_name(vif->name, tap)) && !state_uplink(state, tap) &&
+	    (run = run_new(xen, vif)))
+		hooks_emulated(xen->xbard->hooks, vif, tap, on_emulated, run);
+	run = run_new(xen, vif);
+	if (run)
+		hooks_vif(xen->xbard->hooks, vif, true, on_script, run);
 }
 
 void xen_network_up(struct xen *xen)
@@ -175,6 +277,7 @@ static int attach(void *arg, const struct xenback_vif *vif, char *why, size_t si
 	}
 
 	known->attached = true;
+	known->adopted = vif->adopted;
 	const char *bridge = state_vif(model_state(model), vif->name)->bridge;
 	log_info("vif %s: %s domain %u%s%s%s", vif->name, vif->adopted ? "adopted from" : "of", vif->domid,
 		 *vif->guest ? " (" : "", vif->guest, *vif->guest ? ")" : "");
@@ -184,25 +287,6 @@ static int attach(void *arg, const struct xenback_vif *vif, char *why, size_t si
 	if (known->wants_script && xen->network_up)
 		run_script(xen, known);
 	return 0;
-}
-
-/*
- * An HVM guest's emulated card is a port too, a tap that its script has put on the bridge. A guest has unplugged the card
- * before it connects the vif that stands for it: from then on nobody reads from the tap.
- */
-static void drop_emulated(const struct xen *xen, const char *name)
-{
-	struct model *model = xen->xbard->model;
-	char tap[VIF_NAME_MAX + 4];
-	struct sw_err err = {""};
-
-	snprintf(tap, sizeof(tap), "%s-emu", name);
-	if (!state_uplink(model_state(model), tap))
-		return;
-	if (model_uplink_del(model, tap, &err))
-		log_warn("%s", err.text);
-	else
-		log_info("vif %s: takes the place of the emulated %s", name, tap);
 }
 
 static int connect_rings(void *arg, const char *name, const struct xenback_rings *rings, char *why, size_t size)
@@ -231,7 +315,7 @@ static int connect_rings(void *arg, const char *name, const struct xenback_rings
 	if (r)
 		snprintf(why, size, "%s", err.text);
 	else
-		drop_emulated(arg, name);
+		drop_emulated(arg, name, "takes the place of");
 	return r;
 }
 
@@ -260,6 +344,7 @@ static void detach(void *arg, const char *name)
 
 	if (!vif)
 		return;
+	drop_emulated(xen, name, "leaves with");
 	drop(xen, vif);
 	log_info("vif %s: gone with its guest", name);
 }

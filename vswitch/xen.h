@@ -22,8 +22,12 @@ struct xen;
  * NULL where there is nothing to serve. Fails only with xen = "yes".
  */
 int xen_open(struct xbard *xbard, struct xen **out, struct sw_err *err);
+/* At a clean stop: emulated cards are no ports any more, as vifs will not be. NULL: nothing. */
+void xen_leave(const struct xen *xen);
 /* Listen no more. Ports stay, and guests' rings with them. NULL: nothing. */
 void xen_close(struct xen *xen);
+/* About once a second, before sw_tick(): an emulated card that is gone is a port no more. NULL: nothing. */
+void xen_tick(const struct xen *xen);
 /* The network-script has ended. NULL: nothing. */
 void xen_network_up(struct xen *xen);
 

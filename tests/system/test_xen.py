@@ -66,11 +66,11 @@ class Store:
         until(lambda: self.get(f"{back}/state") == "6")
         self.drop(back)
 
-    def script(self, daemon, domid, devid, word):
+    def script(self, daemon, domid, devid, word, type_if="vif"):
         """What libxl runs when it has seen InitWait."""
         env = {**daemon.env, "XENBUS_PATH": f"backend/vif/{domid}/{devid}", "XENBUS_TYPE": "vif", "vif": f"vif{domid}.{devid}",
-               "PATH": f"{BUILD}:{os.environ['PATH']}", "XEN_LOCK_DIR": self.dir, "XEN_HOTPLUG_LOG": f"{self.dir}/hotplug.log"}  # fmt: skip
-        return subprocess.run(daemon.netns.argv(SCRIPT, word, "type_if=vif"), env=env, text=True, capture_output=True, timeout=60)
+               "INTERFACE": f"vif{domid}.{devid}-emu", "PATH": f"{BUILD}:{os.environ['PATH']}", "XEN_LOCK_DIR": self.dir, "XEN_HOTPLUG_LOG": f"{self.dir}/hotplug.log"}  # fmt: skip
+        return subprocess.run(daemon.netns.argv(SCRIPT, word, f"type_if={type_if}"), env=env, text=True, capture_output=True, timeout=60)
 
 
 @pytest.fixture
@@ -90,6 +90,10 @@ def xen(store, make_daemon):
 
 def names(daemon):
     return [vif["name"] for vif in daemon.call("vif-list")["vifs"]]
+
+
+def ports_of(daemon):
+    return [port["name"] for port in daemon.call("stats")["ports"]]
 
 
 def test_a_vif_comes_is_joined_by_its_script_and_goes(xen, store):
@@ -160,20 +164,72 @@ def test_a_vif_whose_name_a_new_guest_has_is_the_new_ones(xen, store):
     assert (vif["name"], vif["domid"]) == ("web", 4)
 
 
-def test_after_a_clean_stop_the_script_puts_a_vif_back(store, make_daemon):
-    xen = make_daemon(
-        conf=f'xen = "yes"\nscript_dir = "{TOP}/scripts:/tmp"',
-        xend="(network-script /tmp/none)\n",
-    )
-    bridges = xen.script("bridges", '#!/bin/sh\nif [ "$1" = start ]; then xbar bridge add xenbr0; else xbar bridge del xenbr0; fi\n')
-    xen.xend_path.write_text(f"(network-script {bridges})\n")
-    xen.start()
+@pytest.fixture
+def xen_of_scripts(store, make_daemon):
+    """With a network-script that makes xenbr0."""
+    daemon = make_daemon(conf=f'xen = "yes"\nscript_dir = "{TOP}/scripts:/tmp"')
+    bridges = daemon.script("bridges", '#!/bin/sh\nif [ "$1" = start ]; then xbar bridge add xenbr0; else xbar bridge del xenbr0; fi\n')
+    daemon.xend_path.write_text(f"(network-script {bridges})\n")
+    return daemon.start()
+
+
+def create_emulated(xen, store):
+    """An HVM guest's vif, and the tap that its device model makes; both on xenbr0."""
+    store.create_vif(3, 0)
+    assert store.script(xen, 3, 0, "online").returncode == 0
+    xen.netns.run("ip", "tuntap", "add", "vif3.0-emu", "mode", "tap")
+    done = store.script(xen, 3, 0, "add", "tap")
+    assert done.returncode == 0, done.stderr
+    assert xen.port("vif3.0-emu")["bridge"] == "xenbr0"
+    assert "warning" not in xen.log()
+
+
+def test_after_a_clean_stop_the_script_puts_a_vif_back(xen_of_scripts, store):
+    xen = xen_of_scripts
     store.create_vif(3, 0)
     assert store.script(xen, 3, 0, "online").returncode == 0
     assert xen.stop() == 0
     assert store.get("backend/vif/3/0/state") == "2"
     xen.start()
     until(lambda: xen.port("vif3.0")["bridge"] == "xenbr0")
+
+
+def test_after_a_clean_stop_the_script_puts_an_emulated_card_back(xen_of_scripts, store):
+    xen = xen_of_scripts
+    create_emulated(xen, store)
+    assert xen.stop() == 0
+    assert "warning" not in xen.log() and "error" not in xen.log()
+    xen.start()
+    until(lambda: xen.port("vif3.0")["bridge"] == "xenbr0")
+    until(lambda: "vif3.0-emu" in ports_of(xen))
+    assert xen.port("vif3.0-emu")["bridge"] == "xenbr0"
+
+
+def test_an_emulated_card_that_is_gone_is_a_port_no_more(xen, store):
+    create_emulated(xen, store)
+    xen.netns.run("ip", "link", "del", "vif3.0-emu")
+    until(lambda: "vif3.0-emu" not in ports_of(xen))
+    assert xen.port("vif3.0")["bridge"] == "xenbr0"
+    assert "error" not in xen.log() and "warning" not in xen.log()
+
+
+def test_a_vif_that_goes_while_its_script_runs_is_not_said_to_be_on_no_bridge(store, make_daemon):
+    xen = make_daemon(conf='xen = "yes"')
+    going, gone = f"{store.dir}/going", f"{store.dir}/gone"
+    script = xen.script("slow", f'#!/bin/sh\n: >{going}\nwhile ! [ -e {gone} ]; do sleep 0.1; done\nxbar port join "$vif" xenbr0\n')
+    xen.start()
+    xen.xbar("bridge", "add", "xenbr0")
+    back = store.create_vif(3, 0)
+    assert store.script(xen, 3, 0, "online").returncode == 0
+    store.put(back, script=script)
+    assert xen.stop() == 0
+    xen.start()
+    until(lambda: os.path.exists(going))
+    store.drop(back)
+    until(lambda: not names(xen))
+    open(gone, "w").close()
+    until(lambda: "vif vif3.0: went while its script ran" in xen.log())
+    assert "is on no bridge" not in xen.log()
 
 
 def test_a_frontend_whose_rings_cannot_be_had_is_told_so_and_nobody_else_notices(xen, store):

@@ -162,6 +162,8 @@ static void wait_for_pause(void)
 #define TX_REF 10
 #define RX_REF 11
 #define CTRL_REF 12
+#define TX_REF_1 13 /* of a second queue */
+#define RX_REF_1 14
 #define PAGE_REF 100
 
 static struct vif_counters counters[VIF_WORKERS_MAX];
@@ -300,6 +302,39 @@ static void groups_that_a_lost_backend_was_told_of_are_not_filtered_out(void **s
 	assert_false(gets_multicast());
 }
 
+static void frames_are_counted_by_queue(void **state)
+{
+	struct netif_rx_sring *rx_1 = (struct netif_rx_sring *)machine.mem.page[RX_REF_1];
+	struct netif_tx_sring *tx_1 = (struct netif_tx_sring *)machine.mem.page[TX_REF_1];
+	static uint8_t bytes[VIF_SNAP] __attribute__((aligned(64)));
+	static struct vif_burst burst;
+	struct vif_frame frame = {.snap = bytes, .len = 60, .snap_len = 60}, *frames[] = {&frame, &frame};
+
+	(void)state;
+	conf.queues = 2;
+	conf.queue[1] = (struct netif_queue_conf){TX_REF_1, RX_REF_1, 5, 6};
+	port->epfd[1] = epfd;
+	connect_port();
+	assert_int_equal(port->rx_queues, 2);
+	for (int i = 0; i < 2; i++)
+		rx_1->ring[rx_1->req_prod++].req = (struct netif_rx_request){.id = i, .gref = PAGE_REF + i};
+	rx->ring[rx->req_prod++].req = (struct netif_rx_request){.gref = PAGE_REF + 2};
+	assert_int_equal(port->ops->deliver(port, 1, frames, 2), 2);
+	assert_int_equal(port->ops->deliver(port, 0, frames, 1), 1);
+	tx_1->ring[tx_1->req_prod++].req = (struct netif_tx_request){.gref = PAGE_REF, .size = 60};
+	assert_int_equal(port->ops->peek(port, 0, &burst), 0);
+	assert_int_equal(port->ops->peek(port, 1, &burst), 1);
+	port->ops->release(port, 1, &burst);
+
+	assert_int_equal(port->ops->count(port, 0).rx_frames, 0);
+	assert_int_equal(port->ops->count(port, 0).tx_frames, 1);
+	assert_int_equal(port->ops->count(port, 1).rx_frames, 1);
+	assert_int_equal(port->ops->count(port, 1).tx_frames, 2);
+	assert_int_equal(counters[0].rx_frames + counters[0].tx_frames, 4);
+	netif_disconnect(port);
+	assert_int_equal(port->ops->count(port, 1).tx_frames, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -310,6 +345,7 @@ int main(void)
 		T(a_storm_of_events_gets_one_turn_a_pause_of_the_control_rings_thread),
 		T(a_guest_whose_backend_was_lost_is_told_to_look),
 		T(groups_that_a_lost_backend_was_told_of_are_not_filtered_out),
+		T(frames_are_counted_by_queue),
 	};
 
 	sem_init(&machine.paused, 0, 0);

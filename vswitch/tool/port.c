@@ -42,6 +42,20 @@ static void print_direction(const char *what, const json_t *counters)
 	       number(counters, "longest"));
 }
 
+static void print_queues(const json_t *queues)
+{
+	json_t *queue;
+	size_t i;
+
+	if (json_array_size(queues) < 2)
+		return;
+	json_array_foreach(queues, i, queue)
+	{
+		printf("  queue %-3zu %lld frames received, %lld sent since the guest connected\n", i,
+		       number(queue, "rx_frames"), number(queue, "tx_frames"));
+	}
+}
+
 static void print_port_stats(json_t *port)
 {
 	const char *quarantine = json_string_value(json_object_get(port, "quarantine"));
@@ -62,6 +76,7 @@ static void print_port_stats(json_t *port)
 	printf("  %-9s %s\n", "features", cli_text(port, "features"));
 	print_direction("received", json_object_get(port, "rx"));
 	print_direction("sent", json_object_get(port, "tx"));
+	print_queues(json_object_get(port, "per_queue"));
 	printf("  %-9s %lld segments made, %lld checksums completed\n", "software", number(port, "software_segments"),
 	       number(port, "software_checksums"));
 	json_object_foreach(json_object_get(port, "drops"), name, count)
