@@ -245,6 +245,14 @@ static const struct netif_staged *set_staged(void *arg, unsigned queue, const st
 
 static const struct netif_ctrl_ops ctrl_ops = {.set_hash = set_hash, .set_staged = set_staged};
 
+/* Have the thread look at a control ring, as if the guest had fired. */
+static void look_again(struct netif_port *port)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = port};
+
+	epoll_ctl(ctrl.epfd, EPOLL_CTL_MOD, netif_events_fd(&port->conn->ctrl_ev), &ev);
+}
+
 static void serve_ctrl(struct netif_port *port)
 {
 	struct netif_conn *conn = port->conn;
@@ -258,11 +266,16 @@ static void serve_ctrl(struct netif_port *port)
 		cut_off(&port->base, &conn->ctrl.broken);
 		return;
 	}
-	if (netif_ctrl_arm(&conn->ctrl)) { /* more of them: behind the others that wait */
-		struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = port};
+	if (netif_ctrl_arm(&conn->ctrl)) /* more of them: behind the others that wait */
+		look_again(port);
+}
 
-		epoll_ctl(ctrl.epfd, EPOLL_CTL_MOD, netif_events_fd(&conn->ctrl_ev), &ev);
-	}
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
 }
 
 static void *ctrl_loop(void *arg)
@@ -514,6 +527,21 @@ void netif_multicast_control(struct vif_port *base, bool on)
 		__atomic_store_n(&conn->mcast.on, on, __ATOMIC_RELAXED);
 }
 
+static void netif_resume(struct vif_port *base)
+{
+	struct netif_port *port = port_of(base);
+	const struct netif_conn *conn = port->conn;
+
+	if (!conn)
+		return;
+	for (unsigned i = 0; i < conn->queues; i++)
+		tell(&conn->queue[i].ev);
+	if (conn->ctrl.ring) {
+		tell(&conn->ctrl_ev);
+		look_again(port);
+	}
+}
+
 /* ---- open and close ---------------------------------------------------------------------------------------------- */
 
 static void netif_close(struct vif_port *base)
@@ -530,6 +558,7 @@ static const struct vif_ops netif_ops = {
 	.takes = netif_takes,
 	.notify = netif_notify,
 	.arm = netif_arm,
+	.resume = netif_resume,
 	.close = netif_close,
 };
 

@@ -152,6 +152,11 @@ struct vif_ops {
 	 */
 	bool (*arm)(struct vif_port *port, unsigned queue);
 	void (*disarm)(struct vif_port *port, unsigned queue);
+	/*
+	 * Control thread: the port was cut off, and is so no more. What the far side told us in between was not heard, nor
+	 * was it told of the last that was done for it; the workers look at the queues by themselves. NULL: nothing to do.
+	 */
+	void (*resume)(struct vif_port *port);
 	/* Control thread: the port is in no worker's view any more; close and free all of it. */
 	void (*close)(struct vif_port *port);
 };
