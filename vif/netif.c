@@ -38,6 +38,7 @@ struct netif_conn {
 	unsigned queues;
 	uint32_t domid;
 	bool csum4, csum6;
+	bool groups_lost; /* a backend before us was told of groups that we do not know */
 	const struct netif_hash *hash;
 	const struct netif_staged *staged[VIF_QUEUES_MAX];
 	struct netif_mcast mcast;
@@ -390,8 +391,8 @@ static int queue_open(struct netif_conn *conn, struct queue *q, const struct net
 		snprintf(why, size, "domain %u's rings say that there are more requests than they hold", conf->domid);
 		return -EPROTO;
 	}
-	if (q->tx.rsp_prod)
-		conn->mcast.on = false; /* adopted: the groups asked for went with the backend that was told of them */
+	if (q->tx.rsp_prod) /* adopted: the groups asked for went with the backend that was told of them */
+		conn->groups_lost = true;
 	err = netif_events_open(&q->ev, conf->domid, qc->tx_evtchn, qc->rx_evtchn);
 	if (err)
 		snprintf(why, size, "event channels %u and %u of domain %u: %s", qc->tx_evtchn, qc->rx_evtchn,
@@ -465,7 +466,6 @@ int netif_connect(struct vif_port *base, const struct netif_conf *conf, char *wh
 	conn->domid = conf->domid;
 	conn->csum4 = conf->csum4;
 	conn->csum6 = conf->csum6;
-	conn->mcast.on = conf->multicast_control;
 	for (unsigned i = 0; !err && i < conf->queues; i++)
 		err = queue_open(conn, &conn->queue[i], conf, &conf->queue[i], why, size);
 	if (!err && conf->ctrl)
@@ -474,6 +474,7 @@ int netif_connect(struct vif_port *base, const struct netif_conf *conf, char *wh
 		conn_free(conn);
 		return err;
 	}
+	conn->mcast.on = conf->multicast_control && !conn->groups_lost;
 	base->caps = caps_of(conf);
 	base->rx_queues = base->tx_queues = conf->queues;
 	__atomic_store_n(&base->quarantine, NULL, __ATOMIC_RELEASE); /* a new start */
@@ -523,7 +524,7 @@ void netif_multicast_control(struct vif_port *base, bool on)
 {
 	struct netif_conn *conn = port_of(base)->conn;
 
-	if (conn)
+	if (conn && !conn->groups_lost)
 		__atomic_store_n(&conn->mcast.on, on, __ATOMIC_RELAXED);
 }
 

@@ -320,6 +320,14 @@ static void groups_that_a_lost_backend_was_told_of_are_not_filtered_out(void **s
 	tx->req_prod = tx->rsp_prod = 3; /* of which one or another named a group */
 	connect_port();
 	assert_true(gets_multicast());
+	netif_multicast_control(port, false);
+	netif_multicast_control(port, true); /* nothing says that it has named its groups again */
+	assert_true(gets_multicast());
+	tx->req_prod = tx->rsp_prod = 0;
+	connect_port();
+	assert_false(gets_multicast());
+	netif_multicast_control(port, false);
+	assert_true(gets_multicast());
 	netif_multicast_control(port, true);
 	assert_false(gets_multicast());
 }
