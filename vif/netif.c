@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_spinlock.h>
@@ -25,7 +26,7 @@
 #include "netif_xen.h"
 
 #define CTRL_TURN 8 /* control requests served before another guest's are looked at */
-#define CTRL_PAUSE_US 1000 /* between two turns, so that guests that fire or ask without end do not have a CPU */
+#define CTRL_PAUSE_US 1000 /* at least, between two turns: guests that fire or ask without end get half a CPU at most */
 
 struct queue {
 	struct netif_tx tx;
@@ -285,16 +286,19 @@ static void *ctrl_loop(void *arg)
 	for (;;) {
 		struct epoll_event ev;
 		struct netif_port *port;
+		uint64_t began, took;
 
 		if (epoll_wait(ctrl.epfd, &ev, 1, -1) != 1)
 			continue;
+		began = now_us();
 		pthread_mutex_lock(&ctrl.lock);
 		for (port = ctrl.ports; port && port != ev.data.ptr; port = port->next)
 			;
 		if (port)
 			serve_ctrl(port);
 		pthread_mutex_unlock(&ctrl.lock);
-		usleep(CTRL_PAUSE_US);
+		took = now_us() - began;
+		usleep(took > CTRL_PAUSE_US ? took : CTRL_PAUSE_US);
 	}
 	return NULL;
 }
