@@ -66,6 +66,7 @@ static void submit(struct queue *q)
 {
 	bool lost = all.ops->copy(all.ctx, q->n, q->op);
 
+	q->result.copies += q->n;
 	for (unsigned i = 0; i < q->n; i++) {
 		const xengnttab_grant_copy_segment_t *op = &q->op[i];
 
@@ -135,14 +136,14 @@ void grant_copy_across(unsigned tag, const struct vif_grant *dst, const struct v
 struct grant_result grant_flush(void)
 {
 	struct queue *q = all.queue ? &all.queue[vif_worker_id] : NULL;
-	struct grant_result result = {0, 0};
+	struct grant_result result = {0};
 
 	if (!q)
 		return result;
 	if (q->n)
 		submit(q);
 	result = q->result;
-	q->result = (struct grant_result){0, 0};
+	q->result = (struct grant_result){0};
 	return result;
 }
 

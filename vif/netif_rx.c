@@ -205,6 +205,7 @@ unsigned netif_rx_deliver(struct netif_rx *rx, struct vif_frame *const *frames, 
 	if (!put_set)
 		return i;
 	result = grant_flush();
+	count->grant_copies += result.copies;
 	for (unsigned k = 0; k < i; k++) {
 		if (!(put_set & 1ull << k))
 			continue;

@@ -254,7 +254,7 @@ unsigned netif_tx_peek(struct netif_tx *tx, struct vif_burst *burst, struct vif_
 	struct pending pending[VIF_BURST];
 	uint32_t left = waiting(tx), idx = tx->rsp_prod;
 	unsigned i = 0;
-	uint64_t bad;
+	struct grant_result result;
 
 	burst->nseg = 0;
 	for (; i < VIF_BURST && left; i++) {
@@ -285,13 +285,14 @@ unsigned netif_tx_peek(struct netif_tx *tx, struct vif_burst *burst, struct vif_
 	burst->n = i;
 	if (!i)
 		return 0;
-	bad = grant_flush().bad_src;
+	result = grant_flush();
+	count->grant_copies += result.copies;
 	for (unsigned k = 0; k < i; k++) {
 		struct vif_frame *frame = &burst->frame[k];
 
 		if (!frame->len)
 			continue;
-		if (bad & 1ull << k) {
+		if (result.bad_src & 1ull << k) {
 			drop(frame, count, VIF_RX_BAD_GRANT);
 		} else if (!parse_offload(frame, &pending[k])) {
 			drop(frame, count, VIF_RX_MALFORMED);

@@ -117,6 +117,7 @@ struct vif_counters {
 	uint64_t rx_max, tx_max; /* longest frame seen */
 	uint64_t sw_segments, sw_csums; /* segments made, checksums completed in software for this receiver */
 	uint64_t kicks; /* times the far side was notified */
+	uint64_t grant_copies; /* made by the hypervisor: of headers it sent, and of what it was sent */
 	uint64_t drop[VIF_DROP_MAX];
 	uint64_t br_drop[8]; /* by enum br_drop, counted by the worker on ingress */
 } __attribute__((aligned(64)));
