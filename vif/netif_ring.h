@@ -129,7 +129,7 @@ struct netif_rx {
 	const struct netif_hash *hash; /* NULL: none; its value goes with each frame */
 };
 
-/* Begin with a page: go on where its last backend stopped. false: it holds what cannot be. */
+/* Begin with a page: go on where its last backend stopped, be it among its answers. false: it holds what cannot be. */
 bool netif_tx_begin(struct netif_tx *tx);
 bool netif_rx_begin(struct netif_rx *rx);
 

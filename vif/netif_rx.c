@@ -24,14 +24,6 @@ struct cursor { /* how far a frame has been copied: its snapshot first, then its
 	uint32_t at;
 };
 
-bool netif_rx_begin(struct netif_rx *rx)
-{
-	uint32_t req = __atomic_load_n(&rx->ring->req_prod, __ATOMIC_ACQUIRE);
-
-	rx->rsp_prod = rx->req_seen = rx->signalled = __atomic_load_n(&rx->ring->rsp_prod, __ATOMIC_ACQUIRE);
-	return req - rx->rsp_prod <= NETIF_RING_SIZE;
-}
-
 /* Are there `need` requests from rsp_prod on? */
 static bool posted(struct netif_rx *rx, uint32_t need)
 {
@@ -58,6 +50,54 @@ static inline struct netif_rx_request fetch(const struct netif_rx *rx, uint32_t 
 	_Static_assert(sizeof(req) == sizeof(word), "a request is one word");
 	memcpy(&req, &word, sizeof(req));
 	return req;
+}
+
+/* What takes the place of a request. One store, behind those before: give_back() */
+static inline void store(struct netif_rx *rx, uint32_t idx, const void *response)
+{
+	volatile uint64_t *to = (volatile uint64_t *)&rx->ring->ring[idx % NETIF_RING_SIZE].rsp;
+	uint64_t word;
+
+	_Static_assert(sizeof(struct netif_rx_response) == sizeof(word), "a response is one word");
+	_Static_assert(sizeof(struct netif_extra_info) == sizeof(word), "an extra-info is one word");
+	memcpy(&word, response, sizeof(word));
+	*to = word;
+}
+
+/*
+ * A backend that was killed among its answers has written some that it did not publish, over what would be read as
+ * requests now: by an extra-info's to whatever the guest has granted as number 1 or 2. They are written in order, and one
+ * of a frame's first page, read as a request, has a grant beyond all tables. Then nothing of the ring is believed: each
+ * buffer is given back as it is.
+ */
+static void give_back(struct netif_rx *rx, uint32_t req)
+{
+	struct netif_rx_request slot = fetch(rx, rx->rsp_prod);
+	int16_t status = (int16_t)(slot.gref >> 16);
+
+	if (req == rx->rsp_prod || slot.pad || (slot.gref & 0xffff) >= 1 << 5 ||
+	    (status != NETIF_RSP_ERROR && (status < 14 || status > (int)GRANT_PAGE)))
+		return;
+	for (; rx->rsp_prod != req; rx->rsp_prod++) {
+		struct netif_rx_response rsp = {.status = NETIF_RSP_ERROR};
+
+		rsp.id = fetch(rx, rx->rsp_prod).id;
+		store(rx, rx->rsp_prod, &rsp);
+	}
+	__atomic_store_n(&rx->ring->rsp_prod, req, __ATOMIC_RELEASE);
+}
+
+bool netif_rx_begin(struct netif_rx *rx)
+{
+	uint32_t req = __atomic_load_n(&rx->ring->req_prod, __ATOMIC_ACQUIRE);
+
+	rx->rsp_prod = __atomic_load_n(&rx->ring->rsp_prod, __ATOMIC_ACQUIRE);
+	if (req - rx->rsp_prod > NETIF_RING_SIZE)
+		return false;
+	if (rx->rsp_prod) /* else there was none before us */
+		give_back(rx, req);
+	rx->req_seen = rx->signalled = rx->rsp_prod;
+	return true;
 }
 
 /* Copy up to a page of the frame, from the cursor on, into a page of the receiver's. Returns how much. */
@@ -161,16 +201,11 @@ static void put(struct netif_rx *rx, const struct vif_frame *f, unsigned i, unsi
 static void answer(struct netif_rx *rx, uint32_t from, const struct out *out, uint64_t bad)
 {
 	for (uint32_t idx = from; idx != rx->rsp_prod; idx++, out++) {
-		struct netif_rx_response *rsp = &rx->ring->ring[idx % NETIF_RING_SIZE].rsp;
+		struct netif_rx_response rsp = {.id = out->id, .flags = out->flags, .status = out->size};
 
-		if (out->extra) {
-			memcpy(rsp, &out->info, sizeof(*rsp));
-			continue;
-		}
-		rsp->id = out->id;
-		rsp->offset = 0;
-		rsp->flags = out->flags;
-		rsp->status = bad & 1ull << out->frame ? NETIF_RSP_ERROR : out->size;
+		if (bad & 1ull << out->frame)
+			rsp.status = NETIF_RSP_ERROR;
+		store(rx, idx, out->extra ? (const void *)&out->info : &rsp);
 	}
 	__atomic_store_n(&rx->ring->rsp_prod, rx->rsp_prod, __ATOMIC_RELEASE);
 }
