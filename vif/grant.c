@@ -69,13 +69,16 @@ static void submit(struct queue *q)
 	q->result.copies += q->n;
 	for (unsigned i = 0; i < q->n; i++) {
 		const xengnttab_grant_copy_segment_t *op = &q->op[i];
+		uint64_t frame = 1ull << q->tag[i];
 
 		if (__builtin_expect(!lost && op->status == GNTST_okay, 1))
 			continue;
+		if ((q->result.bad_src | q->result.bad_dst) & frame)
+			continue; /* one reason is enough, and to find it out is a call */
 		if (op->flags == GNTCOPY_source_gref || (op->flags != GNTCOPY_dest_gref && (lost || source_is_bad(op))))
-			q->result.bad_src |= 1ull << q->tag[i];
+			q->result.bad_src |= frame;
 		else
-			q->result.bad_dst |= 1ull << q->tag[i];
+			q->result.bad_dst |= frame;
 	}
 	q->n = 0;
 }
