@@ -210,45 +210,74 @@ static void answer(struct netif_rx *rx, uint32_t from, const struct out *out, ui
 	__atomic_store_n(&rx->ring->rsp_prod, rx->rsp_prod, __ATOMIC_RELEASE);
 }
 
-unsigned netif_rx_deliver(struct netif_rx *rx, struct vif_frame *const *frames, unsigned n, struct vif_counters *count)
-{
-	uint32_t from = rx->rsp_prod;
-	uint64_t put_set = 0;
+struct burst { /* under way */
+	uint32_t from; /* its first slot */
+	uint64_t skip; /* frames, by index, that are done with: dropped and counted */
+	uint64_t put; /* those that have slots */
 	struct out out[NETIF_RING_SIZE];
-	struct grant_result result;
+};
+
+/* Give slots to frames, and queue their copies. Returns how many frames there was room for. */
+static unsigned put_all(struct netif_rx *rx, struct vif_frame *const *frames, unsigned n, struct burst *b,
+			struct vif_counters *count)
+{
 	unsigned i;
 
+	rx->rsp_prod = b->from;
+	b->put = 0;
 	for (i = 0; i < n && i < VIF_BURST; i++) {
 		const struct vif_frame *f = frames[i];
-		unsigned pages = (f->len + GRANT_PAGE - 1) / GRANT_PAGE, extras, used = rx->rsp_prod - from;
+		unsigned pages = (f->len + GRANT_PAGE - 1) / GRANT_PAGE, extras, used = rx->rsp_prod - b->from;
 		struct netif_extra_info info[2];
 
+		if (__builtin_expect(b->skip & 1ull << i || f->failed, 0))
+			continue;
 		if (__builtin_expect(f->snap[0] & 1, 0) && !netif_mcast_wants(rx->mcast, f->snap)) {
 			count->drop[VIF_TX_FILTERED]++;
+			b->skip |= 1ull << i;
 			continue;
 		}
 		if (pages > 1 && !rx->sg) {
 			count->drop[VIF_TX_TOO_BIG]++;
+			b->skip |= 1ull << i;
 			continue;
 		}
 		extras = extras_of(rx, f, info);
 		if (used + pages + extras > NETIF_RING_SIZE || !posted(rx, pages + extras))
 			break;
-		put(rx, f, i, pages, extras, info, out + used);
-		put_set |= 1ull << i;
+		put(rx, f, i, pages, extras, info, b->out + used);
+		b->put |= 1ull << i;
 	}
-	if (!put_set)
-		return i;
-	result = grant_flush();
-	count->grant_copies += result.copies;
-	for (unsigned k = 0; k < i; k++) {
-		if (!(put_set & 1ull << k))
-			continue;
-		if (__builtin_expect((result.bad_src | result.bad_dst) & 1ull << k, 0)) {
+	return i;
+}
+
+unsigned netif_rx_deliver(struct netif_rx *rx, struct vif_frame *const *frames, unsigned n, struct vif_counters *count)
+{
+	struct grant_result result;
+	struct burst b;
+	unsigned i;
+
+	b.from = rx->rsp_prod;
+	b.skip = 0;
+	for (bool again = false;; again = true) {
+		i = put_all(rx, frames, n, &b, count);
+		if (!b.put)
+			return i;
+		result = grant_flush();
+		count->grant_copies += result.copies;
+		for (unsigned k = 0; k < i && result.bad_src; k++)
 			if (result.bad_src & 1ull << k)
 				frames[k]->failed = true;
-			else
-				count->drop[VIF_TX_BAD_GRANT]++;
+		if (__builtin_expect(!result.bad_src || again, 1))
+			break;
+		/* a sender's fault is nothing to tell the receiver of: the same once more without its frames */
+		b.skip |= result.bad_src;
+	}
+	for (unsigned k = 0; k < i; k++) {
+		if (!(b.put & 1ull << k))
+			continue;
+		if (__builtin_expect((result.bad_src | result.bad_dst) & 1ull << k, 0)) {
+			count->drop[VIF_TX_BAD_GRANT] += !(result.bad_src & 1ull << k);
 			continue;
 		}
 		count->tx_frames++;
@@ -257,7 +286,7 @@ unsigned netif_rx_deliver(struct netif_rx *rx, struct vif_frame *const *frames, 
 		if (frames[k]->len > count->tx_max)
 			count->tx_max = frames[k]->len;
 	}
-	answer(rx, from, out, result.bad_src | result.bad_dst);
+	answer(rx, b.from, b.out, result.bad_src | result.bad_dst);
 	return i;
 }
 

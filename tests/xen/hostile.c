@@ -131,6 +131,9 @@ static void play(const struct hostile_act *act, unsigned devid, const char *brid
 	front_detach(&h.vif);
 	hostile_close(&h);
 	hostile_must(hostile_others_go_on(), "stops the others when it has gone");
+	hostile_must(!hostile_a.tx_errors && !hostile_a.rx_errors && !hostile_b.tx_errors && !hostile_b.rx_errors,
+		     "has others told of errors");
+	hostile_a.tx_errors = hostile_a.rx_errors = hostile_b.tx_errors = hostile_b.rx_errors = 0;
 	printf("%s %-22s %s%s%s\n", all_good == before ? "ok  " : "BAD ", act->name, act->replays ? act->replays : "",
 	       act->replays ? ": " : "",
 	       act->end == CUT_OFF   ? act->why

@@ -148,6 +148,24 @@ static void bad_grants(struct hostile *h)
 	}
 }
 
+/* Of the second page, when a receiver's buffers have been chosen: it is given the frames between, and no error. */
+static void bad_grants_behind(struct hostile *h)
+{
+	struct front *f = &h->queue;
+	static uint8_t frame[1514];
+
+	hostile_header(frame, hostile_mac_a, hostile_mac);
+	memcpy(f->tx_page, frame, sizeof(frame));
+	for (unsigned i = 0; i < 40; i++) {
+		request(f, 0, sizeof(frame), NETTXF_more_data);
+		piece(f, 1000, 514, 0);
+		if (i % 4)
+			f->tx.sring->ring[(f->tx.req_prod_pvt - 1) % 256].req.gref = 0xffffff00u + i;
+	}
+	front_kick(f);
+	hostile_must(hostile_arrives(frame, sizeof(frame)), "does not reach others with the good ones");
+}
+
 static void ring_grants(struct hostile *h)
 {
 	struct front *f = &h->queue;
@@ -464,6 +482,7 @@ const struct hostile_act hostile_ring_acts[] = {
 	FINE("released", NULL, released),
 	FINE("rings-not-granted", "XSA-362", rings_not_granted),
 	FINE("bad-grants", "XSA-362", bad_grants),
+	FINE("bad-grants-behind", "XSA-362", bad_grants_behind),
 	FINE("ring-grants", NULL, ring_grants),
 	FINE("odd-sizes", NULL, odd_sizes),
 	FINE("headers-in-pieces", "XSA-423", headers_in_pieces),

@@ -61,7 +61,7 @@ def test_frontends_that_break_the_rules_are_cut_off_and_nobody_else_notices(dom0
     finally:
         dom0.run("xbar bridge del hostile", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len(re.findall("^ok ", done.stdout, re.MULTILINE)) == 47, done.stdout
+    assert len(re.findall("^ok ", done.stdout, re.MULTILINE)) == 48, done.stdout
     assert set(re.findall(r"XSA-\d+", done.stdout)) == {f"XSA-{n}" for n in ADVISORIES}, done.stdout
     print(done.stdout)
     assert dom0.out("pidof xbard") == pid
