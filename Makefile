@@ -79,9 +79,12 @@ $(B)/tests/xen/%.so: tests/xen/%.c
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(filter-out -Wmissing-prototypes,$(WARN)) $(CPPFLAGS) -shared -fPIC -o $@ $<
 # For dom0 of a real Xen: tests/xen/test_netif.py takes them there.
-$(B)/tests/xen/pair $(B)/tests/xen/hostile: $(B)/tests/xen/%: $(B)/tests/xen/%.o $(B)/tests/xen/front.o $(B)/libvif.a
+XEN_TESTS := $(patsubst %,$(B)/tests/xen/%,pair features hostile)
+$(XEN_TESTS): $(B)/tests/xen/%: $(B)/tests/xen/%.o \
+		$(patsubst %,$(B)/tests/xen/%.o,front front_ctrl front_store) $(B)/libvif.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SAN) -o $@ $^ -lxengnttab -lxenevtchn -lxenstore
+$(B)/tests/xen/hostile: $(B)/tests/xen/hostile_ring.o $(B)/tests/xen/hostile_ctrl.o
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libhv.a $(B)/libvif.a $(B)/libbridge.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SAN) -o $@ $^

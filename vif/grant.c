@@ -66,15 +66,19 @@ static void submit(struct queue *q)
 {
 	bool lost = all.ops->copy(all.ctx, q->n, q->op);
 
+	q->result.copies += q->n;
 	for (unsigned i = 0; i < q->n; i++) {
 		const xengnttab_grant_copy_segment_t *op = &q->op[i];
+		uint64_t frame = 1ull << q->tag[i];
 
 		if (__builtin_expect(!lost && op->status == GNTST_okay, 1))
 			continue;
+		if ((q->result.bad_src | q->result.bad_dst) & frame)
+			continue; /* one reason is enough, and to find it out is a call */
 		if (op->flags == GNTCOPY_source_gref || (op->flags != GNTCOPY_dest_gref && (lost || source_is_bad(op))))
-			q->result.bad_src |= 1ull << q->tag[i];
+			q->result.bad_src |= frame;
 		else
-			q->result.bad_dst |= 1ull << q->tag[i];
+			q->result.bad_dst |= frame;
 	}
 	q->n = 0;
 }
@@ -135,14 +139,14 @@ void grant_copy_across(unsigned tag, const struct vif_grant *dst, const struct v
 struct grant_result grant_flush(void)
 {
 	struct queue *q = all.queue ? &all.queue[vif_worker_id] : NULL;
-	struct grant_result result = {0, 0};
+	struct grant_result result = {0};
 
 	if (!q)
 		return result;
 	if (q->n)
 		submit(q);
 	result = q->result;
-	q->result = (struct grant_result){0, 0};
+	q->result = (struct grant_result){0};
 	return result;
 }
 

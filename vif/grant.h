@@ -39,6 +39,7 @@ void grant_unmap(void *page);
 /* Of a frame, by tag: which could not be read, and which could not be written. */
 struct grant_result {
 	uint64_t bad_src, bad_dst;
+	unsigned copies; /* that were asked for */
 };
 
 /* `tag` is below 64. No copy crosses a page that is granted; one of no bytes is none. */

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rte_spinlock.h>
@@ -25,7 +26,7 @@
 #include "netif_xen.h"
 
 #define CTRL_TURN 8 /* control requests served before another guest's are looked at */
-#define CTRL_PAUSE_US 1000 /* between two turns, so that guests that fire or ask without end do not have a CPU */
+#define CTRL_PAUSE_US 1000 /* at least, between two turns: guests that fire or ask without end get half a CPU at most */
 
 struct queue {
 	struct netif_tx tx;
@@ -40,6 +41,7 @@ struct netif_conn {
 	unsigned queues;
 	uint32_t domid;
 	bool csum4, csum6;
+	bool groups_lost; /* a backend before us was told of groups that we do not know */
 	const struct netif_hash *hash;
 	const struct netif_staged *staged[VIF_QUEUES_MAX];
 	struct netif_mcast mcast;
@@ -253,6 +255,14 @@ static const struct netif_staged *set_staged(void *arg, unsigned queue, const st
 
 static const struct netif_ctrl_ops ctrl_ops = {.set_hash = set_hash, .set_staged = set_staged};
 
+/* Have the thread look at a control ring, as if the guest had fired. */
+static void look_again(struct netif_port *port)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = port};
+
+	epoll_ctl(ctrl.epfd, EPOLL_CTL_MOD, netif_events_fd(&port->conn->ctrl_ev), &ev);
+}
+
 static void serve_ctrl(struct netif_port *port)
 {
 	struct netif_conn *conn = port->conn;
@@ -266,11 +276,16 @@ static void serve_ctrl(struct netif_port *port)
 		cut_off(&port->base, &conn->ctrl.broken);
 		return;
 	}
-	if (netif_ctrl_arm(&conn->ctrl)) { /* more of them: behind the others that wait */
-		struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = port};
+	if (netif_ctrl_arm(&conn->ctrl)) /* more of them: behind the others that wait */
+		look_again(port);
+}
 
-		epoll_ctl(ctrl.epfd, EPOLL_CTL_MOD, netif_events_fd(&conn->ctrl_ev), &ev);
-	}
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
 }
 
 static void *ctrl_loop(void *arg)
@@ -279,16 +294,19 @@ static void *ctrl_loop(void *arg)
 	for (;;) {
 		struct epoll_event ev;
 		struct netif_port *port;
+		uint64_t began, took;
 
 		if (epoll_wait(ctrl.epfd, &ev, 1, -1) != 1)
 			continue;
+		began = now_us();
 		pthread_mutex_lock(&ctrl.lock);
 		for (port = ctrl.ports; port && port != ev.data.ptr; port = port->next)
 			;
 		if (port)
 			serve_ctrl(port);
 		pthread_mutex_unlock(&ctrl.lock);
-		usleep(CTRL_PAUSE_US);
+		took = now_us() - began;
+		usleep(took > CTRL_PAUSE_US ? took : CTRL_PAUSE_US);
 	}
 	return NULL;
 }
@@ -385,8 +403,8 @@ static int queue_open(struct netif_conn *conn, struct queue *q, const struct net
 		snprintf(why, size, "domain %u's rings say that there are more requests than they hold", conf->domid);
 		return -EPROTO;
 	}
-	if (q->tx.rsp_prod)
-		conn->mcast.on = false; /* adopted: the groups asked for went with the backend that was told of them */
+	if (q->tx.rsp_prod) /* adopted: the groups asked for went with the backend that was told of them */
+		conn->groups_lost = true;
 	err = netif_events_open(&q->ev, conf->domid, qc->tx_evtchn, qc->rx_evtchn);
 	if (err)
 		snprintf(why, size, "event channels %u and %u of domain %u: %s", qc->tx_evtchn, qc->rx_evtchn,
@@ -460,7 +478,6 @@ int netif_connect(struct vif_port *base, const struct netif_conf *conf, char *wh
 	conn->domid = conf->domid;
 	conn->csum4 = conf->csum4;
 	conn->csum6 = conf->csum6;
-	conn->mcast.on = conf->multicast_control;
 	for (unsigned i = 0; !err && i < conf->queues; i++)
 		err = queue_open(conn, &conn->queue[i], conf, &conf->queue[i], why, size);
 	if (!err && conf->ctrl)
@@ -469,6 +486,7 @@ int netif_connect(struct vif_port *base, const struct netif_conf *conf, char *wh
 		conn_free(conn);
 		return err;
 	}
+	conn->mcast.on = conf->multicast_control && !conn->groups_lost;
 	base->caps = caps_of(conf);
 	base->rx_queues = base->tx_queues = conf->queues;
 	__atomic_store_n(&base->quarantine, NULL, __ATOMIC_RELEASE); /* a new start */
@@ -518,7 +536,7 @@ void netif_multicast_control(struct vif_port *base, bool on)
 {
 	struct netif_conn *conn = port_of(base)->conn;
 
-	if (conn)
+	if (conn && !conn->groups_lost)
 		__atomic_store_n(&conn->mcast.on, on, __ATOMIC_RELAXED);
 }
 
@@ -529,6 +547,21 @@ static struct vif_queue_count netif_count(const struct vif_port *base, unsigned 
 	if (!conn || queue >= conn->queues)
 		return (struct vif_queue_count){0};
 	return (struct vif_queue_count){conn->queue[queue].rx_frames, conn->queue[queue].tx_frames};
+}
+
+static void netif_resume(struct vif_port *base)
+{
+	struct netif_port *port = port_of(base);
+	const struct netif_conn *conn = port->conn;
+
+	if (!conn)
+		return;
+	for (unsigned i = 0; i < conn->queues; i++)
+		tell(&conn->queue[i].ev);
+	if (conn->ctrl.ring) {
+		tell(&conn->ctrl_ev);
+		look_again(port);
+	}
 }
 
 /* ---- open and close ---------------------------------------------------------------------------------------------- */
@@ -548,6 +581,7 @@ static const struct vif_ops netif_ops = {
 	.notify = netif_notify,
 	.arm = netif_arm,
 	.count = netif_count,
+	.resume = netif_resume,
 	.close = netif_close,
 };
 

@@ -6,7 +6,8 @@
  * Model. The port exists, and keeps its bridge, from the moment the toolstack asks for the vif until it takes it away; it
  * is connected (rings mapped, event channels bound) only while the frontend is. hypervisor/xenback.c speaks with
  * xenstore and says when. Connecting goes on from what the shared pages say (req_cons = rsp_prod), so that a new daemon
- * adopts the rings of running guests. Frames are copied by the hypervisor, from guest to guest, in one system call per
+ * adopts the rings of running guests. What such a guest had told the backend before, it has to tell again: hash and staged
+ * pages are none at first, and groups are not filtered until it connects anew. Frames are copied by the hypervisor, from guest to guest, in one system call per
  * burst; the switch itself sees their first bytes only.
  *
  * Threads. The functions below are the control thread's; the packet path is vif.h's. Control rings are served by a thread

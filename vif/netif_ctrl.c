@@ -99,6 +99,26 @@ static uint32_t set_map(struct netif_ctrl *ctrl, uint32_t gref, uint32_t n, uint
 
 /* ---- pages that stay mapped -------------------------------------------------------------------------------------- */
 
+static unsigned staged_all; /* by whichever thread */
+
+/* NULL: it is not granted, or there are too many. */
+static void *stage(uint16_t domid, uint32_t gref, bool writable)
+{
+	void *va = NULL;
+
+	if (__atomic_add_fetch(&staged_all, 1, __ATOMIC_RELAXED) <= NETIF_STAGED_ALL)
+		va = grant_map(domid, gref, writable);
+	if (!va)
+		__atomic_sub_fetch(&staged_all, 1, __ATOMIC_RELAXED);
+	return va;
+}
+
+static void unstage(void *va)
+{
+	grant_unmap(va);
+	__atomic_sub_fetch(&staged_all, 1, __ATOMIC_RELAXED);
+}
+
 static void insert(struct netif_staged *staged, const struct netif_staged_page *page)
 {
 	uint32_t i = page->gref * 2654435761u >> 22;
@@ -131,7 +151,7 @@ static void show(struct netif_ctrl *ctrl, unsigned queue, struct netif_staged *s
 	old = ctrl->ops->set_staged(ctrl->arg, queue, staged);
 	for (unsigned i = 0; old && i < NETIF_STAGED_HASH; i++)
 		if (old->page[i].va && (!staged || !netif_staged_find(staged, old->page[i].gref)))
-			grant_unmap(old->page[i].va);
+			unstage(old->page[i].va);
 	free((void *)(uintptr_t)old);
 }
 
@@ -157,7 +177,7 @@ static uint32_t add_pages(struct netif_ctrl *ctrl, uint32_t queue, uint32_t gref
 
 		if (netif_staged_find(staged, one.gref))
 			break;
-		one.va = grant_map(ctrl->domid, one.gref, one.writable);
+		one.va = stage(ctrl->domid, one.gref, one.writable);
 		if (!one.va)
 			break;
 		insert(staged, &one);
@@ -167,7 +187,7 @@ static uint32_t add_pages(struct netif_ctrl *ctrl, uint32_t queue, uint32_t gref
 		return OK;
 	}
 	while (done--) /* all or none */
-		grant_unmap(netif_staged_find(staged, list[done].ref)->va);
+		unstage(netif_staged_find(staged, list[done].ref)->va);
 	free(staged);
 	return INVALID;
 }
@@ -176,6 +196,7 @@ static uint32_t del_pages(struct netif_ctrl *ctrl, uint32_t queue, uint32_t gref
 {
 	struct vif_grant page = {gref, 0, ctrl->domid};
 	struct xen_netif_gref list[LIST_MAX];
+	bool gone[NETIF_STAGED_HASH] = {false};
 	struct netif_staged *staged;
 	const struct netif_staged *old;
 
@@ -191,17 +212,15 @@ static uint32_t del_pages(struct netif_ctrl *ctrl, uint32_t queue, uint32_t gref
 	old = ctrl->staged[queue];
 	for (uint32_t i = 0; i < n; i++) {
 		const struct netif_staged_page *is = old ? netif_staged_find(old, list[i].ref) : NULL;
+		bool here = is && !gone[is - old->page];
 
-		list[i].status = is ? OK : INVALID;
+		if (here)
+			gone[is - old->page] = true;
+		list[i].status = here ? OK : INVALID;
 	}
-	for (unsigned i = 0; old && i < NETIF_STAGED_HASH; i++) {
-		bool keep = old->page[i].va;
-
-		for (uint32_t k = 0; keep && k < n; k++)
-			keep = list[k].ref != old->page[i].gref;
-		if (keep)
+	for (unsigned i = 0; old && i < NETIF_STAGED_HASH; i++)
+		if (old->page[i].va && !gone[i])
 			insert(staged, &old->page[i]);
-	}
 	*removed = old ? old->n - staged->n : 0;
 	show(ctrl, queue, staged);
 	return grant_write(&page, list, n * sizeof(list[0])) ? INVALID : OK;

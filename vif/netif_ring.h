@@ -65,6 +65,7 @@ bool netif_mcast_wants(const struct netif_mcast *mcast, const uint8_t mac[6]);
 
 #define NETIF_STAGED_MAX 512 /* pages of a queue that a guest may have mapped: every slot of both rings */
 #define NETIF_STAGED_HASH 1024
+#define NETIF_STAGED_ALL 16384 /* of all guests: each is a mapping of its own, and a process may have 65530 */
 
 /* Grants that the guest has asked to keep mapped, by reference: open addressing. Never changes once published. */
 struct netif_staged {
@@ -76,6 +77,7 @@ struct netif_staged {
 	} page[NETIF_STAGED_HASH];
 };
 
+/* NULL: it is not there. */
 static inline const struct netif_staged_page *netif_staged_find(const struct netif_staged *staged, uint32_t gref)
 {
 	for (uint32_t i = gref * 2654435761u >> 22;; i = (i + 1) % NETIF_STAGED_HASH) {
@@ -127,7 +129,7 @@ struct netif_rx {
 	const struct netif_hash *hash; /* NULL: none; its value goes with each frame */
 };
 
-/* Begin with a page: go on where its last backend stopped. false: it holds what cannot be. */
+/* Begin with a page: go on where its last backend stopped, be it among its answers. false: it holds what cannot be. */
 bool netif_tx_begin(struct netif_tx *tx);
 bool netif_rx_begin(struct netif_rx *rx);
 

@@ -24,14 +24,6 @@ struct cursor { /* how far a frame has been copied: its snapshot first, then its
 	uint32_t at;
 };
 
-bool netif_rx_begin(struct netif_rx *rx)
-{
-	uint32_t req = __atomic_load_n(&rx->ring->req_prod, __ATOMIC_ACQUIRE);
-
-	rx->rsp_prod = rx->req_seen = rx->signalled = __atomic_load_n(&rx->ring->rsp_prod, __ATOMIC_ACQUIRE);
-	return req - rx->rsp_prod <= NETIF_RING_SIZE;
-}
-
 /* Are there `need` requests from rsp_prod on? */
 static bool posted(struct netif_rx *rx, uint32_t need)
 {
@@ -58,6 +50,54 @@ static inline struct netif_rx_request fetch(const struct netif_rx *rx, uint32_t 
 	_Static_assert(sizeof(req) == sizeof(word), "a request is one word");
 	memcpy(&req, &word, sizeof(req));
 	return req;
+}
+
+/* What takes the place of a request. One store, behind those before: give_back() */
+static inline void store(struct netif_rx *rx, uint32_t idx, const void *response)
+{
+	volatile uint64_t *to = (volatile uint64_t *)&rx->ring->ring[idx % NETIF_RING_SIZE].rsp;
+	uint64_t word;
+
+	_Static_assert(sizeof(struct netif_rx_response) == sizeof(word), "a response is one word");
+	_Static_assert(sizeof(struct netif_extra_info) == sizeof(word), "an extra-info is one word");
+	memcpy(&word, response, sizeof(word));
+	*to = word;
+}
+
+/*
+ * A backend that was killed among its answers has written some that it did not publish, over what would be read as
+ * requests now: by an extra-info's to whatever the guest has granted as number 1 or 2. They are written in order, and one
+ * of a frame's first page, read as a request, has a grant beyond all tables. Then nothing of the ring is believed: each
+ * buffer is given back as it is.
+ */
+static void give_back(struct netif_rx *rx, uint32_t req)
+{
+	struct netif_rx_request slot = fetch(rx, rx->rsp_prod);
+	int16_t status = (int16_t)(slot.gref >> 16);
+
+	if (req == rx->rsp_prod || slot.pad || (slot.gref & 0xffff) >= 1 << 5 ||
+	    (status != NETIF_RSP_ERROR && (status < 14 || status > (int)GRANT_PAGE)))
+		return;
+	for (; rx->rsp_prod != req; rx->rsp_prod++) {
+		struct netif_rx_response rsp = {.status = NETIF_RSP_ERROR};
+
+		rsp.id = fetch(rx, rx->rsp_prod).id;
+		store(rx, rx->rsp_prod, &rsp);
+	}
+	__atomic_store_n(&rx->ring->rsp_prod, req, __ATOMIC_RELEASE);
+}
+
+bool netif_rx_begin(struct netif_rx *rx)
+{
+	uint32_t req = __atomic_load_n(&rx->ring->req_prod, __ATOMIC_ACQUIRE);
+
+	rx->rsp_prod = __atomic_load_n(&rx->ring->rsp_prod, __ATOMIC_ACQUIRE);
+	if (req - rx->rsp_prod > NETIF_RING_SIZE)
+		return false;
+	if (rx->rsp_prod) /* else there was none before us */
+		give_back(rx, req);
+	rx->req_seen = rx->signalled = rx->rsp_prod;
+	return true;
 }
 
 /* Copy up to a page of the frame, from the cursor on, into a page of the receiver's. Returns how much. */
@@ -161,58 +201,83 @@ static void put(struct netif_rx *rx, const struct vif_frame *f, unsigned i, unsi
 static void answer(struct netif_rx *rx, uint32_t from, const struct out *out, uint64_t bad)
 {
 	for (uint32_t idx = from; idx != rx->rsp_prod; idx++, out++) {
-		struct netif_rx_response *rsp = &rx->ring->ring[idx % NETIF_RING_SIZE].rsp;
+		struct netif_rx_response rsp = {.id = out->id, .flags = out->flags, .status = out->size};
 
-		if (out->extra) {
-			memcpy(rsp, &out->info, sizeof(*rsp));
-			continue;
-		}
-		rsp->id = out->id;
-		rsp->offset = 0;
-		rsp->flags = out->flags;
-		rsp->status = bad & 1ull << out->frame ? NETIF_RSP_ERROR : out->size;
+		if (bad & 1ull << out->frame)
+			rsp.status = NETIF_RSP_ERROR;
+		store(rx, idx, out->extra ? (const void *)&out->info : &rsp);
 	}
 	__atomic_store_n(&rx->ring->rsp_prod, rx->rsp_prod, __ATOMIC_RELEASE);
 }
 
-unsigned netif_rx_deliver(struct netif_rx *rx, struct vif_frame *const *frames, unsigned n, struct vif_counters *count)
-{
-	uint32_t from = rx->rsp_prod;
-	uint64_t put_set = 0;
+struct burst { /* under way */
+	uint32_t from; /* its first slot */
+	uint64_t skip; /* frames, by index, that are done with: dropped and counted */
+	uint64_t put; /* those that have slots */
 	struct out out[NETIF_RING_SIZE];
-	struct grant_result result;
+};
+
+/* Give slots to frames, and queue their copies. Returns how many frames there was room for. */
+static unsigned put_all(struct netif_rx *rx, struct vif_frame *const *frames, unsigned n, struct burst *b,
+			struct vif_counters *count)
+{
 	unsigned i;
 
+	rx->rsp_prod = b->from;
+	b->put = 0;
 	for (i = 0; i < n && i < VIF_BURST; i++) {
 		const struct vif_frame *f = frames[i];
-		unsigned pages = (f->len + GRANT_PAGE - 1) / GRANT_PAGE, extras, used = rx->rsp_prod - from;
+		unsigned pages = (f->len + GRANT_PAGE - 1) / GRANT_PAGE, extras, used = rx->rsp_prod - b->from;
 		struct netif_extra_info info[2];
 
+		if (__builtin_expect(b->skip & 1ull << i || f->failed, 0))
+			continue;
 		if (__builtin_expect(f->snap[0] & 1, 0) && !netif_mcast_wants(rx->mcast, f->snap)) {
 			count->drop[VIF_TX_FILTERED]++;
+			b->skip |= 1ull << i;
 			continue;
 		}
 		if (pages > 1 && !rx->sg) {
 			count->drop[VIF_TX_TOO_BIG]++;
+			b->skip |= 1ull << i;
 			continue;
 		}
 		extras = extras_of(rx, f, info);
 		if (used + pages + extras > NETIF_RING_SIZE || !posted(rx, pages + extras))
 			break;
-		put(rx, f, i, pages, extras, info, out + used);
-		put_set |= 1ull << i;
+		put(rx, f, i, pages, extras, info, b->out + used);
+		b->put |= 1ull << i;
 	}
-	if (!put_set)
-		return i;
-	result = grant_flush();
-	for (unsigned k = 0; k < i; k++) {
-		if (!(put_set & 1ull << k))
-			continue;
-		if (__builtin_expect((result.bad_src | result.bad_dst) & 1ull << k, 0)) {
+	return i;
+}
+
+unsigned netif_rx_deliver(struct netif_rx *rx, struct vif_frame *const *frames, unsigned n, struct vif_counters *count)
+{
+	struct grant_result result;
+	struct burst b;
+	unsigned i;
+
+	b.from = rx->rsp_prod;
+	b.skip = 0;
+	for (bool again = false;; again = true) {
+		i = put_all(rx, frames, n, &b, count);
+		if (!b.put)
+			return i;
+		result = grant_flush();
+		count->grant_copies += result.copies;
+		for (unsigned k = 0; k < i && result.bad_src; k++)
 			if (result.bad_src & 1ull << k)
 				frames[k]->failed = true;
-			else
-				count->drop[VIF_TX_BAD_GRANT]++;
+		if (__builtin_expect(!result.bad_src || again, 1))
+			break;
+		/* a sender's fault is nothing to tell the receiver of: the same once more without its frames */
+		b.skip |= result.bad_src;
+	}
+	for (unsigned k = 0; k < i; k++) {
+		if (!(b.put & 1ull << k))
+			continue;
+		if (__builtin_expect((result.bad_src | result.bad_dst) & 1ull << k, 0)) {
+			count->drop[VIF_TX_BAD_GRANT] += !(result.bad_src & 1ull << k);
 			continue;
 		}
 		count->tx_frames++;
@@ -221,7 +286,7 @@ unsigned netif_rx_deliver(struct netif_rx *rx, struct vif_frame *const *frames, 
 		if (frames[k]->len > count->tx_max)
 			count->tx_max = frames[k]->len;
 	}
-	answer(rx, from, out, result.bad_src | result.bad_dst);
+	answer(rx, b.from, b.out, result.bad_src | result.bad_dst);
 	return i;
 }
 

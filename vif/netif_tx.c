@@ -47,12 +47,60 @@ static inline struct netif_tx_request fetch(const struct netif_tx *tx, uint32_t 
 	return req;
 }
 
+/* One store, behind those before: finish() */
+static inline void answer(struct netif_tx *tx, uint32_t idx, uint16_t id, int16_t status)
+{
+	volatile uint32_t *to = (volatile uint32_t *)&tx->ring->ring[idx % NETIF_RING_SIZE].rsp;
+	struct netif_tx_response rsp = {.id = id, .status = status};
+	uint32_t word;
+
+	_Static_assert(sizeof(rsp) == sizeof(word), "an answer is one word");
+	memcpy(&word, &rsp, sizeof(word));
+	*to = word;
+}
+
+/*
+ * A backend that was killed among its answers has written some that it did not publish, over what would be read as
+ * requests now. They are written in order, and leave a request all but its gref, of which the answer makes its id and a
+ * status; of an extra-info the flags (read_extras). From `idx` to `req`: the end of the frames that are answered. One whose
+ * grant is by chance the number of its id is taken for answered, and lost.
+ */
+static uint32_t finish(struct netif_tx *tx, uint32_t idx, uint32_t req)
+{
+	while (idx != req) {
+		struct netif_tx_request slot = fetch(tx, idx);
+		int16_t status = (int16_t)(slot.gref >> 16);
+		struct netif_extra_info extra = {.flags = XEN_NETIF_EXTRA_FLAG_MORE};
+		bool extras = slot.flags & NETTXF_extra_info;
+		uint32_t end = idx + 1;
+
+		if ((uint16_t)slot.gref != slot.id || (status != NETIF_RSP_OKAY && status != NETIF_RSP_ERROR))
+			return idx;
+		for (; extras && extra.flags & XEN_NETIF_EXTRA_FLAG_MORE && end != req; end++) {
+			struct netif_tx_request raw = fetch(tx, end);
+
+			memcpy(&extra, &raw, sizeof(extra));
+			answer(tx, end, 0, NETIF_RSP_NULL);
+		}
+		for (; slot.flags & NETTXF_more_data && end != req; end++) {
+			slot = fetch(tx, end);
+			answer(tx, end, slot.id, status);
+		}
+		idx = end;
+	}
+	return idx;
+}
+
 bool netif_tx_begin(struct netif_tx *tx)
 {
-	uint32_t req = __atomic_load_n(&tx->ring->req_prod, __ATOMIC_ACQUIRE);
+	uint32_t req = __atomic_load_n(&tx->ring->req_prod, __ATOMIC_ACQUIRE), rsp;
 
-	tx->rsp_prod = tx->req_seen = tx->signalled = __atomic_load_n(&tx->ring->rsp_prod, __ATOMIC_ACQUIRE);
-	return req - tx->rsp_prod <= NETIF_RING_SIZE;
+	rsp = __atomic_load_n(&tx->ring->rsp_prod, __ATOMIC_ACQUIRE);
+	if (req - rsp > NETIF_RING_SIZE)
+		return false;
+	tx->rsp_prod = tx->req_seen = tx->signalled = rsp ? finish(tx, rsp, req) : rsp; /* 0: it is the first one */
+	__atomic_store_n(&tx->ring->rsp_prod, tx->rsp_prod, __ATOMIC_RELEASE);
+	return true;
 }
 
 /* Requests from rsp_prod on. All that peek() looked at before has been released, or is looked at again. */
@@ -83,6 +131,7 @@ static enum verdict read_extras(struct netif_tx *tx, uint32_t idx, uint32_t left
 		tx->slot[(idx + r->slots) % NETIF_RING_SIZE].status = NETIF_RSP_NULL;
 		raw = fetch(tx, idx + r->slots++);
 		memcpy(&extra, &raw, sizeof(extra));
+		tx->slot[(idx + r->slots - 1) % NETIF_RING_SIZE].id = (uint16_t)(extra.flags << 8); /* finish() */
 		if (!extra.type || extra.type >= XEN_NETIF_EXTRA_TYPE_MAX)
 			return broken(tx, "an extra-info is of no known type");
 		r->extra[extra.type] = extra;
@@ -254,7 +303,7 @@ unsigned netif_tx_peek(struct netif_tx *tx, struct vif_burst *burst, struct vif_
 	struct pending pending[VIF_BURST];
 	uint32_t left = waiting(tx), idx = tx->rsp_prod;
 	unsigned i = 0;
-	uint64_t bad;
+	struct grant_result result;
 
 	burst->nseg = 0;
 	for (; i < VIF_BURST && left; i++) {
@@ -285,13 +334,14 @@ unsigned netif_tx_peek(struct netif_tx *tx, struct vif_burst *burst, struct vif_
 	burst->n = i;
 	if (!i)
 		return 0;
-	bad = grant_flush().bad_src;
+	result = grant_flush();
+	count->grant_copies += result.copies;
 	for (unsigned k = 0; k < i; k++) {
 		struct vif_frame *frame = &burst->frame[k];
 
 		if (!frame->len)
 			continue;
-		if (bad & 1ull << k) {
+		if (result.bad_src & 1ull << k) {
 			drop(frame, count, VIF_RX_BAD_GRANT);
 		} else if (!parse_offload(frame, &pending[k])) {
 			drop(frame, count, VIF_RX_MALFORMED);
@@ -316,11 +366,11 @@ void netif_tx_release(struct netif_tx *tx, const struct vif_burst *burst, struct
 		if (frame->failed && frame->len)
 			count->drop[VIF_RX_BAD_GRANT]++; /* some receiver could not be given it */
 		for (; idx != (uint32_t)frame->cookie; idx++) {
-			struct netif_tx_response *rsp = &tx->ring->ring[idx % NETIF_RING_SIZE].rsp;
 			int16_t status = tx->slot[idx % NETIF_RING_SIZE].status;
 
-			rsp->id = tx->slot[idx % NETIF_RING_SIZE].id;
-			rsp->status = frame->failed && status == NETIF_RSP_OKAY ? NETIF_RSP_ERROR : status;
+			if (frame->failed && status == NETIF_RSP_OKAY)
+				status = NETIF_RSP_ERROR;
+			answer(tx, idx, tx->slot[idx % NETIF_RING_SIZE].id, status);
 		}
 	}
 	tx->rsp_prod = idx;

@@ -127,6 +127,7 @@ struct vif_counters {
 	uint64_t rx_max, tx_max; /* longest frame seen */
 	uint64_t sw_segments, sw_csums; /* segments made, checksums completed in software for this receiver */
 	uint64_t kicks; /* times the far side was notified */
+	uint64_t grant_copies; /* made by the hypervisor: of headers it sent, and of what it was sent */
 	uint64_t drop[VIF_DROP_MAX];
 	uint64_t br_drop[8]; /* by enum br_drop, counted by the worker on ingress */
 } __attribute__((aligned(64)));
@@ -168,6 +169,11 @@ struct vif_ops {
 	void (*disarm)(struct vif_port *port, unsigned queue);
 	/* Control thread: frames that `queue` has moved since the far side connected. NULL: no such count is kept. */
 	struct vif_queue_count (*count)(const struct vif_port *port, unsigned queue);
+	/*
+	 * Control thread: the port was cut off, and is so no more. What the far side told us in between was not heard, nor
+	 * was it told of the last that was done for it; the workers look at the queues by themselves. NULL: nothing to do.
+	 */
+	void (*resume)(struct vif_port *port);
 	/* Control thread: the port is in no worker's view any more; close and free all of it. */
 	void (*close)(struct vif_port *port);
 };

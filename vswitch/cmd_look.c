@@ -222,6 +222,7 @@ static bool add_port(const struct sw_port_info *info, void *arg)
 	json_object_set_new(port, "software_segments", json_integer(sum->sw_segments));
 	json_object_set_new(port, "software_checksums", json_integer(sum->sw_csums));
 	json_object_set_new(port, "notifications", json_integer(sum->kicks));
+	json_object_set_new(port, "grant_copies", json_integer(sum->grant_copies));
 	json_object_set_new(port, "drops", drops_json(sum));
 	if (info->counted)
 		json_object_set_new(port, "per_queue", queues_json(info));

@@ -662,6 +662,8 @@ int sw_port_release(const char *name, struct sw_err *err)
 	if (!p->vif->quarantine)
 		return sw_fail(err, -EINVAL, "%s is not cut off", name);
 	__atomic_store_n(&p->vif->quarantine, NULL, __ATOMIC_RELEASE);
+	if (p->vif->ops->resume)
+		p->vif->ops->resume(p->vif);
 	return publish(sw.conf, NULL, err); /* wakes the workers: nobody listened to the port's own signals */
 }
 

@@ -21,7 +21,7 @@ struct guest {
 	struct grant_mem mem;
 	struct netif_ctrl ctrl;
 	const struct netif_hash *hash; /* as the workers see them */
-	const struct netif_staged *staged[2];
+	const struct netif_staged *staged[VIF_QUEUES_MAX];
 	struct netif_tx tx;
 	struct netif_rx rx;
 	struct netif_mcast mcast;
@@ -191,6 +191,52 @@ static void pages_stay_mapped_until_they_are_taken_back(void **state)
 	assert_non_null(netif_staged_find(g->staged[1], DATA_REF + 297));
 }
 
+static void a_page_is_taken_back_once(void **state)
+{
+	struct guest *g = *state;
+	struct xen_netif_gref *at;
+	uint32_t data;
+
+	list(g, 4, DATA_REF);
+	assert_int_equal(ask(g, XEN_NETIF_CTRL_TYPE_ADD_GREF_MAPPING, 0, LIST_REF, 4, NULL), SUCCESS);
+	at = list(g, 2, DATA_REF);
+	at[1] = at[0];
+	assert_int_equal(ask(g, XEN_NETIF_CTRL_TYPE_DEL_GREF_MAPPING, 0, LIST_REF, 2, &data), SUCCESS);
+	assert_int_equal(data, 1);
+	assert_int_equal(at[0].status, SUCCESS);
+	assert_int_equal(at[1].status, INVALID);
+}
+
+/* Each is a mapping, of which a process may have so many: guests with many queues must not use them up. */
+static void all_guests_together_have_a_bound_too(void **state)
+{
+	static struct guest more[4];
+	struct guest *g = *state;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		more[i].mem.domid = DOMID;
+		more[i].ctrl = (struct netif_ctrl){
+			.domid = DOMID, .queues = VIF_QUEUES_MAX, .ops = g->ctrl.ops, .arg = &more[i]};
+		more[i].ctrl.ring = calloc(1, GRANT_PAGE);
+		assert_true(netif_ctrl_begin(&more[i].ctrl));
+		for (unsigned q = 0; q < VIF_QUEUES_MAX; q++) {
+			list(g, 512, DATA_REF);
+			n += ask(&more[i], XEN_NETIF_CTRL_TYPE_ADD_GREF_MAPPING, q, LIST_REF, 512, NULL) == SUCCESS;
+		}
+	}
+	assert_int_equal(n * 512, NETIF_STAGED_ALL);
+	assert_int_equal(g->mem.mapped, NETIF_STAGED_ALL);
+	list(g, 1, DATA_REF);
+	assert_int_equal(ask(g, XEN_NETIF_CTRL_TYPE_ADD_GREF_MAPPING, 0, LIST_REF, 1, NULL), INVALID);
+	for (unsigned i = 0; i < 4; i++) {
+		netif_ctrl_end(&more[i].ctrl);
+		free(more[i].ctrl.ring);
+	}
+	assert_int_equal(g->mem.mapped, 0);
+	assert_int_equal(ask(g, XEN_NETIF_CTRL_TYPE_ADD_GREF_MAPPING, 0, LIST_REF, 1, NULL), SUCCESS);
+}
+
 static void all_of_a_list_is_mapped_or_none(void **state)
 {
 	struct guest *g = *state;
@@ -230,6 +276,7 @@ static void frames_in_pages_that_stay_mapped_cost_no_call_of_the_hypervisor(void
 	assert_int_equal(g->mem.page[DATA_REF + 300][1000], 0);
 	assert_int_equal(netif_rx_deliver(&g->rx, (struct vif_frame *[]){&g->burst.frame[1]}, 1, &g->count), 1);
 	assert_int_equal(g->mem.calls, calls + 1);
+	assert_int_equal(g->count.grant_copies, 2); /* the snapshot's, and the rest's */
 	assert_int_equal(g->mem.page[DATA_REF + 700][999], 0x11);
 }
 
@@ -251,6 +298,8 @@ int main(void)
 		T(a_hash_is_set_up_step_by_step),
 		T(a_mapping_stays_in_its_table_and_its_queues),
 		T(pages_stay_mapped_until_they_are_taken_back),
+		T(a_page_is_taken_back_once),
+		T(all_guests_together_have_a_bound_too),
 		T(all_of_a_list_is_mapped_or_none),
 		T(frames_in_pages_that_stay_mapped_cost_no_call_of_the_hypervisor),
 		T(a_control_ring_that_runs_ahead_is_broken),

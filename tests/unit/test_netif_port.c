@@ -289,6 +289,30 @@ static bool gets_multicast(void)
 	return counters[0].tx_frames > before;
 }
 
+/* What it fired for while nobody listened, and what it was not told of, is made up for. */
+static void a_guest_whose_port_is_not_cut_off_any_more_is_looked_at_and_told_to_look(void **state)
+{
+	struct xen_netif_ctrl_sring *ring = (struct xen_netif_ctrl_sring *)machine.mem.page[CTRL_REF];
+
+	(void)state;
+	conf.ctrl = true;
+	connect_port();
+	wait_for_pause();
+	vif_quarantine(port, "for a test");
+	ring->ring[0].req = (struct xen_netif_ctrl_request){.type = XEN_NETIF_CTRL_TYPE_GET_HASH_MAPPING_SIZE};
+	ring->req_prod = 1;
+	memset(machine.sent, 0, sizeof(machine.sent));
+	port->quarantine = NULL;
+	port->ops->resume(port);
+	assert_int_equal(machine.sent[2], 1);
+	assert_int_equal(machine.sent[3], 1);
+	sem_post(&machine.go_on);
+	wait_for_pause();
+	assert_int_equal(ring->rsp_prod, 1);
+	netif_disconnect(port);
+	sem_post(&machine.go_on);
+}
+
 static void groups_that_a_lost_backend_was_told_of_are_not_filtered_out(void **state)
 {
 	(void)state;
@@ -297,6 +321,14 @@ static void groups_that_a_lost_backend_was_told_of_are_not_filtered_out(void **s
 	assert_false(gets_multicast());
 	tx->req_prod = tx->rsp_prod = 3; /* of which one or another named a group */
 	connect_port();
+	assert_true(gets_multicast());
+	netif_multicast_control(port, false);
+	netif_multicast_control(port, true); /* nothing says that it has named its groups again */
+	assert_true(gets_multicast());
+	tx->req_prod = tx->rsp_prod = 0;
+	connect_port();
+	assert_false(gets_multicast());
+	netif_multicast_control(port, false);
 	assert_true(gets_multicast());
 	netif_multicast_control(port, true);
 	assert_false(gets_multicast());
@@ -344,6 +376,7 @@ int main(void)
 		T(a_storm_of_events_keeps_no_worker),
 		T(a_storm_of_events_gets_one_turn_a_pause_of_the_control_rings_thread),
 		T(a_guest_whose_backend_was_lost_is_told_to_look),
+		T(a_guest_whose_port_is_not_cut_off_any_more_is_looked_at_and_told_to_look),
 		T(groups_that_a_lost_backend_was_told_of_are_not_filtered_out),
 		T(frames_are_counted_by_queue),
 	};

@@ -11,10 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <xen/io/xenbus.h>
 #include <xenevtchn.h>
 #include <xengnttab.h>
-#include <xenstore.h>
 
 #define PAGE 4096u
 #define barrier() __atomic_thread_fence(__ATOMIC_SEQ_CST)
@@ -30,9 +28,9 @@ void die(const char *fmt, ...)
 	exit(1);
 }
 
-static void *share(struct front *f, unsigned n, uint32_t *refs)
+void *front_share(void *gntshr, uint32_t backend, unsigned n, uint32_t *refs)
 {
-	void *p = xengntshr_share_pages(f->gntshr, f->backend, (int)n, refs, 1);
+	void *p = xengntshr_share_pages(gntshr, backend, (int)n, refs, 1);
 
 	if (!p)
 		die("%u pages cannot be granted: %s (modprobe xen-gntalloc?)", n, strerror(errno));
@@ -54,7 +52,7 @@ static void publish(uint32_t *shared, uint32_t value)
 	__atomic_store_n(shared, value, __ATOMIC_RELEASE);
 }
 
-void front_open(struct front *f, uint32_t backend)
+void front_open(struct front *f, uint32_t backend, bool split)
 {
 	memset(f, 0, sizeof(*f));
 	f->backend = backend;
@@ -62,15 +60,17 @@ void front_open(struct front *f, uint32_t backend)
 	f->evtchn = xenevtchn_open(NULL, 0);
 	if (!f->gntshr || !f->evtchn)
 		die("no /dev/xen/gntalloc or /dev/xen/evtchn: %s", strerror(errno));
-	f->tx.sring = share(f, 1, &f->tx_ref);
-	f->rx.sring = share(f, 1, &f->rx_ref);
+	f->tx.sring = front_share(f->gntshr, backend, 1, &f->tx_ref);
+	f->rx.sring = front_share(f->gntshr, backend, 1, &f->rx_ref);
 	f->tx.nr_ents = f->rx.nr_ents = 256;
 	f->tx.sring->req_event = f->tx.sring->rsp_event = 1;
 	f->rx.sring->req_event = f->rx.sring->rsp_event = 1;
-	f->tx_page = share(f, FRONT_TX_PAGES, f->tx_gref);
-	f->rx_page = share(f, FRONT_RX_PAGES, f->rx_gref);
-	f->port = xenevtchn_bind_unbound_port(f->evtchn, backend);
-	if (f->port < 0)
+	f->tx_page = front_share(f->gntshr, backend, FRONT_TX_PAGES, f->tx_gref);
+	f->rx_page = front_share(f->gntshr, backend, FRONT_RX_PAGES, f->rx_gref);
+	f->port = f->rx_port = xenevtchn_bind_unbound_port(f->evtchn, backend);
+	if (split)
+		f->rx_port = xenevtchn_bind_unbound_port(f->evtchn, backend);
+	if (f->port < 0 || f->rx_port < 0)
 		die("no event channel: %s", strerror(errno));
 	for (unsigned i = 0; i < FRONT_RX_PAGES; i++)
 		post(f, i);
@@ -81,8 +81,10 @@ void front_close(struct front *f)
 {
 	xengntshr_unshare(f->gntshr, f->tx.sring, 1);
 	xengntshr_unshare(f->gntshr, f->rx.sring, 1);
-	xengntshr_unshare(f->gntshr, f->tx_page, FRONT_TX_PAGES);
-	xengntshr_unshare(f->gntshr, f->rx_page, FRONT_RX_PAGES);
+	if (f->tx_page) /* else they have been given back already */
+		xengntshr_unshare(f->gntshr, f->tx_page, FRONT_TX_PAGES);
+	if (f->rx_page)
+		xengntshr_unshare(f->gntshr, f->rx_page, FRONT_RX_PAGES);
 	xengntshr_close(f->gntshr);
 	xenevtchn_close(f->evtchn);
 }
@@ -114,6 +116,19 @@ bool front_send(struct front *f, const uint8_t *frame, uint32_t len, uint16_t fl
 		}
 	}
 	f->tx_used += pages;
+	return true;
+}
+
+bool front_group(struct front *f, bool add, const uint8_t group[6])
+{
+	struct netif_extra_info extra = {.type = add ? XEN_NETIF_EXTRA_TYPE_MCAST_ADD : XEN_NETIF_EXTRA_TYPE_MCAST_DEL};
+
+	if (f->tx_used == FRONT_TX_PAGES || 256 - (f->tx.req_prod_pvt - f->tx.rsp_cons) < 2)
+		return false;
+	memcpy(extra.u.mcast.addr, group, 6);
+	f->tx.sring->ring[f->tx.req_prod_pvt++ % 256].req = (netif_tx_request_t){.flags = NETTXF_extra_info};
+	memcpy(&f->tx.sring->ring[f->tx.req_prod_pvt++ % 256].req, &extra, sizeof(extra));
+	f->tx_used++; /* as front_reap() counts */
 	return true;
 }
 
@@ -203,104 +218,8 @@ void front_wait(struct front *f, int ms)
 	if (poll(&fd, 1, ms) <= 0)
 		return;
 	port = xenevtchn_pending(f->evtchn);
+	f->signals += port == f->port;
+	f->rx_signals += port == f->rx_port;
 	if (port >= 0)
 		xenevtchn_unmask(f->evtchn, port);
-}
-
-/* ---- xenstore ---------------------------------------------------------------------------------------------------- */
-
-static void put(struct xs_handle *xs, const char *dir, const char *key, const char *fmt, ...)
-{
-	char path[256], value[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(value, sizeof(value), fmt, ap);
-	va_end(ap);
-	snprintf(path, sizeof(path), "%s/%s", dir, key);
-	if (!xs_write(xs, XBT_NULL, path, value, strlen(value)))
-		die("xenstore: %s: %s", path, strerror(errno));
-}
-
-static int get_state(struct xs_handle *xs, const char *dir)
-{
-	char path[256];
-	unsigned len;
-	char *value;
-	int state;
-
-	snprintf(path, sizeof(path), "%s/state", dir);
-	value = xs_read(xs, XBT_NULL, path, &len);
-	state = value ? atoi(value) : 0;
-	free(value);
-	return state;
-}
-
-static void await(struct xs_handle *xs, const char *dir, int state)
-{
-	for (int i = 0; i < 600; i++) {
-		if (get_state(xs, dir) == state)
-			return;
-		usleep(100000);
-	}
-	die("%s: state %d, and not %d", dir, get_state(xs, dir), state);
-}
-
-static void dirs(unsigned devid, char back[128], char front[128])
-{
-	snprintf(back, 128, "/local/domain/0/backend/vif/0/%u", devid);
-	snprintf(front, 128, "/local/domain/0/device/vif/%u", devid);
-}
-
-void front_attach(struct front *f, unsigned devid, const char *bridge, const uint8_t mac[6])
-{
-	struct xs_handle *xs = xs_open(0);
-	char back[128], front[128], text[18];
-
-	if (!xs)
-		die("no xenstore: %s", strerror(errno));
-	dirs(devid, back, front);
-	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-	put(xs, front, "backend", "%s", back);
-	put(xs, front, "backend-id", "0");
-	put(xs, front, "handle", "%u", devid);
-	put(xs, front, "mac", "%s", text);
-	put(xs, front, "state", "%d", XenbusStateInitialising);
-	put(xs, back, "frontend", "%s", front);
-	put(xs, back, "frontend-id", "0");
-	put(xs, back, "handle", "%u", devid);
-	put(xs, back, "mac", "%s", text);
-	put(xs, back, "bridge", "%s", bridge);
-	put(xs, back, "online", "1");
-	put(xs, back, "hotplug-status", "connected"); /* no toolstack runs a script for it */
-	put(xs, back, "state", "%d", XenbusStateInitialising);
-	await(xs, back, XenbusStateInitWait);
-	put(xs, front, "tx-ring-ref", "%u", f->tx_ref);
-	put(xs, front, "rx-ring-ref", "%u", f->rx_ref);
-	put(xs, front, "event-channel", "%d", f->port);
-	put(xs, front, "request-rx-copy", "1");
-	put(xs, front, "feature-rx-notify", "1");
-	put(xs, front, "feature-sg", "1");
-	put(xs, front, "feature-gso-tcpv4", "1");
-	put(xs, front, "feature-gso-tcpv6", "1");
-	put(xs, front, "feature-ipv6-csum-offload", "1");
-	put(xs, front, "state", "%d", XenbusStateInitialised);
-	put(xs, front, "state", "%d", XenbusStateConnected);
-	await(xs, back, XenbusStateConnected);
-	xs_close(xs);
-}
-
-void front_detach(unsigned devid)
-{
-	struct xs_handle *xs = xs_open(0);
-	char back[128], front[128];
-
-	if (!xs)
-		die("no xenstore: %s", strerror(errno));
-	dirs(devid, back, front);
-	put(xs, back, "online", "0");
-	put(xs, front, "state", "%d", XenbusStateClosed);
-	xs_rm(xs, XBT_NULL, back);
-	xs_rm(xs, XBT_NULL, front);
-	xs_close(xs);
 }

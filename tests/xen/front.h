@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A lean netfront in a process: real granted pages (/dev/xen/gntalloc), real event channels, one queue. It keeps the
- * rules; who wants to break them writes to its rings by hand.
+ * A lean netfront in a process: real granted pages (/dev/xen/gntalloc), real event channels. A struct front is one queue of
+ * it, a struct front_ctrl its control ring, a struct front_vif what is in xenstore. It keeps the rules; who wants to break
+ * them writes to its rings by hand.
  *
  * Threads. One. Errors. It is for tests: what cannot be had ends the program, with a sentence.
  */
@@ -21,7 +22,8 @@
 struct front {
 	uint32_t backend;
 	void *gntshr, *evtchn; /* handles */
-	int port; /* our end, for both rings */
+	int port, rx_port; /* our ends; equal: one channel for both rings */
+	unsigned signals, rx_signals; /* heard of them by front_wait() */
 	uint32_t tx_ref, rx_ref;
 	netif_tx_front_ring_t tx;
 	netif_rx_front_ring_t rx;
@@ -38,22 +40,79 @@ struct front {
 
 void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
-/* Grant and bind to domain `backend`, and post all receive pages. */
-void front_open(struct front *f, uint32_t backend);
+/* Grant `n` pages to domain `backend`. */
+void *front_share(void *gntshr, uint32_t backend, unsigned n, uint32_t *refs);
+/* Grant and bind to domain `backend`, with two channels where they are `split`, and post all receive pages. */
+void front_open(struct front *f, uint32_t backend, bool split);
 void front_close(struct front *f);
 /* Announce a frame; `flags` NETTXF_*, `gso` segment size or 0. false: no room until the backend answers. */
 bool front_send(struct front *f, const uint8_t *frame, uint32_t len, uint16_t flags, uint16_t gso);
+/* Likewise a request that is no frame: to be sent what goes to a multicast group, or not any more. */
+bool front_group(struct front *f, bool add, const uint8_t group[6]);
 /* Tell the backend what was announced, if it wants to know. */
 void front_kick(struct front *f);
 /* Take the answers to what was sent. How many frames' requests are still out. */
 unsigned front_reap(struct front *f);
 /* The next frame that came, into buf[65536]; its page goes back to the ring. 0: none. */
 uint32_t front_receive(struct front *f, uint8_t *buf);
-/* Wait for the backend's signal, at most `ms`. */
+/* Wait for a signal of the backend, at most `ms`. */
 void front_wait(struct front *f, int ms);
 
-/* Through xenstore: write a vif's directories as a toolstack and a frontend of domain 0 do, and wait for Connected. */
-void front_attach(struct front *f, unsigned devid, const char *bridge, const uint8_t mac[6]);
-void front_detach(unsigned devid);
+/* ---- the control ring (front_ctrl.c) ----------------------------------------------------------------------------- */
+
+#define FRONT_CTRL_SLOTS 128
+
+struct front_ctrl {
+	uint32_t backend;
+	void *gntshr, *evtchn;
+	int port;
+	uint32_t ref, page_ref;
+	struct xen_netif_ctrl_sring *ring;
+	uint32_t req_prod, rsp_cons;
+	void *page; /* for what requests point to, all of it */
+};
+
+void front_ctrl_open(struct front_ctrl *c, uint32_t backend);
+void front_ctrl_close(struct front_ctrl *c);
+/* Write a request, without telling of it; its id is its index in the ring's endless count. */
+void front_ctrl_put(struct front_ctrl *c, uint16_t type, uint32_t a, uint32_t b, uint32_t d);
+/* Tell the backend what was put, if it wants to know. */
+void front_ctrl_kick(struct front_ctrl *c);
+/* The next answer. false: it has not come within `ms`. */
+bool front_ctrl_take(struct front_ctrl *c, int ms, struct xen_netif_ctrl_response *rsp);
+/* All of these: the status; *data if it is not NULL. */
+uint32_t front_ctrl_ask(struct front_ctrl *c, uint16_t type, uint32_t a, uint32_t b, uint32_t d, uint32_t *data);
+
+/* ---- xenstore (front_store.c) ------------------------------------------------------------------------------------ */
+
+struct front_vif { /* of domain 0, as its own toolstack has it */
+	unsigned devid;
+	const char *bridge;
+	uint8_t mac[6];
+	struct front *queue; /* [queues] */
+	unsigned queues;
+	const struct front_ctrl *ctrl; /* NULL: none */
+	bool multicast_control;
+};
+
+/* Write both directories, connect, and put the port on its bridge; false as of front_connect(). */
+bool front_attach(const struct front_vif *vif);
+void front_detach(const struct front_vif *vif);
+/* Publish the rings, and wait until the backend is Connected. false: it is Closing instead. */
+bool front_connect(const struct front_vif *vif);
+/* Go to Closed, and wait until the backend has followed: its rings are the frontend's alone then. */
+void front_disconnect(const struct front_vif *vif);
+/* Change request-multicast-control while connected. */
+void front_multicast_control(const struct front_vif *vif, bool on);
+
+/* ---- what the daemon says of a vif (front_store.c) --------------------------------------------------------------- */
+
+/* Is `text` in what `xbar stats` shows? The other one waits for it. */
+bool front_shows(const struct front_vif *vif, const char *text);
+bool front_shows_soon(const struct front_vif *vif, const char *text);
+/* `xbar port release`: false: it fails. */
+bool front_release(const struct front_vif *vif);
+/* A number in its JSON, by name; 0: it is not there. */
+unsigned long front_count(const struct front_vif *vif, const char *name);
 
 #endif

@@ -40,7 +40,7 @@ static void side_open(struct side *s, const char *name)
 	char why[200] = "";
 
 	conf.csum4 = conf.csum6 = true;
-	front_open(&s->front, 0);
+	front_open(&s->front, 0, false);
 	conf.queue[0] = (struct netif_queue_conf){s->front.tx_ref, s->front.rx_ref, s->front.port, s->front.port};
 	s->count = calloc(VIF_WORKERS_MAX, sizeof(*s->count));
 	s->port = netif_new(name, 1500, s->count);

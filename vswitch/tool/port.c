@@ -79,6 +79,8 @@ static void print_port_stats(json_t *port)
 	print_queues(json_object_get(port, "per_queue"));
 	printf("  %-9s %lld segments made, %lld checksums completed\n", "software", number(port, "software_segments"),
 	       number(port, "software_checksums"));
+	if (number(port, "grant_copies"))
+		printf("  %-9s %lld copies by the hypervisor\n", "grants", number(port, "grant_copies"));
 	json_object_foreach(json_object_get(port, "drops"), name, count)
 	{
 		printf("  %-9s %lld %s\n", "dropped", (long long)json_integer_value(count), name);
