@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define PIECES 64
-#define AHEAD 4 /* frames by which a guest's processor looks ahead */
+#define AHEAD 8 /* frames by which a guest's processor looks ahead */
 #define BURST_BYTES (128u << 10)
 
 int traffic_new(struct traffic *t, struct guest *guest, unsigned n, const struct frame_kind *kind,
@@ -94,7 +94,7 @@ static unsigned send_some(struct traffic *t, unsigned from, unsigned due)
 			break;
 		t->on_way[to]++;
 		if (n + AHEAD < due)
-			__builtin_prefetch(guest_tx_frame(g, n + AHEAD), 1);
+			guest_tx_prefetch(g, n + AHEAD);
 		frame_write(guest_tx_frame(g, n), &t->kind, &t->pair[from * t->n + to], s->mac, &meta);
 	}
 	if (n)

@@ -17,7 +17,7 @@
 
 #define TRAFFIC_GUESTS 64
 #define TRAFFIC_MACS (1u << 20)
-#define TRAFFIC_BURST 32 /* frames of a guest's turn; fewer of long ones, so that guests and switch work at a time */
+#define TRAFFIC_BURST 64 /* frames of a guest's turn; fewer of long ones, so that guests and switch work at a time */
 #define TRAFFIC_LATENCIES 1024 /* classes: 16 to each power of two */
 
 enum traffic_pattern { TRAFFIC_ONE, TRAFFIC_BOTH, TRAFFIC_MESH, TRAFFIC_HOT };

@@ -178,6 +178,86 @@ static inline uint64_t src_of(struct addresses a)
 	return (be64toh(a.head) & 0xffff) << 32 | be32toh(a.tail);
 }
 
+/* ---- memos ------------------------------------------------------------------------------------------------------- */
+
+#define JUDGED_AFTER 8192 /* look-ups */
+#define REST (16 * JUDGED_AFTER) /* that a memo is left alone for */
+
+int br_memo_init(struct br_memo *memo, unsigned flows)
+{
+	uint32_t sets = 1;
+
+	memset(memo, 0, sizeof(*memo));
+	while (sets < flows / BR_FLOWS)
+		sets *= 2;
+	memo->set = aligned_alloc(sizeof(struct br_flow_set), sets * sizeof(struct br_flow_set));
+	if (!memo->set)
+		return -ENOMEM;
+	memset(memo->set, 0, sets * sizeof(struct br_flow_set));
+	memo->mask = sets - 1;
+	return 0;
+}
+
+void br_memo_fini(struct br_memo *memo)
+{
+	free(memo->set);
+}
+
+/* No secret in it: who makes flows collide is served by the MAC table, as all are whose flows do not fit. */
+static inline struct br_flow_set *set_of(struct br_memo *memo, struct addresses a, uint32_t from)
+{
+	uint64_t hash = (a.head ^ from) * 0x9e3779b97f4a7c15 ^ a.tail * 0xc2b2ae3d27d4eb4f;
+
+	return memo->set ? &memo->set[hash >> 40 & memo->mask] : &memo->small;
+}
+
+static inline bool flow_is(const struct br_flow *flow, struct addresses a, uint32_t from, uint32_t stamp)
+{
+	return flow->head == a.head && flow->tail == a.tail && flow->from == from && flow->stamp == stamp;
+}
+
+static inline const struct br_flow *recall(const struct br_flow_set *set, struct addresses a, uint32_t from,
+					   uint32_t stamp)
+{
+	if (flow_is(&set->flow[0], a, from, stamp))
+		return &set->flow[0];
+	return flow_is(&set->flow[1], a, from, stamp) ? &set->flow[1] : NULL;
+}
+
+static void remember(struct br_flow_set *set, struct addresses a, uint32_t from, uint32_t stamp, uint16_t where)
+{
+	set->flow[1] = set->flow[0];
+	set->flow[0] = (struct br_flow){a.head, a.tail, from, stamp, where};
+}
+
+/* What was remembered until now may be wrong. */
+static void forget(struct br_memo *memo)
+{
+	if (++memo->stamp)
+		return;
+	if (memo->set) /* 2^32 changes: before the numbers are used again */
+		memset(memo->set, 0, (memo->mask + 1) * sizeof(*memo->set));
+	memset(&memo->small, 0, sizeof(memo->small));
+	memo->stamp = 1;
+}
+
+/* After a burst with so many look-ups, in which so many were remembered: is it worth the while? */
+static void judge(struct br_memo *memo, unsigned looks, unsigned hits)
+{
+	if (memo->rest) {
+		memo->rest = memo->rest > looks ? memo->rest - looks : 0;
+		return;
+	}
+	memo->looks += looks;
+	memo->hits += hits;
+	if (memo->looks < JUDGED_AFTER)
+		return;
+	memo->rest = memo->hits < memo->looks / 2 ? REST : 0;
+	memo->looks = memo->hits = 0;
+}
+
+/* ---- a burst ----------------------------------------------------------------------------------------------------- */
+
 /* A burst under way. */
 struct pass {
 	const struct br_conf *conf;
@@ -195,27 +275,17 @@ struct pass {
 	uint64_t src[HASH_AHEAD], dst[HASH_AHEAD];
 };
 
-/* What was remembered until now may be wrong. */
-static void forget(struct br_memo *memo)
-{
-	if (++memo->stamp)
-		return;
-	for (uint32_t i = 0; i <= memo->mask; i++) /* 2^32 changes: before the numbers are used again */
-		memset(br_memo_set(memo, i), 0, sizeof(struct br_flow_set));
-	memo->stamp = 1;
-}
-
 /*
  * Hash what is to be looked up next, and start loading it: frames from many addresses wait for memory once together.
  * How many, grows while one after the other is not remembered.
  */
 static void hash_ahead(struct pass *p, unsigned i)
 {
-	p->ahead = i == p->to && p->ahead ? 4 * p->ahead : 1;
-	if (p->ahead > HASH_AHEAD)
-		p->ahead = HASH_AHEAD;
+	if (i != p->to)
+		p->ahead = 1;
 	p->from = i;
 	p->to = p->n - i < p->ahead ? p->n : i + p->ahead;
+	p->ahead = p->ahead < HASH_AHEAD / 4 ? 4 * p->ahead : HASH_AHEAD;
 	for (unsigned k = 0; k < p->to - i; k++) {
 		const struct br_frame *frame = &p->frames[i + k];
 		struct addresses a;
@@ -245,9 +315,8 @@ static bool learn(struct pass *p, uint64_t src, uint64_t hash)
 	return false;
 }
 
-/* Frame `i`, whose addresses nobody remembers. `*where` is what may be remembered of it: a port, BR_NONE, or -1. */
-static __attribute__((noinline)) struct br_verdict decide_unknown(struct pass *p, unsigned i, struct addresses a,
-								  int *where)
+/* Frame `i`, by the MAC table. `*where` is what may be remembered of it: a port, BR_NONE, or -1: nothing. */
+static __attribute__((noinline)) struct br_verdict look_up(struct pass *p, unsigned i, struct addresses a, int *where)
 {
 	uint64_t src = p->domain | src_of(a), dst = p->domain | dst_of(a);
 	bool known;
@@ -272,12 +341,6 @@ static __attribute__((noinline)) struct br_verdict decide_unknown(struct pass *p
 	return decide_known(p->conf, p->in, port, p->flood);
 }
 
-static void remember(struct br_flow_set *set, struct addresses a, uint32_t stamp, uint16_t where)
-{
-	set->flow[1] = set->flow[0];
-	set->flow[0] = (struct br_flow){a.head, a.tail, stamp, where};
-}
-
 void br_decide(const struct br_conf *conf, struct fdb *fdb, struct br_memo *memo, uint16_t in,
 	       const struct br_frame *frames, unsigned n, uint32_t now, struct br_verdict *out)
 {
@@ -300,19 +363,20 @@ void br_decide(const struct br_conf *conf, struct fdb *fdb, struct br_memo *memo
 	p.flood = decide_flood(conf, bridge, in);
 	p.epoch = fdb_epoch(fdb); /* before any look-up whose answer is remembered under it */
 	p.scope = fdb_scope(fdb, bridge, now);
-	p.ahead = p.to = 0;
-	if (memo->second != now || memo->epoch != p.epoch || memo->port != in || memo->bridge != bridge ||
-	    !memo->stamp) {
+	p.to = 0;
+	if (memo->second != now || memo->epoch != p.epoch || !memo->stamp) {
 		forget(memo);
 		memo->second = now;
-		memo->port = in;
-		memo->bridge = bridge;
 	}
 
+	const uint32_t from = in | (uint32_t)bridge << 16;
+	const bool rests = memo->rest;
 	struct addresses last = {0, 0};
 	struct br_verdict verdict = drop(BR_DROP_RUNT);
 	bool again = false; /* `verdict` holds for all frames between the last addresses */
+	unsigned looks = 0, hits = 0;
 
+	p.ahead = rests ? HASH_AHEAD : 1;
 	for (unsigned i = 0; i < n; i++) {
 		if (__builtin_expect(frames[i].hdr_len < ETH_HDR_LEN, 0)) {
 			out[i] = drop(BR_DROP_RUNT);
@@ -324,46 +388,25 @@ void br_decide(const struct br_conf *conf, struct fdb *fdb, struct br_memo *memo
 			out[i] = verdict;
 			continue;
 		}
-		struct br_flow_set *set = br_memo_set(memo, br_flow_hash(a.head, a.tail));
-		const struct br_flow *flow = &set->flow[0];
+		struct br_flow_set *set = set_of(memo, a, from);
+		const struct br_flow *flow = rests ? NULL : recall(set, a, from, memo->stamp);
 
-		if (!br_flow_is(flow, a.head, a.tail, memo->stamp))
-			flow++;
-		if (__builtin_expect(br_flow_is(flow, a.head, a.tail, memo->stamp), 1)) {
+		looks++;
+		if (flow) {
+			hits++;
 			again = true;
 			verdict = flow->where == BR_NONE ? p.flood : decide_known(conf, in, flow->where, p.flood);
 		} else {
 			int where;
 
-			verdict = decide_unknown(&p, i, a, &where);
+			verdict = look_up(&p, i, a, &where);
 			again = where >= 0;
-			if (again)
-				remember(set, a, memo->stamp, where);
+			if (again && !rests)
+				remember(set, a, from, memo->stamp, where);
 		}
 		last = a;
 		out[i] = verdict;
 	}
 	memo->epoch = p.epoch;
-}
-
-/* ---- memos ------------------------------------------------------------------------------------------------------- */
-
-int br_memo_init(struct br_memo *memo, unsigned flows)
-{
-	uint32_t sets = 1;
-
-	memset(memo, 0, sizeof(*memo));
-	while (sets < flows / BR_FLOWS)
-		sets *= 2;
-	memo->set = aligned_alloc(sizeof(struct br_flow_set), sets * sizeof(struct br_flow_set));
-	if (!memo->set)
-		return -ENOMEM;
-	memset(memo->set, 0, sets * sizeof(struct br_flow_set));
-	memo->mask = sets - 1;
-	return 0;
-}
-
-void br_memo_fini(struct br_memo *memo)
-{
-	free(memo->set);
+	judge(memo, looks, hits);
 }

@@ -6,7 +6,7 @@
  * is on one bridge or on none. All that an administrator sets (which port is on which bridge) is a `struct br_conf`,
  * written once and never changed after it was handed to a worker: to change it, clone, edit the clone, publish the
  * clone, wait until no worker uses the old one, free that. What frames teach is in a `struct fdb` (fdb.h), which lives
- * on through all confs. What one receive queue remembers for speed is a `struct br_memo`, private to its worker.
+ * on through all confs. What a worker remembers for speed is a `struct br_memo`.
  *
  * Limits. Looks at nothing but the header snapshot it is given; does no I/O, takes no clock (time is an argument, in
  * seconds) and allocates nothing per frame.
@@ -88,12 +88,13 @@ bool br_egress_ok(const struct br_conf *conf, uint16_t in, uint16_t out);
  */
 uint16_t br_flood_next(const struct br_conf *conf, uint16_t bridge, uint16_t in, unsigned *iter);
 
-/* ---- per receive queue, private to its worker -------------------------------------------------------------------- */
+/* ---- private to a worker ----------------------------------------------------------------------------------------- */
 
-/* Frames between two addresses: where they go, for as long as the memo has the same stamp. */
+/* Frames that come in by a port, between two addresses: where they go, for as long as the memo has the same stamp. */
 struct br_flow {
 	uint64_t head; /* the frames' first 12 bytes */
 	uint32_t tail;
+	uint32_t from; /* port and its bridge */
 	uint32_t stamp; /* 0: nothing is remembered here */
 	uint16_t where; /* the destination's port; BR_NONE: it is a group */
 } __attribute__((aligned(32)));
@@ -105,38 +106,24 @@ struct br_flow_set { /* a cache line */
 };
 
 /*
- * What a receive queue remembers, of flows whose source has been learned and whose destination is known: all of it is
- * good for one second, and until the fdb's epoch changes. All zeroes at first, and it remembers two flows then;
- * br_memo_init() gives it room for more. It may be given to another queue's use as it is.
+ * What a worker remembers, of flows whose source has been learned and whose destination is known: all of it is good for
+ * one second, and until the fdb's epoch changes. Where most of what comes is not remembered, since there are more flows
+ * than fit, the memo is left alone for a while. All zeroes at first, and it has room for two flows then; br_memo_init()
+ * gives it more.
  */
 struct br_memo {
 	struct br_flow_set *set; /* NULL: `small` alone */
 	uint32_t mask; /* sets - 1 */
 	uint32_t stamp;
 	uint32_t second, epoch;
-	uint16_t port, bridge; /* the ingress that this holds for */
+	uint32_t looks, hits; /* since it was last judged */
+	uint32_t rest; /* look-ups for which it is left alone yet */
 	struct br_flow_set small;
 };
 
 /* Room for `flows` flows, rounded up to a power of two. -ENOMEM. The memory is the memo's: br_memo_fini(). */
 int br_memo_init(struct br_memo *memo, unsigned flows);
 void br_memo_fini(struct br_memo *memo);
-
-static inline struct br_flow_set *br_memo_set(struct br_memo *memo, uint32_t hash)
-{
-	return memo->set ? &memo->set[hash & memo->mask] : &memo->small;
-}
-
-/* No secret in it: who makes its flows collide has a memo of its own to spoil. */
-static inline uint32_t br_flow_hash(uint64_t head, uint32_t tail)
-{
-	return (head * 0x9e3779b97f4a7c15 ^ tail * 0xc2b2ae3d27d4eb4f) >> 40;
-}
-
-static inline bool br_flow_is(const struct br_flow *flow, uint64_t head, uint32_t tail, uint32_t stamp)
-{
-	return flow->head == head && flow->tail == tail && flow->stamp == stamp;
-}
 
 /*
  * Decide a burst of `n` frames that came in on `in`; out[i] is frame i's verdict. `now` is in seconds of a monotonic

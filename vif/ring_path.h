@@ -201,10 +201,10 @@ static void finish_unmapped(struct unmapped *un, struct vif_frame *const *frames
 }
 
 /*
- * Buffers are found some frames before they are written, and their cache lines, which the receiver has, asked for: to
- * get one takes as long as several small frames, and the processor by itself asks for too few at a time.
+ * Buffers are found some frames before they are written, and their cache lines, which the receiver has, asked for, as are
+ * the sender's: to get one takes as long as several small frames, and the processor by itself asks for too few at a time.
  */
-#define AHEAD 2048 /* bytes that are asked for and not written yet; a line more is counted for each frame */
+#define AHEAD 4096 /* bytes that are asked for and not written yet; a line more is counted for each frame */
 
 struct ahead {
 	unsigned n; /* frames looked at; what they use of the ring is in heads->elem, behind what is used already */
@@ -213,6 +213,22 @@ struct ahead {
 	uint8_t *dst[VIF_BURST];
 	uint32_t until[VIF_BURST]; /* `asked` with this frame */
 };
+
+/* Ask for the lines of the buffer behind its first two, and for those of the frame behind its snapshot. */
+static inline void ask_for_rest(const struct vif_frame *frame, const uint8_t *dst, uint32_t need)
+{
+	uint32_t len = need < AHEAD / 2 ? need : AHEAD / 2;
+	const uint8_t *src = frame->nseg ? frame->seg[0].va : NULL;
+
+	for (uint32_t l = 2 * LINE; l < len; l += LINE)
+		copy_expect(dst + l);
+	if (!src)
+		return;
+	if (frame->seg[0].len < len)
+		len = frame->seg[0].len;
+	for (uint32_t l = 0; l < len; l += LINE)
+		__builtin_prefetch(src + l);
+}
 
 /* Look at frames from ahead->n on. `i` of the burst's are written; heads->n entries are used. */
 static __attribute__((noinline)) void look_ahead(struct ring *ring, struct fixed *fixed,
@@ -249,12 +265,8 @@ static __attribute__((noinline)) void look_ahead(struct ring *ring, struct fixed
 			break;
 		copy_expect(dst);
 		copy_expect(dst + LINE);
-		if (need > 2 * LINE) {
-			uint32_t lines = need < AHEAD ? need : AHEAD;
-
-			for (uint32_t l = 2 * LINE; l < lines; l += LINE)
-				copy_expect(dst + l);
-		}
+		if (need > 2 * LINE)
+			ask_for_rest(frames[k], dst, need);
 		ahead->dst[k] = dst;
 		*elem++ = (struct vring_used_elem){head, need};
 		asked += need + LINE;

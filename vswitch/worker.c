@@ -36,7 +36,7 @@
 
 #define GRACE_US 1000
 #define GROUPS_MAX 64
-#define FLOWS 4096 /* that a queue remembers, 32 bytes each */
+#define FLOWS 4096 /* that a worker remembers, 32 bytes each */
 
 struct group { /* frames of a burst for one port, in order */
 	uint16_t port;
@@ -61,6 +61,7 @@ struct worker {
 	pthread_t thread;
 	struct batch *batch; /* in use by process() */
 	struct offload *offload;
+	struct br_memo memo;
 	uint8_t group_of[BR_PORT_MAX]; /* port -> its group + 1 in the batch being sorted, or 0 */
 	bool stalled[BR_PORT_MAX]; /* port has run out of its grace */
 	uint16_t touched[BR_PORT_MAX]; /* ports to notify at the end of the pass */
@@ -283,7 +284,7 @@ static void sort(struct worker *w, const struct view *view, struct rxq *from, st
 		return;
 	for (unsigned i = 0; i < n; i++)
 		frame[i] = (struct br_frame){b->burst.frame[i].snap, b->burst.frame[i].snap_len};
-	br_decide(view->conf, view->fdb, &from->memo, in, frame, n, now, verdict);
+	br_decide(view->conf, view->fdb, &w->memo, in, frame, n, now, verdict);
 	for (unsigned i = 0, end; i < n; i = end) {
 		const struct br_verdict v = verdict[i];
 
@@ -528,8 +529,8 @@ struct rxq *rxq_new(struct vif_port *port, unsigned queue)
 	rxq->port = port;
 	rxq->queue = queue;
 	rxq->spare = aligned_alloc(64, (sizeof(struct batch) + 63) & ~63UL);
-	if (!rxq->spare || br_memo_init(&rxq->memo, FLOWS)) {
-		rxq_free(rxq);
+	if (!rxq->spare) {
+		free(rxq);
 		return NULL;
 	}
 	return rxq;
@@ -537,7 +538,6 @@ struct rxq *rxq_new(struct vif_port *port, unsigned queue)
 
 void rxq_free(struct rxq *rxq)
 {
-	br_memo_fini(&rxq->memo);
 	free(rxq->held);
 	free(rxq->spare);
 	free(rxq);
@@ -564,6 +564,7 @@ static void worker_free(struct worker *w)
 		close(w->epfd);
 	if (w->wakefd >= 0)
 		close(w->wakefd);
+	br_memo_fini(&w->memo);
 	free(w->batch);
 	free(w->offload);
 	free(w->released);
@@ -585,7 +586,7 @@ static struct worker *worker_new(unsigned id)
 	w->released_max = BR_PORT_MAX * 2;
 	w->released = calloc(w->released_max, sizeof(*w->released));
 	ev.data.fd = w->wakefd;
-	if (w->epfd < 0 || w->wakefd < 0 || !w->batch || !w->offload || !w->released ||
+	if (w->epfd < 0 || w->wakefd < 0 || !w->batch || !w->offload || !w->released || br_memo_init(&w->memo, FLOWS) ||
 	    epoll_ctl(w->epfd, EPOLL_CTL_ADD, w->wakefd, &ev)) {
 		worker_free(w);
 		return NULL;

@@ -20,7 +20,6 @@ struct batch;
 struct rxq {
 	struct vif_port *port;
 	unsigned queue;
-	struct br_memo memo;
 	struct batch *held; /* a burst that waits for a receiver; NULL: none */
 	uint64_t tired; /* TSC: until then no burst is held */
 	struct batch *spare; /* to be swapped with the worker's own when that is held; NULL while held */

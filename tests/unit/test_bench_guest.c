@@ -18,7 +18,7 @@
 #include "bench/traffic.h"
 #include "vif/ring.h"
 
-#define RING 64
+#define RING 128
 
 static struct pair { /* two guests, and the device's view of their rings */
 	struct guest guest[2];
