@@ -5,9 +5,11 @@
  * Commands come on standard input, a line each; answers go to standard output, a JSON object a line:
  *   run SECONDS          as much as the switch takes
  *   rate FPS SECONDS     this many frames a second, with latencies
+ *   wake TIMES           single frames, after pauses in which a switch that can sleep does
  *   quit
  * `run` and `rate` answer with a line per sample and an "end" line with all that was counted. A sample is a window of
  * --window ms between two probes of the CPUs' distance; what was on its way before the window has been warmed up with.
+ * `wake` answers with microseconds from sending to receiving, one for each frame that came.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -24,6 +26,7 @@
 #define CONNECT_S 20
 #define SETTLE_MS 50
 #define LEARN_S 20
+#define PAUSE_MS 20 /* longer than any switch polls that sleeps at all */
 
 static struct {
 	const char *path[TRAFFIC_GUESTS];
@@ -191,6 +194,38 @@ static void run(struct traffic *t, double rate, double seconds)
 	       (unsigned long long)(t->count.refused - c.refused),
 	       (unsigned long long)(t->count.misordered - c.misordered),
 	       (unsigned long long)(t->count.damaged - c.damaged), (unsigned long long)(t->count.astray - c.astray));
+	fflush(stdout);
+}
+
+/* One frame, after a pause; cycles until it is there, or 0: it was lost. */
+static uint64_t wake_once(struct traffic *t)
+{
+	uint64_t received, t0;
+
+	usleep(PAUSE_MS * 1000);
+	received = t->count.received;
+	t0 = tsc();
+	traffic_turn(t, 1);
+	while (t->count.received == received && tsc() - t0 < ms(SETTLE_MS))
+		traffic_receive(t);
+	return t->count.received == received ? 0 : tsc() - t0;
+}
+
+static void wake(struct traffic *t, unsigned times)
+{
+	bool any = false;
+
+	settle(t);
+	t->paced = true;
+	fputs("{\"us\":[", stdout);
+	while (times--) {
+		uint64_t cycles = wake_once(t);
+
+		if (cycles)
+			printf("%s%.2f", any ? "," : "", (double)cycles * 1e6 / (double)tsc_hz);
+		any |= cycles != 0;
+	}
+	puts("]}");
 	fflush(stdout);
 }
 
@@ -409,9 +444,12 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
 		double rate, seconds;
+		unsigned times;
 
 		if (sscanf(line, "rate %lf %lf", &rate, &seconds) == 2)
 			run(&t, rate, seconds);
+		else if (sscanf(line, "wake %u", &times) == 1)
+			wake(&t, times);
 		else if (sscanf(line, "run %lf", &seconds) == 1)
 			run(&t, 0, seconds);
 		else

@@ -47,11 +47,18 @@ class Generator:
         """All guests are connected, and every flow has come through."""
         return self.line()
 
+    def tell(self, command):
+        self.process.stdin.write(command.encode() + b'\n')
+        self.process.stdin.flush()
+
+    def wake(self, times):
+        """Microseconds that single frames took after pauses."""
+        self.tell(f'wake {times}')
+        return self.line()['us']
+
     def run(self, seconds, rate=None):
         """Samples, and what was counted over all of them."""
-        command = f'rate {rate:.0f} {seconds}\n' if rate else f'run {seconds}\n'
-        self.process.stdin.write(command.encode())
-        self.process.stdin.flush()
+        self.tell(f'rate {rate:.0f} {seconds}' if rate else f'run {seconds}')
         samples = []
         while True:
             answer = self.line()

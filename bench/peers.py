@@ -39,6 +39,13 @@ def wait_for(what, test, seconds=START_S):
         time.sleep(0.02)
 
 
+def cpu_seconds(pid):
+    """What the process has had of all CPUs."""
+    with open(f'/proc/{pid}/stat', encoding='utf-8') as f:
+        fields = f.read().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
 class Peer:
     """One switch. `guests` says who connects: 'connect' where the switch listens, 'listen' where it connects."""
 

@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import time
@@ -74,14 +75,18 @@ class Report:
 
     def idle(self, row):
         self.data['idle'].append(row)
-        self.heading('idle', f'  {"":9} {"CPU":>7} {"MB, 2 guests":>13} {"MB a guest":>11} {"first frame ms":>15}')
-        self.say(f'  {row["peer"]:9} {row["idle_cpu"]:6.1f}% {row["mb_2"]:13.1f} {row["mb_per_guest"]:11.2f} ' +
+        self.heading('idle', f'  {"":9} {"CPU":>7} {"wake-up us":>11} {"MB, 2 guests":>13} {"MB a guest":>11} '
+                             f'{"first frame ms":>15}')
+        self.say(f'  {row["peer"]:9} {row["idle_cpu"]:6.1f}% {row["wake_us"]["median"]:11.1f} {row["mb_2"]:13.1f} '
+                 f'{row["mb_per_guest"]:11.2f} ' +
                  (f'{row["first_frame_ms"]:15.1f}' if 'first_frame_ms' in row else f'{"-":>15}'))
 
     def tcp(self, row):
         self.data['tcp'].append(row)
-        self.heading('tcp', f'TCP between two User-Mode Linux guests\n  {"":9} Gbit/s')
-        self.say(f'  {row["peer"]:9} ' + ' '.join(f'{g:6.2f}' for g in row['gbps']))
+        self.heading('tcp', f'TCP between two User-Mode Linux guests\n  {"":9} {"message":>9} {"Gbit/s":>8} '
+                            f'{"of a CPU":>9}   each time')
+        self.say(f'  {row["peer"]:9} {row["message"]:7} B {statistics.median(row["gbps"]):8.2f} '
+                 f'{statistics.median(row["cpu"]):8.0f}%   ' + ' '.join(f'{g:.2f}' for g in row['gbps']))
 
     def write(self):
         os.makedirs(self.setup.out, exist_ok=True)

@@ -16,12 +16,13 @@ import subprocess
 import threading
 import time
 
-from peers import Failed, first_in_line
+from peers import Failed, cpu_seconds, first_in_line
 
 GET_FEATURES = 1
 HIDDEN = sum(1 << bit for bit in (17, 18, 19, 20, 21, 22, 23, 34))  # CTRL_*, GUEST_ANNOUNCE, MQ, RING_PACKED
 BOOT_S = 40
 MEMORY = '96M'
+MESSAGES = (128, 1024, 8192, 131072)  # bytes that iperf3 sends at a time
 
 
 def listen(path):
@@ -119,8 +120,21 @@ class Guest:
         self.process.wait()
 
 
+def stream(guest, peer, length, seconds):
+    """Gbit/s of one TCP stream, and the switch's share of a CPU meanwhile, in percent."""
+    before, began = cpu_seconds(peer.process.pid), time.monotonic()
+    guest.type(f'iperf3 -f m -l {length} -t {seconds} -c 192.168.77.2; echo "<<"done')
+    said = guest.wait_for(rb'([0-9.]+) Mbits/sec[^\n]*receiver|<<done', seconds + 20)
+    share = (cpu_seconds(peer.process.pid) - before) / (time.monotonic() - began) * 100
+    if not said.group(1):
+        raise Failed(f'{peer.name}: no TCP between the guests')
+    guest.wait_for(rb'<<done', 20)
+    return float(said.group(1)) / 1e3, share
+
+
 def iperf3(setup, peer, case):
-    """Gbit/s of TCP from guest to guest, through a switch that is running: with offloads, as the guests have them."""
+    """TCP from guest to guest, through a switch that is running: with offloads, as the guests have them. By the length of
+    a message: Gbit/s, and the switch's share of a CPU."""
     directory = f'{peer.dir}/uml'
     os.makedirs(f'{setup.bench}/uml', exist_ok=True)
     guests = []
@@ -132,11 +146,8 @@ def iperf3(setup, peer, case):
             guests.append(Guest(setup, f'guest{i + 1}', f'{directory}/p{i}', directory))
         for guest in guests:
             guest.wait_for(rb'guest\d is up', BOOT_S)
-        guests[0].type(f'iperf3 -f m -t {max(1, round(setup.seconds))} -c 192.168.77.2; echo "<<"done')
-        said = guests[0].wait_for(rb'([0-9.]+) Mbits/sec[^\n]*receiver|<<done', setup.seconds + 20)
-        if not said.group(1):
-            raise Failed(f'{peer.name}: no TCP between the guests')
-        return float(said.group(1)) / 1e3
+        seconds = max(1, round(setup.seconds / 2))
+        return {length: stream(guests[0], peer, length, seconds) for length in MESSAGES}
     finally:
         for guest in guests:
             guest.end()

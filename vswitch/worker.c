@@ -16,7 +16,9 @@
  * could hold up all that comes in by an uplink: so an uplink that has waited does not wait again within three times as
  * long.
  *
- * Idle. A worker without work polls for poll_us, then arms every queue's wake-up, looks once more, and sleeps.
+ * Idle. A worker without work polls for a while, then arms every queue's wake-up, looks once more, and sleeps. The while
+ * is poll_us at first; it doubles, up to POLL_GROWS times that, whenever the worker is woken so soon that it had better
+ * gone on polling (a guest's kick and our waking cost both of us more), and is poll_us again after a longer sleep.
  */
 #include "worker.h"
 
@@ -36,6 +38,7 @@
 
 #define GRACE_US 1000
 #define GROUPS_MAX 64
+#define POLL_GROWS 8
 #define FLOWS 4096 /* that a worker remembers, 32 bytes each */
 
 struct group { /* frames of a burst for one port, in order */
@@ -471,7 +474,8 @@ static uint32_t seconds(void)
 static void *loop(void *arg)
 {
 	struct worker *w = arg;
-	uint64_t idle_since = 0, clock_read = 0, t0 = __rdtsc();
+	const uint64_t poll = all.poll_us * all.tsc_per_us;
+	uint64_t idle_since = 0, clock_read = 0, t0 = __rdtsc(), polls_for = poll;
 	uint32_t now = seconds();
 
 	vif_worker_id = w->id;
@@ -495,7 +499,8 @@ static void *loop(void *arg)
 			idle_since = t1;
 		} else if (w->holding) {
 			sched_yield(); /* the receiver may be waiting for this CPU */
-		} else if (!view || t1 - idle_since > all.poll_us * all.tsc_per_us) {
+		} else if (!view || t1 - idle_since > polls_for) {
+			uint64_t slept_from = t1;
 			struct epoll_event ev;
 
 			if (view)
@@ -504,6 +509,10 @@ static void *loop(void *arg)
 				epoll_wait(w->epfd, &ev, 1, 10);
 			idle_since = 0;
 			t1 = __rdtsc();
+			if (t1 - slept_from > POLL_GROWS * poll)
+				polls_for = poll;
+			else if (polls_for < POLL_GROWS * poll)
+				polls_for *= 2;
 			now = seconds();
 		} else {
 			_mm_pause();
