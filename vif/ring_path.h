@@ -236,14 +236,15 @@ static __attribute__((noinline)) void look_ahead(struct ring *ring, struct fixed
 						 struct heads *heads, struct ahead *ahead)
 {
 	const uint32_t hdr_len = ring->hdr_len, enough = ahead->written + AHEAD;
-	unsigned k = ahead->n;
+	const unsigned room = HEADS_MAX - heads->n - (ahead->n - i);
+	unsigned k = ahead->n, last = n;
 	struct vring_used_elem *elem = &heads->elem[heads->n + (k - i)];
 	uint32_t asked = ahead->asked;
 	uint16_t at = ring->last_avail + (k - i), left = ring->avail_seen - at;
 
-	if (n - k > HEADS_MAX - heads->n - (k - i))
-		n = k + (HEADS_MAX - heads->n - (k - i));
-	for (; k < n && asked < enough; k++, at++, left--) {
+	if (n - k > room)
+		last = k + room;
+	for (; k < last && asked < enough; k++, at++, left--) {
 		uint32_t need = frames[k]->len + hdr_len;
 		struct vring_desc desc;
 		uint8_t *dst;

@@ -167,6 +167,14 @@ static __attribute__((noinline)) bool deliver_mixed(struct worker *w, struct vif
 	return true;
 }
 
+/* The queue of `dst` that takes what comes by `from`: a flow stays in one. */
+static inline unsigned queue_for(const struct vif_port *dst, const struct rxq *from)
+{
+	uint16_t queues = __atomic_load_n(&dst->tx_queues, __ATOMIC_RELAXED); /* once: it may become 0 meanwhile */
+
+	return queues > 1 ? (from->port->id + from->queue) % queues : 0;
+}
+
 /* Deliver the rest of a group. true: all of it is done with; false: the receiver has run out of buffers. */
 static inline bool deliver_group(struct worker *w, const struct view *view, const struct rxq *from, struct group *g)
 {
@@ -179,7 +187,7 @@ static inline bool deliver_group(struct worker *w, const struct view *view, cons
 		g->done = g->n;
 		return true;
 	}
-	queue = dst->tx_queues > 1 ? (from->port->id + from->queue) % dst->tx_queues : 0;
+	queue = queue_for(dst, from);
 	touch(w, g->port);
 	if (__builtin_expect((g->needs & ~dst->caps) || (g->needs && dst->ops->takes) ||
 				     (dst->mtu && g->longest > dst->mtu + 14),

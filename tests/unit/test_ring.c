@@ -444,6 +444,32 @@ static void a_burst_that_needs_more_buffers_than_one_call_may_use_goes_on_in_the
 	free(from);
 }
 
+static void frames_of_one_buffer_behind_long_ones_wait_for_the_next_call_too(void **state)
+{
+	static const uint32_t len = 9014, size = 512;
+	const unsigned longs = 28,
+		       fit = 512 - longs * 18; /* of 18 buffers; and what is left of those that a call may use */
+	struct source *from = aligned_alloc(64, (sizeof(*from) + 63) & ~63UL);
+	struct guest *g = *state;
+	uint16_t at = 0;
+
+	big_ring(g);
+	fill(from, &len, 1);
+	for (unsigned i = longs; i < FRAMES; i++) {
+		from->frame[i].len = from->frame[i].snap_len = 60;
+		from->frame[i].nseg = 0;
+	}
+	post(g, BIG - 4, &size, 1, 0, &at);
+	assert_int_equal(deliver(&g->ring, from->ptr, FRAMES, &g->count), longs + fit);
+	assert_int_equal(g->used->idx, 512);
+	assert_int_equal(deliver(&g->ring, from->ptr + longs + fit, FRAMES - longs - fit, &g->count),
+			 FRAMES - longs - fit);
+	assert_int_equal(g->count.tx_frames, FRAMES);
+	assert_int_equal(g->count.tx_bytes, longs * 9014 + (FRAMES - longs) * 60);
+	assert_int_equal(g->count.tx_max, 9014);
+	free(from);
+}
+
 /* ---- drivers that break the rules -------------------------------------------------------------------------------- */
 
 struct breach {
@@ -641,6 +667,7 @@ int main(void)
 		T(arming_tells_of_entries_that_came_before),
 		T(a_burst_leaves_what_its_frames_leave_one_by_one),
 		T(a_burst_that_needs_more_buffers_than_one_call_may_use_goes_on_in_the_next),
+		T(frames_of_one_buffer_behind_long_ones_wait_for_the_next_call_too),
 		T(every_breach_of_the_rules_is_found_and_named),
 		T(bad_offload_metadata_costs_the_frame_and_not_the_ring),
 		T(runts_and_giants_are_dropped),
