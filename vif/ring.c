@@ -5,6 +5,7 @@
 
 #define RING_WIDTH(name) name##_sse
 #include "ring_path.h"
+
 #define EXPECTED 16 /* frames of the next burst that are asked for at the end of this one */
 
 /* ---- the version for this processor ------------------------------------------------------------------------------ */
