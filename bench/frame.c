@@ -6,7 +6,7 @@
 
 struct frame_kind frame_kind(uint32_t len, bool tcp)
 {
-	return (struct frame_kind){len, tcp ? 56 : 40, tcp};
+	return (struct frame_kind){len, tcp ? FRAME_META_TCP : FRAME_META_UDP, tcp};
 }
 
 static void put16(uint8_t *p, unsigned v)
@@ -38,6 +38,7 @@ void frame_pair(struct frame_pair *pair, const struct frame_kind *kind, unsigned
 	uint8_t h[64] = {0}, *ip = h + 14, *l4 = h + 34;
 
 	put_mac(h, to);
+	h[0] |= from == to;
 	put_mac(h + 6, from);
 	put16(h + 12, 0x0800);
 	ip[0] = 0x45;

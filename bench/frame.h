@@ -4,7 +4,7 @@
  * is written anew for each frame, and read and compared by the receiver.
  *
  * Model. A flow is a (sender, receiver, MAC) triple. Guest g has the addresses 02:5b:GG:m for its MACs m = 0, 1, ...
- * (24 bits); flow m of a pair goes from m to m. Frames are IPv4 and UDP, or TCP where they are to be segmented. Behind
+ * (24 bits); flow m of a pair goes from m to m. What guest g sends to everybody goes to the group 03:5b:GG:m. Frames are IPv4 and UDP, or TCP where they are to be segmented. Behind
  * the headers come, aligned to 8: flow, sequence number, TSC at sending, and a pattern that depends on the first two.
  *
  *   offset        0..41 or 53   headers; the UDP or TCP ports hold m too, for switches that hash them
@@ -30,6 +30,7 @@ struct frame_kind {
 	bool tcp;
 };
 
+/* To everybody: from == to. */
 struct frame_pair { /* what all frames of a (sender, receiver) have in common: their first eight words */
 	uint64_t word[8];
 };
@@ -81,14 +82,27 @@ static inline void frame_store(uint8_t *p, uint64_t v)
 	memcpy(p, &v, 8);
 }
 
+#define FRAME_META_UDP 40
+#define FRAME_META_TCP 56
+
+/* For numbers of words that the compiler knows: all of a short frame's work is here. */
+#define FRAME_KNOWN static inline __attribute__((always_inline))
+
+FRAME_KNOWN void frame_write_head(uint8_t *p, unsigned meta, const struct frame_pair *pair, uint32_t mac, uint32_t flow)
+{
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < meta / 8; i++)
+		frame_store(p + 8 * i, frame_word(pair, i, mac));
+	frame_store(p + meta, pair->word[meta / 8] | (uint64_t)flow << 32);
+}
+
 static inline void frame_write(uint8_t *p, const struct frame_kind *k, const struct frame_pair *pair, uint32_t mac,
 			       const struct frame_meta *m)
 {
-	unsigned last = k->meta / 8;
-
-	for (unsigned i = 0; i < last; i++)
-		frame_store(p + 8 * i, frame_word(pair, i, mac));
-	frame_store(p + k->meta, pair->word[last] | (uint64_t)m->flow << 32);
+	if (k->tcp)
+		frame_write_head(p, FRAME_META_TCP, pair, mac, m->flow);
+	else
+		frame_write_head(p, FRAME_META_UDP, pair, mac, m->flow);
 	frame_store(p + k->meta + 8, m->seq);
 	frame_store(p + k->meta + 16, m->tsc);
 	if (k->len > k->meta + 24)
@@ -102,6 +116,16 @@ static inline struct frame_meta frame_meta(const uint8_t *p, const struct frame_
 				   frame_load(p + k->meta + 16)};
 }
 
+FRAME_KNOWN uint64_t frame_head_wrong(const uint8_t *p, unsigned meta, const struct frame_pair *pair, uint32_t mac)
+{
+	uint64_t wrong = (uint32_t)(frame_load(p + meta) ^ pair->word[meta / 8]);
+
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < meta / 8; i++)
+		wrong |= (frame_load(p + 8 * i) ^ frame_word(pair, i, mac)) & (i == 6 ? ~0xffff0000ull : ~0ull);
+	return wrong;
+}
+
 /*
  * Are the headers those of the flow? The checksum of a frame that is to be segmented is only begun: with the segment's
  * length in it or without, as the switch likes.
@@ -109,12 +133,8 @@ static inline struct frame_meta frame_meta(const uint8_t *p, const struct frame_
 static inline bool frame_check_headers(const uint8_t *p, const struct frame_kind *k, const struct frame_pair *pair,
 				       uint32_t mac)
 {
-	unsigned last = k->meta / 8;
-	uint64_t wrong = 0;
-
-	for (unsigned i = 0; i < last; i++)
-		wrong |= (frame_load(p + 8 * i) ^ frame_word(pair, i, mac)) & (i == 6 ? ~0xffff0000ull : ~0ull);
-	return !(wrong | (uint32_t)(frame_load(p + k->meta) ^ pair->word[last]));
+	return !(k->tcp ? frame_head_wrong(p, FRAME_META_TCP, pair, mac)
+			: frame_head_wrong(p, FRAME_META_UDP, pair, mac));
 }
 
 #endif

@@ -313,22 +313,12 @@ static double learn(struct traffic *t)
 
 static void usage(void)
 {
-	fputs("usage: generate [--listen] [--frame N] [--tso] [--pattern one|both|mesh|hot] [--macs N] [--ring N]\n"
+	fputs("usage: generate [--listen] [--frame N] [--tso] [--pattern one|both|mesh|hot|flood] [--macs N] [--ring "
+	      "N]\n"
 	      "                [--cpu N] [--switch-cpu N] [--pid TID] [--window MS] [--huge] [--event-idx] SOCKET "
 	      "SOCKET...\n",
 	      stderr);
 	exit(2);
-}
-
-static enum traffic_pattern pattern_of(const char *name)
-{
-	static const char *const names[] = {"one", "both", "mesh", "hot"};
-
-	for (unsigned i = 0; i < 4; i++)
-		if (!strcmp(name, names[i]))
-			return i;
-	usage();
-	return 0;
 }
 
 static void read_options(int argc, char **argv)
@@ -364,7 +354,8 @@ static void read_options(int argc, char **argv)
 			opt.tso = true;
 			break;
 		case 'p':
-			opt.pattern = pattern_of(optarg);
+			if (!traffic_pattern(optarg, &opt.pattern))
+				usage();
 			break;
 		case 'm':
 			opt.macs = number;

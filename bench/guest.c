@@ -134,8 +134,9 @@ void guest_fill(struct guest *g)
 	for (unsigned i = 0; i <= g->rx.mask; i++) {
 		g->rx.desc[i] = (struct vring_desc){gpa(g, g->rx.buf + (size_t)i * g->rx.buf_size), g->rx.buf_size,
 						    VRING_DESC_F_WRITE, 0};
-		guest_offer(&g->rx, i);
+		guest_offer(&g->rx.avail->ring[i], i);
 	}
+	g->rx.avail_idx = g->rx.mask + 1;
 	__atomic_store_n(&g->rx.avail->idx, g->rx.avail_idx, __ATOMIC_RELEASE);
 	g->rx.told = g->rx.avail_idx;
 }
@@ -177,18 +178,19 @@ void guest_kick(struct guest *g, struct guest_queue *q)
 		return; /* full: it has been told often enough */
 }
 
-unsigned guest_rx_pieces(struct guest *g, struct guest_piece *piece, unsigned max, uint32_t *len)
+unsigned guest_rx_pieces(struct guest *g, unsigned k, struct guest_piece *piece, unsigned max, uint32_t *len)
 {
-	const struct vring_used_elem *e = &g->rx.used->ring[g->rx.used_idx & g->rx.mask];
+	const uint16_t first = g->rx.used_idx + k;
+	const struct vring_used_elem *e = &g->rx.used->ring[first & g->rx.mask];
 	unsigned n = *(const uint16_t *)(g->rx.buf + (size_t)e->id * g->rx.buf_size + 10);
 
 	*len = 0;
-	if (!n || n > max || n > guest_rx_waiting(g))
+	if (!n || n > max || k + n > guest_rx_waiting(g))
 		return 0;
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t skip = i ? 0 : GUEST_HDR;
 
-		e = &g->rx.used->ring[(g->rx.used_idx + i) & g->rx.mask];
+		e = &g->rx.used->ring[(first + i) & g->rx.mask];
 		piece[i] = (struct guest_piece){g->rx.buf + (size_t)e->id * g->rx.buf_size + skip, e->len - skip};
 		*len += piece[i].n;
 	}

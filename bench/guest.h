@@ -74,17 +74,20 @@ void guest_shape(struct guest *g);
 void guest_free(struct guest *g);
 /* Tell the device, if it asked to be told, of what was published on the queue. */
 void guest_kick(struct guest *g, struct guest_queue *q);
-/* Pieces of the frame that begins at the next used entry, and its length; `max` pieces at most. 0: it is too long. */
-unsigned guest_rx_pieces(struct guest *g, struct guest_piece *piece, unsigned max, uint32_t *len);
+/* Pieces of the frame that begins `k` used entries on, and its length; `max` pieces at most. 0: it is too long. */
+unsigned guest_rx_pieces(struct guest *g, unsigned k, struct guest_piece *piece, unsigned max, uint32_t *len);
 
 /* Take back the slots that the device has done with; returns how many are free. */
 static inline unsigned guest_tx_reap(struct guest *g)
 {
-	uint16_t idx = __atomic_load_n(&g->tx.used->idx, __ATOMIC_ACQUIRE);
+	const uint16_t idx = __atomic_load_n(&g->tx.used->idx, __ATOMIC_ACQUIRE), mask = g->tx.mask;
+	const struct vring_used_elem *ring = g->tx.used->ring;
+	uint16_t *slot = g->free_slot, to = g->free_at + g->nfree;
 
-	for (; g->tx.used_idx != idx; g->tx.used_idx++, g->nfree++)
-		g->free_slot[(uint16_t)(g->free_at + g->nfree) & g->tx.mask] =
-			(uint16_t)g->tx.used->ring[g->tx.used_idx & g->tx.mask].id;
+	g->nfree += (uint16_t)(idx - g->tx.used_idx);
+	for (uint16_t at = g->tx.used_idx; at != idx; at++, to++)
+		slot[to & mask] = (uint16_t)ring[at & mask].id;
+	g->tx.used_idx = idx;
 	return g->nfree;
 }
 
@@ -103,10 +106,8 @@ static inline void guest_tx_prefetch(const struct guest *g, unsigned k)
 }
 
 /* Write an entry of the available ring only where it says something else: the device reads that line. */
-static inline void guest_offer(struct guest_queue *q, uint16_t head)
+static inline void guest_offer(uint16_t *entry, uint16_t head)
 {
-	uint16_t *entry = &q->avail->ring[q->avail_idx++ & q->mask];
-
 	if (*entry != head)
 		*entry = head;
 }
@@ -121,9 +122,13 @@ static inline void guest_publish(struct guest *g, struct guest_queue *q)
 /* Send the first n free slots. */
 static inline void guest_tx_send(struct guest *g, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
-		guest_offer(&g->tx, g->free_slot[(g->free_at + i) & g->tx.mask]);
-	g->free_at += n;
+	const uint16_t mask = g->tx.mask, *slot = g->free_slot;
+	uint16_t *ring = g->tx.avail->ring, at = g->tx.avail_idx, from = g->free_at;
+
+	for (unsigned i = 0; i < n; i++, at++, from++)
+		guest_offer(&ring[at & mask], slot[from & mask]);
+	g->tx.avail_idx = at;
+	g->free_at = from;
 	g->nfree -= n;
 	guest_publish(g, &g->tx);
 }
@@ -134,10 +139,13 @@ static inline uint16_t guest_rx_waiting(const struct guest *g)
 	return __atomic_load_n(&g->rx.used->idx, __ATOMIC_ACQUIRE) - g->rx.used_idx;
 }
 
-/* The next frame where it lies in one buffer, which most do: its bytes and length. NULL: see guest_rx_pieces(). */
-static inline const uint8_t *guest_rx_frame(const struct guest *g, uint32_t *len)
+/*
+ * The frame that begins `k` used entries on, where it lies in one buffer, which most do: its bytes and length. NULL: see
+ * guest_rx_pieces().
+ */
+static inline const uint8_t *guest_rx_frame(const struct guest *g, unsigned k, uint32_t *len)
 {
-	const struct vring_used_elem *e = &g->rx.used->ring[g->rx.used_idx & g->rx.mask];
+	const struct vring_used_elem *e = &g->rx.used->ring[(g->rx.used_idx + k) & g->rx.mask];
 	const uint8_t *p = g->rx.buf + (size_t)e->id * g->rx.buf_size;
 
 	if (*(const uint16_t *)(p + 10) > 1) /* num_buffers */
@@ -146,10 +154,10 @@ static inline const uint8_t *guest_rx_frame(const struct guest *g, uint32_t *len
 	return p + GUEST_HDR;
 }
 
-/* The frame `ahead` entries on will be wanted. */
-static inline void guest_rx_prefetch(const struct guest *g, unsigned ahead)
+/* The frame that begins `k` used entries on will be wanted. */
+static inline void guest_rx_prefetch(const struct guest *g, unsigned k)
 {
-	uint32_t id = g->rx.used->ring[(g->rx.used_idx + ahead) & g->rx.mask].id;
+	uint32_t id = g->rx.used->ring[(g->rx.used_idx + k) & g->rx.mask].id;
 
 	__builtin_prefetch(g->rx.buf + (size_t)id * g->rx.buf_size);
 	__builtin_prefetch(g->rx.buf + (size_t)id * g->rx.buf_size + 64);
@@ -158,8 +166,14 @@ static inline void guest_rx_prefetch(const struct guest *g, unsigned ahead)
 /* Post the buffers of the next `n` used entries again; guest_publish() shows them. */
 static inline void guest_rx_done(struct guest *g, unsigned n)
 {
-	while (n--)
-		guest_offer(&g->rx, (uint16_t)g->rx.used->ring[g->rx.used_idx++ & g->rx.mask].id);
+	const uint16_t mask = g->rx.mask;
+	const struct vring_used_elem *used = g->rx.used->ring;
+	uint16_t *ring = g->rx.avail->ring, at = g->rx.avail_idx, from = g->rx.used_idx;
+
+	for (; n--; at++, from++)
+		guest_offer(&ring[at & mask], (uint16_t)used[from & mask].id);
+	g->rx.avail_idx = at;
+	g->rx.used_idx = from;
 }
 
 #endif

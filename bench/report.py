@@ -26,7 +26,8 @@ class Report:
         self.failures = 0
         self.shown = None
         self.data = {'cpu': cpu_model(), 'kernel': platform.release(), 'began': time.strftime('%F %T'),
-                     'ring': setup.ring, 'notes': [], 'throughput': [], 'latency': [], 'idle': [], 'tcp': []}
+                     'ring': setup.ring, 'notes': [], 'throughput': [], 'latency': [], 'workers': [],
+                     'idle': [], 'tcp': []}
 
     def begin(self):
         print(f'{self.data["cpu"]}, Linux {self.data["kernel"]}: the switch on CPU {self.setup.switch_cpu}, the '
@@ -48,7 +49,7 @@ class Report:
 
     def heading(self, case, text):
         if self.shown != case:
-            self.say(f'{case}\n{text}' if case != 'tcp' else text)
+            self.say(text if case in ('tcp', 'workers') else f'{case}\n{text}')
             self.shown = case
 
     def end_of(self, case):
@@ -72,6 +73,14 @@ class Report:
                            f'{"p99":>8} {"p99.9":>8}')
         self.say(f'  {row["peer"]:9} {row["regime"]:5} {row["loss_free_mpps"]:14.3f} {row["load"]:5.0%} ' +
                  ' '.join(f'{row[p]["median"]:8.2f}' for p in ('p50', 'p90', 'p99', 'p999')))
+
+    def workers(self, case, row):
+        self.data['workers'].append(row)
+        self.heading('workers', f'xbar, guests and worker on one CPU; two such pairs on two\n  {"":38} {"cycles/frame":>12} '
+                                f'{"quartiles":>13} {"two move":>9} {"quartiles":>11}')
+        c, m = row['cycles'], row['more']
+        self.say(f'  {str(case):38} {c["median"]:12.1f} {c["q1"]:6.1f}-{c["q3"]:.1f} {m["median"]:8.2f}x '
+                 f'{m["q1"]:5.2f}-{m["q3"]:.2f}')
 
     def idle(self, row):
         self.data['idle'].append(row)

@@ -52,6 +52,16 @@ def throughput(samples, tsc_hz):
     }
 
 
+def workers(windows):
+    """Of windows of one worker and of two, in turns: cycles of the switch per frame, and how much more two move."""
+    one, two = ([w for w in windows if w['workers'] == n and w['frames']] for n in (1, 2))
+    return {
+        'cycles': spread([w['switch'] / w['frames'] for w in one]),
+        # a window's cycles are those of all its workers together
+        'more': spread([2 * b['frames'] / b['cycles'] / (a['frames'] / a['cycles']) for a, b in zip(one, two)]),
+    }
+
+
 def latency(samples):
     """Of samples of one regime, taken at a rate: percentiles in microseconds."""
     names = ('p50', 'p90', 'p99', 'p999')

@@ -8,6 +8,18 @@
 #define AHEAD 8 /* frames by which a guest's processor looks ahead */
 #define BURST_BYTES (128u << 10)
 
+bool traffic_pattern(const char *name, enum traffic_pattern *pattern)
+{
+	static const char *const names[] = {"one", "both", "mesh", "hot", "flood"};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(name, names[i])) {
+			*pattern = i;
+			return true;
+		}
+	return false;
+}
+
 int traffic_new(struct traffic *t, struct guest *guest, unsigned n, const struct frame_kind *kind,
 		enum traffic_pattern pattern, uint32_t macs)
 {
@@ -30,12 +42,18 @@ int traffic_new(struct traffic *t, struct guest *guest, unsigned n, const struct
 			unsigned to = (from + i) % n;
 
 			if ((pattern == TRAFFIC_ONE && (from || to != 1)) ||
-			    (pattern == TRAFFIC_BOTH && (from ^ to) != 1) || (pattern == TRAFFIC_HOT && to))
+			    (pattern == TRAFFIC_BOTH && (from ^ to) != 1) || (pattern == TRAFFIC_HOT && to) ||
+			    pattern == TRAFFIC_FLOOD)
 				continue;
 			s->to[s->npair++] = to;
 			frame_pair(&t->pair[from * n + to], kind, from, to);
 			t->flows += t->macs;
 		}
+	}
+	if (pattern == TRAFFIC_FLOOD) {
+		t->sender[0].to[t->sender[0].npair++] = 0;
+		frame_pair(&t->pair[0], kind, 0, 0);
+		t->flows += (uint64_t)(n - 1) * t->macs;
 	}
 	return 0;
 }
@@ -76,6 +94,23 @@ static inline void next_flow(const struct traffic *t, struct traffic_sender *s)
 	s->seq++;
 }
 
+/* A frame leaves for `to`, if there is room for it in its window. */
+static inline bool window_takes(struct traffic *t, unsigned from, unsigned to)
+{
+	if (__builtin_expect(to != from, 1)) {
+		if (!t->paced && t->on_way[to] >= t->window)
+			return false;
+		t->on_way[to]++;
+		return true;
+	}
+	for (unsigned i = 0; i < t->n && !t->paced; i++)
+		if (i != from && t->on_way[i] >= t->window)
+			return false;
+	for (unsigned i = 0; i < t->n; i++)
+		t->on_way[i] += i != from;
+	return true;
+}
+
 static unsigned send_some(struct traffic *t, unsigned from, unsigned due)
 {
 	struct traffic_sender *s = &t->sender[from];
@@ -86,13 +121,14 @@ static unsigned send_some(struct traffic *t, unsigned from, unsigned due)
 	t->count.busy += room < g->slots;
 	if (due > room)
 		due = room;
+	for (unsigned i = 0; i < AHEAD && i < due; i++)
+		guest_tx_prefetch(g, i);
 	for (; n < due; n++, next_flow(t, s)) {
 		unsigned to = s->to[s->at];
 		struct frame_meta meta = {flow_number(from, to, s->mac), s->seq, now};
 
-		if (!t->paced && t->on_way[to] >= t->window)
+		if (!window_takes(t, from, to))
 			break;
-		t->on_way[to]++;
 		if (n + AHEAD < due)
 			guest_tx_prefetch(g, n + AHEAD);
 		frame_write(guest_tx_frame(g, n), &t->kind, &t->pair[from * t->n + to], s->mac, &meta);
@@ -145,12 +181,6 @@ static void follow(struct traffic *t, unsigned pair, unsigned to, const struct f
 	t->on_way[to] -= t->on_way[to] != 0;
 }
 
-static bool for_me(const struct traffic *t, unsigned to, const uint8_t *p)
-{
-	(void)t;
-	return p[2] == to && !(p[0] & 1);
-}
-
 /* Check the frame in `n` pieces; the first one holds the headers and the meta data. */
 static void examine(struct traffic *t, unsigned to, const struct guest_piece *piece, unsigned n, uint32_t len,
 		    uint64_t now)
@@ -160,20 +190,22 @@ static void examine(struct traffic *t, unsigned to, const struct guest_piece *pi
 	struct frame_meta meta;
 	uint64_t base;
 	uint32_t mac;
-	unsigned from;
+	unsigned from, sent_to;
 
-	if (!for_me(t, to, p)) {
-		if (p[0] & 1)
-			t->count.announced++;
-		else
-			t->count.astray++;
+	if (__builtin_expect(p[0] & 1 && p[0] != 0x03, 0)) { /* to everybody, and not by frame_write() */
+		t->count.announced += p[12] == FRAME_TYPE_ANNOUNCE >> 8; /* the host says other things */
+		return;
+	}
+	if (p[2] != to && !(p[0] & 1)) {
+		t->count.astray++;
 		return;
 	}
 	meta = frame_meta(p, &t->kind);
 	from = meta.flow >> 26;
+	sent_to = p[0] & 1 ? from : to;
 	mac = meta.flow % TRAFFIC_MACS;
-	if (len != t->kind.len || (meta.flow >> 20 & 63) != to || from >= t->n || mac >= t->macs ||
-	    !frame_check_headers(p, &t->kind, &t->pair[from * t->n + to], mac)) {
+	if (len != t->kind.len || (meta.flow >> 20 & 63) != sent_to || from >= t->n || mac >= t->macs ||
+	    !frame_check_headers(p, &t->kind, &t->pair[from * t->n + sent_to], mac)) {
 		t->count.damaged++;
 		return;
 	}
@@ -197,34 +229,36 @@ static void examine(struct traffic *t, unsigned to, const struct guest_piece *pi
 static unsigned receive_some(struct traffic *t, unsigned to)
 {
 	struct guest *g = &t->guest[to];
-	unsigned waiting = guest_rx_waiting(g), n = 0;
+	unsigned waiting = guest_rx_waiting(g), at = 0, n = 0;
 	uint64_t now = __builtin_ia32_rdtsc();
 
-	while (waiting && n < 2 * t->burst) {
+	for (unsigned i = 0; i < AHEAD && i < waiting; i++)
+		guest_rx_prefetch(g, i);
+	while (at < waiting && n < 2 * t->burst) {
 		struct guest_piece piece[PIECES];
 		unsigned pieces = 1;
+		uint32_t len;
 
-		if (waiting > AHEAD)
-			guest_rx_prefetch(g, AHEAD);
-		piece[0].p = guest_rx_frame(g, &piece[0].n);
+		if (at + AHEAD < waiting)
+			guest_rx_prefetch(g, at + AHEAD);
+		piece[0].p = guest_rx_frame(g, at, &piece[0].n);
+		len = piece[0].n;
 		if (__builtin_expect(!piece[0].p, 0)) {
-			uint32_t len;
-
-			pieces = guest_rx_pieces(g, piece, PIECES, &len);
+			pieces = guest_rx_pieces(g, at, piece, PIECES, &len);
 			if (!pieces)
 				break; /* its last buffers are yet to come, or it is nonsense and nothing will move */
-			examine(t, to, piece, pieces, len, now);
-		} else if (piece[0].n < FRAME_MIN) {
-			t->count.damaged++;
-		} else {
-			examine(t, to, piece, 1, piece[0].n, now);
 		}
-		guest_rx_done(g, pieces);
-		waiting -= pieces;
+		if (len < FRAME_MIN)
+			t->count.damaged++;
+		else
+			examine(t, to, piece, pieces, len, now);
+		at += pieces;
 		n++;
 	}
-	if (n)
+	if (n) {
+		guest_rx_done(g, at);
 		guest_publish(g, &g->rx);
+	}
 	return n;
 }
 
@@ -250,7 +284,7 @@ unsigned traffic_turn(struct traffic *t, unsigned due)
 		else if (due > left)
 			left += send_some(t, from, due - left < t->burst ? due - left : t->burst);
 	}
-	t->count.sent += left;
+	t->count.sent += t->pattern == TRAFFIC_FLOOD ? (uint64_t)left * (t->n - 1) : left;
 	t->count.turns++;
 	t->count.busy = busy + (t->count.busy != busy); /* one vote a turn, however many are waiting */
 	traffic_receive(t);

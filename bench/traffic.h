@@ -20,17 +20,18 @@
 #define TRAFFIC_BURST 64 /* frames of a guest's turn; fewer of long ones, so that guests and switch work at a time */
 #define TRAFFIC_LATENCIES 1024 /* classes: 16 to each power of two */
 
-enum traffic_pattern { TRAFFIC_ONE, TRAFFIC_BOTH, TRAFFIC_MESH, TRAFFIC_HOT };
+enum traffic_pattern { TRAFFIC_ONE, TRAFFIC_BOTH, TRAFFIC_MESH, TRAFFIC_HOT, TRAFFIC_FLOOD };
 
 struct traffic_count {
-	uint64_t sent, received, bytes, lost, misordered, damaged, astray, announced;
+	uint64_t sent; /* what goes to everybody: once for each receiver */
+	uint64_t received, bytes, lost, misordered, damaged, astray, announced;
 	uint64_t refused; /* with a rate: due, and the transmit ring was full */
 	uint64_t turns, busy; /* turns of the loop; those at whose start the switch had something to do */
 };
 
 struct traffic_sender {
 	unsigned npair, at; /* receivers, and which is next */
-	uint8_t to[TRAFFIC_GUESTS];
+	uint8_t to[TRAFFIC_GUESTS]; /* itself: all others */
 	uint32_t mac; /* next MAC; 0 again: the sequence goes up */
 	uint64_t seq;
 };
@@ -53,6 +54,8 @@ struct traffic {
 	uint64_t latency[TRAFFIC_LATENCIES];
 };
 
+/* The pattern of this name: one, both, mesh, hot, flood. false: there is none. */
+bool traffic_pattern(const char *name, enum traffic_pattern *pattern);
 /* `guest`: n of them, started; `macs` in all, spread over the guests. 0 or -ENOMEM. */
 int traffic_new(struct traffic *t, struct guest *guest, unsigned n, const struct frame_kind *kind,
 		enum traffic_pattern pattern, uint32_t macs);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "bridge.h"
 #include "fdb_table.h"
@@ -180,20 +181,26 @@ static inline uint64_t src_of(struct addresses a)
 
 /* ---- memos ------------------------------------------------------------------------------------------------------- */
 
+#define HUGE_PAGE ((size_t)2 << 20)
+#define ASK_AHEAD 8 /* frames whose flow's memory is asked for before it is looked at */
 #define JUDGED_AFTER 8192 /* look-ups */
 #define REST (16 * JUDGED_AFTER) /* that a memo is left alone for */
 
 int br_memo_init(struct br_memo *memo, unsigned flows)
 {
 	uint32_t sets = 1;
+	size_t size;
 
 	memset(memo, 0, sizeof(*memo));
 	while (sets < flows / BR_FLOWS)
 		sets *= 2;
-	memo->set = aligned_alloc(sizeof(struct br_flow_set), sets * sizeof(struct br_flow_set));
+	size = sets * sizeof(struct br_flow_set);
+	memo->set = aligned_alloc(size < HUGE_PAGE ? sizeof(struct br_flow_set) : HUGE_PAGE, size);
 	if (!memo->set)
 		return -ENOMEM;
-	memset(memo->set, 0, sets * sizeof(struct br_flow_set));
+	if (size >= HUGE_PAGE)
+		madvise(memo->set, size, MADV_HUGEPAGE); /* it is as good as in small ones, only slower */
+	memset(memo->set, 0, size);
 	memo->mask = sets - 1;
 	return 0;
 }
@@ -211,6 +218,13 @@ static inline struct br_flow_set *set_of(struct br_memo *memo, struct addresses 
 	return memo->set ? &memo->set[hash >> 40 & memo->mask] : &memo->small;
 }
 
+/* The frame's flow will be looked for. */
+static inline void ask(struct br_memo *memo, const struct br_frame *frame, uint32_t from)
+{
+	if (frame->hdr_len >= ETH_HDR_LEN)
+		__builtin_prefetch(set_of(memo, addresses_of(frame->hdr), from));
+}
+
 static inline bool flow_is(const struct br_flow *flow, struct addresses a, uint32_t from, uint32_t stamp)
 {
 	return flow->head == a.head && flow->tail == a.tail && flow->from == from && flow->stamp == stamp;
@@ -224,10 +238,14 @@ static inline const struct br_flow *recall(const struct br_flow_set *set, struct
 	return flow_is(&set->flow[1], a, from, stamp) ? &set->flow[1] : NULL;
 }
 
-static void remember(struct br_flow_set *set, struct addresses a, uint32_t from, uint32_t stamp, uint16_t where)
+/* Whether another flow had to go for it. */
+static bool remember(struct br_flow_set *set, struct addresses a, uint32_t from, uint32_t stamp, uint16_t where)
 {
+	bool full = set->flow[1].stamp == stamp;
+
 	set->flow[1] = set->flow[0];
 	set->flow[0] = (struct br_flow){a.head, a.tail, from, stamp, where};
+	return full;
 }
 
 /* What was remembered until now may be wrong. */
@@ -241,19 +259,19 @@ static void forget(struct br_memo *memo)
 	memo->stamp = 1;
 }
 
-/* After a burst with so many look-ups, in which so many were remembered: is it worth the while? */
-static void judge(struct br_memo *memo, unsigned looks, unsigned hits)
+/* After a burst with so many look-ups, for which so many flows had to go: is it worth the while? */
+static void judge(struct br_memo *memo, unsigned looks, unsigned gone)
 {
 	if (memo->rest) {
 		memo->rest = memo->rest > looks ? memo->rest - looks : 0;
 		return;
 	}
 	memo->looks += looks;
-	memo->hits += hits;
+	memo->gone += gone;
 	if (memo->looks < JUDGED_AFTER)
 		return;
-	memo->rest = memo->hits < memo->looks / 2 ? REST : 0;
-	memo->looks = memo->hits = 0;
+	memo->rest = memo->gone > memo->looks / 2 ? REST : 0;
+	memo->looks = memo->gone = 0;
 }
 
 /* ---- a burst ----------------------------------------------------------------------------------------------------- */
@@ -374,7 +392,7 @@ void br_decide(const struct br_conf *conf, struct fdb *fdb, struct br_memo *memo
 	struct addresses last = {0, 0};
 	struct br_verdict verdict = drop(BR_DROP_RUNT);
 	bool again = false; /* `verdict` holds for all frames between the last addresses */
-	unsigned looks = 0, hits = 0;
+	unsigned looks = 0, gone = 0;
 
 	p.ahead = rests ? HASH_AHEAD : 1;
 	for (unsigned i = 0; i < n; i++) {
@@ -392,8 +410,9 @@ void br_decide(const struct br_conf *conf, struct fdb *fdb, struct br_memo *memo
 		const struct br_flow *flow = rests ? NULL : recall(set, a, from, memo->stamp);
 
 		looks++;
+		if (i + ASK_AHEAD < n)
+			ask(memo, &frames[i + ASK_AHEAD], from);
 		if (flow) {
-			hits++;
 			again = true;
 			verdict = flow->where == BR_NONE ? p.flood : decide_known(conf, in, flow->where, p.flood);
 		} else {
@@ -402,11 +421,11 @@ void br_decide(const struct br_conf *conf, struct fdb *fdb, struct br_memo *memo
 			verdict = look_up(&p, i, a, &where);
 			again = where >= 0;
 			if (again && !rests)
-				remember(set, a, from, memo->stamp, where);
+				gone += remember(set, a, from, memo->stamp, where);
 		}
 		last = a;
 		out[i] = verdict;
 	}
 	memo->epoch = p.epoch;
-	judge(memo, looks, hits);
+	judge(memo, looks, gone);
 }

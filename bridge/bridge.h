@@ -107,7 +107,7 @@ struct br_flow_set { /* a cache line */
 
 /*
  * What a worker remembers, of flows whose source has been learned and whose destination is known: all of it is good for
- * one second, and until the fdb's epoch changes. Where most of what comes is not remembered, since there are more flows
+ * one second, and until the fdb's epoch changes. Where flows have to go for others most of the time, since there are more
  * than fit, the memo is left alone for a while. All zeroes at first, and it has room for two flows then; br_memo_init()
  * gives it more.
  */
@@ -116,7 +116,7 @@ struct br_memo {
 	uint32_t mask; /* sets - 1 */
 	uint32_t stamp;
 	uint32_t second, epoch;
-	uint32_t looks, hits; /* since it was last judged */
+	uint32_t looks, gone; /* since it was last judged; flows that had to go for others */
 	uint32_t rest; /* look-ups for which it is left alone yet */
 	struct br_flow_set small;
 };

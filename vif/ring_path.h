@@ -104,6 +104,10 @@ unsigned RING_WIDTH(ring_peek)(struct ring *ring, struct vif_burst *burst, struc
 	uint64_t bytes = 0;
 	uint32_t max = 0;
 
+	if (!n) {
+		burst->n = 0;
+		return 0;
+	}
 	if (n > VIF_BURST)
 		n = VIF_BURST;
 	look_at_offered(ring, burst, n, &offered);

@@ -34,16 +34,20 @@
 #endif
 
 /*
- * To ask an empty TAP costs a system call: a worker that is busy with others asks less and less often, up to this.
+ * To ask an empty TAP costs a system call: 0.2 microseconds, or well over one in a virtual machine. So a worker that is
+ * busy with others asks less and less often, until the pauses are PAUSE_MAX times as long as the asking.
  */
-#define PAUSE_FIRST_US 1
-#define PAUSE_LAST_US 16
+#define PAUSE_MAX 64
+#define PAUSE_MAX_US 100
+/* While the netdev is down, flooded frames are not offered to the kernel one by one: that is tried again so often. */
+#define DOWN_MS 10
 
 struct tap_port {
 	struct vif_port base;
 	int fd;
 	uint64_t ask_at; /* TSC */
-	uint64_t pause, pause_first, pause_last; /* TSC cycles; pause is 0 after a frame */
+	uint64_t pause, pause_max; /* TSC cycles; pause is 0 after a frame */
+	uint64_t down_until; /* TSC; written by any worker */
 	uint8_t *slots; /* TAP_BURST of TAP_SLOT bytes: what was read last */
 };
 
@@ -52,14 +56,28 @@ static struct tap_port *port_of(struct vif_port *base)
 	return (struct tap_port *)base;
 }
 
+/* Nothing was there, and to find that out has taken from `began` to `now`. */
+static void rest(struct tap_port *port, uint64_t began, uint64_t now)
+{
+	uint64_t cost = now - began, max = PAUSE_MAX * cost;
+
+	port->pause = port->pause ? 2 * port->pause : cost;
+	if (port->pause > max)
+		port->pause = max;
+	if (port->pause > port->pause_max)
+		port->pause = port->pause_max;
+	port->ask_at = now + port->pause;
+}
+
 static unsigned tap_peek(struct vif_port *base, unsigned queue, struct vif_burst *burst)
 {
 	struct tap_port *port = port_of(base);
 	struct vif_counters *count = vif_count(base);
+	const uint64_t began = rte_rdtsc();
 	unsigned n = 0;
 
 	(void)queue;
-	if (port->pause && rte_rdtsc() < port->ask_at)
+	if (port->pause && began < port->ask_at)
 		return 0;
 	for (; n < TAP_BURST; n++) {
 		uint8_t *slot = port->slots + (size_t)n * TAP_SLOT;
@@ -95,13 +113,12 @@ static unsigned tap_peek(struct vif_port *base, unsigned queue, struct vif_burst
 		if (f->len > count->rx_max)
 			count->rx_max = f->len;
 	}
-	if (n)
+	if (n) {
 		port->pause = 0;
-	else if (!port->pause)
-		port->pause = port->pause_first;
-	else if (port->pause < port->pause_last)
-		port->pause *= 2;
-	port->ask_at = rte_rdtsc() + port->pause;
+		__atomic_store_n(&port->down_until, 0, __ATOMIC_RELAXED); /* what sends is up */
+	} else {
+		rest(port, began, rte_rdtsc());
+	}
 	burst->n = n;
 	return n;
 }
@@ -127,6 +144,10 @@ static unsigned tap_deliver(struct vif_port *base, unsigned queue, struct vif_fr
 	struct vif_frame *room[VIF_BURST];
 
 	(void)queue; /* the kernel locks */
+	if (rte_rdtsc() < __atomic_load_n(&port->down_until, __ATOMIC_RELAXED)) {
+		count->drop[VIF_TX_DOWN] += n;
+		return n;
+	}
 	frames = grant_localise(frames, n, room);
 	for (unsigned i = 0; i < n; i++) {
 		const struct vif_frame *f = frames[i];
@@ -150,7 +171,13 @@ static unsigned tap_deliver(struct vif_port *base, unsigned queue, struct vif_fr
 		if (writev(port->fd, iov, k) < 0) {
 			if (errno == EAGAIN)
 				return i;
-			count->drop[errno == EIO ? VIF_TX_DOWN : VIF_TX_ERROR]++; /* EIO: the netdev is down */
+			if (errno == EIO) { /* the netdev is down */
+				count->drop[VIF_TX_DOWN] += n - i;
+				__atomic_store_n(&port->down_until, rte_rdtsc() + rte_get_tsc_hz() / 1000 * DOWN_MS,
+						 __ATOMIC_RELAXED);
+				return n;
+			}
+			count->drop[VIF_TX_ERROR]++;
 			continue;
 		}
 		count->tx_frames++;
@@ -279,8 +306,7 @@ int tap_open(const struct vif_port *base, const uint8_t *mac, uint32_t mtu, stru
 	port->base.ops = &tap_ops;
 	port->base.rx_queues = port->base.tx_queues = 1;
 	port->slots = malloc((size_t)TAP_BURST * TAP_SLOT);
-	port->pause_first = rte_get_tsc_hz() / 1000000 * PAUSE_FIRST_US;
-	port->pause_last = rte_get_tsc_hz() / 1000000 * PAUSE_LAST_US;
+	port->pause_max = rte_get_tsc_hz() / 1000000 * PAUSE_MAX_US;
 	port->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (!port->slots || port->fd < 0)
 		goto fail;

@@ -39,7 +39,7 @@
 #define GRACE_US 1000
 #define GROUPS_MAX 64
 #define POLL_GROWS 8
-#define FLOWS 4096 /* that a worker remembers, 32 bytes each */
+#define FLOWS 65536 /* that a worker remembers, 32 bytes each: one line in place of two or more of the MAC table */
 
 struct group { /* frames of a burst for one port, in order */
 	uint16_t port;
@@ -299,10 +299,9 @@ static void sort(struct worker *w, const struct view *view, struct rxq *from, st
 	for (unsigned i = 0, end; i < n; i = end) {
 		const struct br_verdict v = verdict[i];
 
-		end = i + 1;
+		for (end = i + 1; end < n && br_verdict_same(verdict[end], v); end++)
+			;
 		if (__builtin_expect(v.kind == BR_TO_PORT, 1)) {
-			while (end < n && br_verdict_same(verdict[end], v))
-				end++;
 			add(group_for(w, view, from, b, v.to), b->burst.frame, i, end);
 		} else if (v.kind == BR_TO_SET) {
 			unsigned iter = 0;
@@ -314,8 +313,9 @@ static void sort(struct worker *w, const struct view *view, struct rxq *from, st
 				g->flooded = true;
 				add(g, b->burst.frame, i, end);
 			}
-		} else if (b->burst.frame[i].len) { /* else peek() has counted it */
-			count->br_drop[v.reason]++;
+		} else {
+			for (unsigned k = i; k < end; k++) /* what has no length peek() has counted */
+				count->br_drop[v.reason] += b->burst.frame[k].len != 0;
 		}
 	}
 	ungroup(w, b);

@@ -44,6 +44,15 @@ def test_rates_follow_from_the_median():
     assert found['gbps'] == pytest.approx(10 * 64 * 8 / 1000)
 
 
+def test_two_workers_are_compared_with_the_one_before():
+    one = {'workers': 1, 'frames': 1000, 'switch': 30_000, 'cycles': 80_000}
+    two = {'workers': 2, 'frames': 1900, 'switch': 60_000, 'cycles': 160_000}
+    slower = [dict(w, switch=2 * w['switch'], cycles=2 * w['cycles']) for w in (one, two)]
+    found = samples.workers([one, two] + slower)
+    assert found['more']['median'] == pytest.approx(1.9)
+    assert found['cycles']['median'] == 45
+
+
 def test_the_spread_of_one_value_is_itself():
     assert samples.spread([7]) == {'median': 7, 'q1': 7, 'q3': 7, 'n': 1}
 
@@ -79,7 +88,7 @@ def test_two_guests_of_each_of_our_own_peers_are_measured(tmp_path):
     subprocess.run(['make', '--no-print-directory', '-C', ROOT, f'B={BUILD}', 'bench-programs'], check=True, timeout=300,
                    stdout=subprocess.DEVNULL)
     done = subprocess.run([f'{ROOT}/bench/run', '--build', BUILD, '--peers', 'xbar,floor,twocopy', '--frames', '64,tso',
-                           '--seconds', '0.5', '--turns', '1', '--out', tmp_path],
+                           '--tests', 'frames,workers', '--seconds', '0.5', '--turns', '1', '--out', tmp_path],
                           capture_output=True, text=True, timeout=300, check=False)
     assert 'damaged' not in done.stdout
     with open(tmp_path / 'results.json', encoding='utf-8') as f:
@@ -91,6 +100,8 @@ def test_two_guests_of_each_of_our_own_peers_are_measured(tmp_path):
         for frame in ('64', 'tso'):
             assert (peer, frame) in measured or peer in excused, done.stdout
     assert all(r['cycles']['median'] > 0 for r in results['throughput'])
+    assert len(results['workers']) == 3
+    assert all(r['cycles']['median'] > 0 and r['more']['median'] > 0 for r in results['workers'])
     assert hugepages() == before
 
 

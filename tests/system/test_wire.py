@@ -169,6 +169,25 @@ def test_the_host_answers_on_its_bridge_with_its_own_address(daemon, wires):
     assert got is not None and got.dst == mac(9) and got.src == host and b"echo me" in bytes(got)
 
 
+def test_a_host_that_is_down_gets_nothing_and_all_again_when_it_is_up(daemon, wires):
+    daemon.netns.run("ip", "link", "set", "br0", "down")
+    before = daemon.port("br0")["tx"]["frames"]
+    for n in range(100):
+        wires["a"].send(frame(ALL, mac(1), b"to all %d." % n))
+    assert wires["b"].receive(2, lambda f: b"to all 99." in bytes(f))
+    host = daemon.port("br0")
+    assert host["tx"]["frames"] == before and host["drops"]["tx-down"] >= 100
+    daemon.netns.run("ip", "link", "set", "br0", "up")
+    near = Wire(daemon.netns, "br0")
+    for n in range(100):  # it may take some milliseconds until that is seen
+        wires["a"].send(frame(ALL, mac(1), b"again"))
+        if near.receive(0.1, lambda f: b"again" in bytes(f)):
+            break
+    else:
+        pytest.fail("nothing comes to the host")
+    near.close()
+
+
 def test_what_the_kernel_sends_on_an_uplinks_netdev_is_not_from_beyond(daemon, wires):
     near = Wire(daemon.netns, "up-a")
     near.send(frame(ALL, mac(77), b"own"))

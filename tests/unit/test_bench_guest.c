@@ -146,6 +146,29 @@ static void many_addresses_are_many_flows(void **state)
 	assert_int_equal(pair.traffic.flows_seen, 10);
 }
 
+static void what_goes_to_everybody_is_followed_at_each_receiver(void **state)
+{
+	struct vif_frame *frame[VIF_BURST];
+
+	(void)state;
+	begin(64, false, 6);
+	traffic_free(&pair.traffic);
+	assert_int_equal(traffic_new(&pair.traffic, pair.guest, 2, &pair.traffic.kind, TRAFFIC_FLOOD, 6), 0);
+	pump(10);
+	assert_clean();
+	assert_int_equal(pair.traffic.flows_seen, 3);
+	traffic_turn(&pair.traffic, 0);
+	give(frame, take(frame) - 1);
+	pump(1);
+	assert_int_equal(pair.traffic.count.lost, 1);
+	traffic_turn(&pair.traffic, 0);
+	take(frame);
+	frame[0]->snap[4] ^= 1; /* another group than the frame is for */
+	give(frame, 1);
+	traffic_receive(&pair.traffic);
+	assert_int_equal(pair.traffic.count.damaged, 1);
+}
+
 static void a_frame_that_is_lost_is_missed(void **state)
 {
 	struct vif_frame *frame[VIF_BURST];
@@ -248,6 +271,7 @@ int main(void)
 		cmocka_unit_test_teardown(frames_of_every_length_arrive_whole, end),
 		cmocka_unit_test_teardown(a_frame_to_be_segmented_arrives_as_one, end),
 		cmocka_unit_test_teardown(many_addresses_are_many_flows, end),
+		cmocka_unit_test_teardown(what_goes_to_everybody_is_followed_at_each_receiver, end),
 		cmocka_unit_test_teardown(a_frame_that_is_lost_is_missed, end),
 		cmocka_unit_test_teardown(a_frame_that_comes_twice_is_noticed, end),
 		cmocka_unit_test_teardown(a_single_wrong_bit_is_found_wherever_it_is, end),
