@@ -9,6 +9,10 @@
  * whom it must. Between two passes the worker is quiescent: it holds no pointer into a view, a port or a guest's
  * memory, but for held bursts, which are thrown away when their port's generation has changed.
  *
+ * A burst that goes to many receivers has a frame or two for each, and to begin with a receiver takes longer than to give
+ * it a few frames more. So such bursts are put aside, up to COLLECT of them or to the end of the pass, and what they have
+ * for one receiver is delivered together.
+ *
  * A receiver without buffers. Frames to one port that has none posted wait, in the sender's own ring, for at most
  * GRACE_US: the burst is held, and nothing more is taken from that queue. After that they are dropped, and the receiver
  * is known as stalled: nothing waits for it again until it takes a frame. So a stalled guest costs each of its senders
@@ -38,6 +42,8 @@
 
 #define GRACE_US 1000
 #define GROUPS_MAX 64
+#define SCATTERED 8 /* a burst of so many groups at least, with fewer frames on average, is put aside */
+#define COLLECT 8 /* bursts put aside at most: what they fill is to stay in the cache */
 #define POLL_GROWS 8
 #define FLOWS 65536 /* that a worker remembers, 32 bytes each: one line in place of two or more of the MAC table */
 
@@ -47,13 +53,15 @@ struct group { /* frames of a burst for one port, in order */
 	uint32_t longest; /* frame, bytes */
 	uint8_t n, done;
 	bool flooded; /* some of them are copies of a flood: none waits */
+	struct group *next; /* of another burst, for the same port; used while bursts are collected */
 	struct vif_frame *frame[VIF_BURST];
-};
+} __attribute__((aligned(64))); /* that few frames lie in the same cache line */
 
 struct batch { /* a burst under way */
 	struct vif_burst burst;
 	unsigned ngroups;
 	struct group group[GROUPS_MAX];
+	struct rxq *from;
 	uint64_t since, deadline; /* TSC; held from, and until */
 	uint32_t gen; /* of the port, when it was described */
 };
@@ -62,7 +70,10 @@ struct worker {
 	unsigned id;
 	int cpu, epfd, wakefd;
 	pthread_t thread;
-	struct batch *batch; /* in use by process() */
+	struct batch *batch[COLLECT]; /* the first `collected` are put aside, the next one is in use by process() */
+	unsigned collected;
+	struct group merged; /* of several bursts */
+	struct group *last_of[BR_PORT_MAX]; /* port -> the last group for it of those that are put aside, or NULL */
 	struct offload *offload;
 	struct br_memo memo;
 	uint8_t group_of[BR_PORT_MAX]; /* port -> its group + 1 in the batch being sorted, or 0 */
@@ -206,17 +217,17 @@ static void drop_rest(const struct view *view, struct group *g)
 	g->done = g->n;
 }
 
-/* Deliver all groups. true: done; false: some wait for their receiver, and are alone in b->group now. */
-static bool deliver_all(struct worker *w, const struct view *view, const struct rxq *from, struct batch *b)
+/* After all was delivered that could be. true: the burst is done; false: some groups wait, and are alone in b->group. */
+static bool settle(struct worker *w, const struct view *view, struct batch *b)
 {
 	unsigned waiting = 0;
 
 	for (unsigned i = 0; i < b->ngroups; i++) {
 		struct group *g = &b->group[i];
 
-		if (__builtin_expect(deliver_group(w, view, from, g), 1))
+		if (__builtin_expect(g->done == g->n, 1))
 			continue;
-		if (g->flooded || w->stalled[g->port] || __rdtsc() < from->tired)
+		if (g->flooded || w->stalled[g->port] || __rdtsc() < b->from->tired)
 			drop_rest(view, g);
 		else if (waiting != i)
 			b->group[waiting++] = *g;
@@ -225,6 +236,16 @@ static bool deliver_all(struct worker *w, const struct view *view, const struct 
 	}
 	b->ngroups = waiting;
 	return !waiting;
+}
+
+/* Deliver all groups. As settle(). */
+static bool deliver_all(struct worker *w, const struct view *view, struct batch *b)
+{
+	bool done = true;
+
+	for (unsigned i = 0; i < b->ngroups; i++)
+		done &= deliver_group(w, view, b->from, &b->group[i]);
+	return __builtin_expect(done, 1) || settle(w, view, b);
 }
 
 /* ---- sort -------------------------------------------------------------------------------------------------------- */
@@ -236,8 +257,7 @@ static void ungroup(struct worker *w, struct batch *b)
 }
 
 /* The group of `port`, made where it is not there yet. All are flushed first where there is no room: nothing waits then. */
-static inline struct group *group_for(struct worker *w, const struct view *view, const struct rxq *from,
-				      struct batch *b, uint16_t port)
+static inline struct group *group_for(struct worker *w, const struct view *view, struct batch *b, uint16_t port)
 {
 	unsigned at = w->group_of[port];
 	struct group *g;
@@ -246,7 +266,7 @@ static inline struct group *group_for(struct worker *w, const struct view *view,
 		return &b->group[at - 1];
 	if (__builtin_expect(b->ngroups == GROUPS_MAX, 0)) {
 		ungroup(w, b);
-		if (!deliver_all(w, view, from, b))
+		if (!deliver_all(w, view, b))
 			for (unsigned k = 0; k < b->ngroups; k++)
 				drop_rest(view, &b->group[k]);
 		b->ngroups = 0;
@@ -282,12 +302,12 @@ static inline void add(struct group *g, struct vif_frame *frames, unsigned i, un
 }
 
 /* Decide every frame and sort the burst by receiver. */
-static void sort(struct worker *w, const struct view *view, struct rxq *from, struct batch *b, uint32_t now)
+static void sort(struct worker *w, const struct view *view, struct batch *b, uint32_t now)
 {
-	struct vif_counters *count = vif_count(from->port);
+	struct vif_counters *count = vif_count(b->from->port);
 	struct br_verdict verdict[VIF_BURST];
 	struct br_frame frame[VIF_BURST];
-	const uint16_t in = from->port->id;
+	const uint16_t in = b->from->port->id;
 	const unsigned n = b->burst.n;
 
 	b->ngroups = 0;
@@ -302,13 +322,13 @@ static void sort(struct worker *w, const struct view *view, struct rxq *from, st
 		for (end = i + 1; end < n && br_verdict_same(verdict[end], v); end++)
 			;
 		if (__builtin_expect(v.kind == BR_TO_PORT, 1)) {
-			add(group_for(w, view, from, b, v.to), b->burst.frame, i, end);
+			add(group_for(w, view, b, v.to), b->burst.frame, i, end);
 		} else if (v.kind == BR_TO_SET) {
 			unsigned iter = 0;
 			uint16_t port;
 
 			while ((port = br_flood_next(view->conf, v.to, in, &iter)) != BR_NONE) {
-				struct group *g = group_for(w, view, from, b, port);
+				struct group *g = group_for(w, view, b, port);
 
 				g->flooded = true;
 				add(g, b->burst.frame, i, end);
@@ -323,22 +343,38 @@ static void sort(struct worker *w, const struct view *view, struct rxq *from, st
 
 /* ---- a queue, a pass --------------------------------------------------------------------------------------------- */
 
-static void release(struct worker *w, struct rxq *rxq, const struct batch *b)
+static void release(struct worker *w, const struct batch *b)
 {
+	struct rxq *rxq = b->from;
+
 	rxq->port->ops->release(rxq->port, rxq->queue, &b->burst);
 	if (w->nreleased < w->released_max)
 		w->released[w->nreleased++] = rxq;
 }
 
+/* The burst at *slot waits for its receivers; another batch takes the slot. */
+static void hold(struct worker *w, struct batch **slot)
+{
+	struct batch *b = *slot;
+	struct rxq *rxq = b->from;
+
+	b->since = __rdtsc();
+	b->deadline = b->since + GRACE_US * all.tsc_per_us;
+	rxq->held = b;
+	*slot = rxq->spare;
+	rxq->spare = NULL;
+	w->holding = true;
+}
+
 /* What was decided may wait while a receiver leaves the sender's bridge, and its number becomes another's. */
-static void drop_strangers(const struct view *view, const struct rxq *from, struct batch *b)
+static void drop_strangers(const struct view *view, struct batch *b)
 {
 	for (unsigned i = 0; i < b->ngroups; i++) {
 		struct group *g = &b->group[i];
 
-		if (__builtin_expect(br_egress_ok(view->conf, from->port->id, g->port), 1))
+		if (__builtin_expect(br_egress_ok(view->conf, b->from->port->id, g->port), 1))
 			continue;
-		vif_count(from->port)->br_drop[BR_DROP_NO_EGRESS] += g->n - g->done;
+		vif_count(b->from->port)->br_drop[BR_DROP_NO_EGRESS] += g->n - g->done;
 		g->done = g->n;
 	}
 }
@@ -354,8 +390,8 @@ static bool resume(struct worker *w, const struct view *view, struct rxq *rxq)
 		rxq->spare = b;
 		return true;
 	}
-	drop_strangers(view, rxq, b);
-	if (!deliver_all(w, view, rxq, b)) {
+	drop_strangers(view, b);
+	if (!deliver_all(w, view, b)) {
 		if (__rdtsc() < b->deadline) {
 			w->holding = true;
 			return false;
@@ -370,34 +406,102 @@ static bool resume(struct worker *w, const struct view *view, struct rxq *rxq)
 
 		rxq->tired = now + 3 * (now - b->since);
 	}
-	release(w, rxq, b);
+	release(w, b);
 	rxq->held = NULL;
 	rxq->spare = b;
 	return true;
 }
 
-/* The whole way of a burst. Returns the frames moved. */
+/* Deliver the groups from `first` on, which are for one port, together. */
+static void deliver_chain(struct worker *w, const struct view *view, const struct rxq *from, struct group *first)
+{
+	struct group *m = &w->merged;
+
+	for (struct group *end = first; first; first = end) {
+		unsigned done;
+
+		if (!first->next || first->n + first->next->n > VIF_BURST) {
+			end = first->next;
+			if (!deliver_group(w, view, from, first))
+				return;
+			continue;
+		}
+		m->port = first->port;
+		m->n = m->done = 0;
+		m->needs = 0;
+		m->longest = 0;
+		for (; end && m->n + end->n <= VIF_BURST; end = end->next) {
+			for (unsigned i = 0; i < end->n; i++)
+				m->frame[m->n + i] = end->frame[i];
+			m->n += end->n;
+			m->needs |= end->needs;
+			m->longest = end->longest > m->longest ? end->longest : m->longest;
+		}
+		deliver_group(w, view, from, m);
+		done = m->done;
+		for (struct group *g = first; g != end; g = g->next) {
+			g->done = done < g->n ? done : g->n;
+			done -= g->done;
+		}
+		if (m->done < m->n)
+			return;
+	}
+}
+
+/* Deliver the bursts that were put aside. */
+static __attribute__((noinline)) void deliver_collected(struct worker *w, const struct view *view)
+{
+	struct group *first[COLLECT * GROUPS_MAX];
+	const struct rxq *from[COLLECT * GROUPS_MAX];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->collected; i++)
+		for (unsigned k = 0; k < w->batch[i]->ngroups; k++) {
+			struct group *g = &w->batch[i]->group[k], **last = &w->last_of[g->port];
+			const struct vif_port *dst = view->port[g->port];
+
+			g->next = NULL;
+			if (*last && dst && dst->tx_queues <= 1) { /* else the sender decides by which queue */
+				(*last)->next = g;
+			} else {
+				from[n] = w->batch[i]->from;
+				first[n++] = g;
+			}
+			*last = g;
+		}
+	for (unsigned i = 0; i < n; i++) {
+		w->last_of[first[i]->port] = NULL;
+		deliver_chain(w, view, from[i], first[i]);
+	}
+	for (unsigned i = 0; i < w->collected; i++) {
+		if (settle(w, view, w->batch[i]))
+			release(w, w->batch[i]);
+		else
+			hold(w, &w->batch[i]);
+	}
+	w->collected = 0;
+}
+
+/* The whole way of a burst, or up to where it is put aside. Returns its frames. */
 static unsigned process(struct worker *w, const struct view *view, struct rxq *rxq, uint32_t now)
 {
+	struct batch **slot = &w->batch[w->collected], *b = *slot;
 	struct vif_port *port = rxq->port;
-	struct batch *b = w->batch;
-	uint32_t gen = __atomic_load_n(&port->gen, __ATOMIC_ACQUIRE);
 
 	if (rxq->held && !resume(w, view, rxq))
 		return 0;
+	b->from = rxq;
+	b->gen = __atomic_load_n(&port->gen, __ATOMIC_ACQUIRE);
 	if (!port->ops->peek(port, rxq->queue, &b->burst))
 		return 0;
-	sort(w, view, rxq, b, now);
-	if (__builtin_expect(deliver_all(w, view, rxq, b), 1)) {
-		release(w, rxq, b);
+	sort(w, view, b, now);
+	if (__builtin_expect(b->ngroups >= SCATTERED && b->burst.n < SCATTERED * b->ngroups, 0)) {
+		if (++w->collected == COLLECT)
+			deliver_collected(w, view);
+	} else if (__builtin_expect(deliver_all(w, view, b), 1)) {
+		release(w, b);
 	} else {
-		b->since = __rdtsc();
-		b->deadline = b->since + GRACE_US * all.tsc_per_us;
-		b->gen = gen;
-		rxq->held = b;
-		w->batch = rxq->spare;
-		rxq->spare = NULL;
-		w->holding = true;
+		hold(w, slot);
 	}
 	return b->burst.n;
 }
@@ -410,6 +514,8 @@ static unsigned pass(struct worker *w, const struct view *view, uint32_t now)
 	w->ntouched = w->nreleased = 0;
 	for (unsigned i = 0; i < view->worker[w->id].n; i++)
 		moved += process(w, view, view->worker[w->id].rxq[i], now);
+	if (w->collected)
+		deliver_collected(w, view);
 	if (!w->ntouched && !w->nreleased)
 		return moved;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the indices we wrote before the wishes we read */
@@ -582,7 +688,8 @@ static void worker_free(struct worker *w)
 	if (w->wakefd >= 0)
 		close(w->wakefd);
 	br_memo_fini(&w->memo);
-	free(w->batch);
+	for (unsigned i = 0; i < COLLECT; i++)
+		free(w->batch[i]);
 	free(w->offload);
 	free(w->released);
 	free(w);
@@ -590,21 +697,26 @@ static void worker_free(struct worker *w)
 
 static struct worker *worker_new(unsigned id)
 {
-	struct worker *w = calloc(1, sizeof(*w));
+	struct worker *w = aligned_alloc(64, sizeof(*w));
 	struct epoll_event ev = {.events = EPOLLIN};
+	unsigned batches = 0;
 
 	if (!w)
 		return NULL;
+	memset(w, 0, sizeof(*w));
 	w->id = id;
 	w->epfd = epoll_create1(EPOLL_CLOEXEC);
 	w->wakefd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	w->batch = aligned_alloc(64, (sizeof(*w->batch) + 63) & ~63UL);
+	for (unsigned i = 0; i < COLLECT; i++) {
+		w->batch[i] = aligned_alloc(64, (sizeof(struct batch) + 63) & ~63UL);
+		batches += w->batch[i] != NULL;
+	}
 	w->offload = aligned_alloc(64, (sizeof(*w->offload) + 63) & ~63UL);
 	w->released_max = BR_PORT_MAX * 2;
 	w->released = calloc(w->released_max, sizeof(*w->released));
 	ev.data.fd = w->wakefd;
-	if (w->epfd < 0 || w->wakefd < 0 || !w->batch || !w->offload || !w->released || br_memo_init(&w->memo, FLOWS) ||
-	    epoll_ctl(w->epfd, EPOLL_CTL_ADD, w->wakefd, &ev)) {
+	if (w->epfd < 0 || w->wakefd < 0 || batches < COLLECT || !w->offload || !w->released ||
+	    br_memo_init(&w->memo, FLOWS) || epoll_ctl(w->epfd, EPOLL_CTL_ADD, w->wakefd, &ev)) {
 		worker_free(w);
 		return NULL;
 	}

@@ -19,14 +19,16 @@
 #include "vswitch/worker.h"
 
 #define PORTS 4
+#define MANY 16
 
 struct net {
+	unsigned ports; /* 0: PORTS, until net_open() */
 	struct view *view;
 	struct br_conf *conf;
 	struct fdb *fdb;
-	struct vif_port *port[PORTS];
-	struct rxq *rxq[PORTS];
-	struct vif_counters *counters[PORTS];
+	struct vif_port *port[MANY];
+	struct rxq *rxq[MANY];
+	struct vif_counters *counters[MANY];
 };
 
 static const struct fdb_opts fdb_opts = {.entries = 1024};
@@ -39,8 +41,8 @@ static struct view *make_view(struct net *n)
 	v->conf = n->conf;
 	v->fdb = n->fdb;
 	for (unsigned w = 0; w < workers; w++)
-		v->worker[w].rxq = calloc(PORTS, sizeof(struct rxq *));
-	for (unsigned i = 0; i < PORTS; i++) {
+		v->worker[w].rxq = calloc(n->ports, sizeof(struct rxq *));
+	for (unsigned i = 0; i < n->ports; i++) {
 		unsigned w = i % workers;
 
 		v->port[i] = n->port[i];
@@ -56,15 +58,16 @@ static void free_view(struct view *v)
 	free(v);
 }
 
-/* `workers` workers and PORTS ports on bridge 0, port i with caps[i]. */
+/* `workers` workers and the ports on bridge 0, port i with opts[i]. */
 static void net_open(struct net *n, unsigned workers, const struct mem_opts *opts)
 {
 	struct sw_err err;
 
+	n->ports = n->ports ? n->ports : PORTS;
 	assert_int_equal(workers_start(workers, -1, 20, &err), 0);
 	n->fdb = fdb_new(&fdb_opts);
 	n->conf = br_conf_new();
-	for (unsigned i = 0; i < PORTS; i++) {
+	for (unsigned i = 0; i < n->ports; i++) {
 		struct vif_port base = {.id = i, .shared = workers > 1};
 
 		n->counters[i] = aligned_alloc(64, VIF_WORKERS_MAX * sizeof(struct vif_counters));
@@ -83,7 +86,7 @@ static void net_close(struct net *n)
 {
 	workers_stop();
 	free_view(n->view);
-	for (unsigned i = 0; i < PORTS; i++) {
+	for (unsigned i = 0; i < n->ports; i++) {
 		n->port[i]->ops->close(n->port[i]);
 		rxq_free(n->rxq[i]);
 		free(n->counters[i]);
@@ -244,6 +247,73 @@ static void a_slow_receiver_loses_nothing_within_the_grace_and_a_dead_one_holds_
 	net_close(&n);
 }
 
+/* What a receiver has got of each sender. */
+struct got {
+	unsigned frames;
+	int last[MANY];
+};
+
+static void take_all(struct net *n, unsigned to, struct got *got)
+{
+	uint8_t f[VIF_FRAME_MAX];
+
+	while (mem_receive(n->port[to], f, NULL)) {
+		assert_int_equal(f[5], 100 + to);
+		assert_true(f[15] > got->last[f[14]]);
+		got->last[f[14]] = f[15];
+		got->frames++;
+	}
+}
+
+static void bursts_for_many_receivers_arrive_in_order_and_wait_for_slow_ones(void **state)
+{
+	struct mem_opts opts[MANY] = {[3] = {.depth = 20}, [9] = {.depth = 20}};
+	struct net n = {.ports = MANY};
+	unsigned sent[MANY] = {0};
+	struct got got[MANY] = {{0}};
+	struct view *open, *closed;
+	struct timespec ts;
+
+	(void)state;
+	net_open(&n, 1, opts);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	for (unsigned i = 0; i < MANY; i++)
+		assert_true(fdb_learn(n.fdb, fdb_key(0, (uint8_t[]){2, 0, 0, 0, 0, 100 + i}), i, (uint32_t)ts.tv_sec));
+	open = n.view;
+	closed = make_view(&n);
+	closed->worker[0].n = 0; /* all bursts are whole before the worker sees the first one */
+	assert_ptr_equal(worker_publish(closed), open);
+	for (unsigned from = 0; from < MANY; from++) {
+		memset(got[from].last, -1, sizeof(got[from].last));
+		for (unsigned k = 0; k < 60; k++) {
+			unsigned to = (from + 1 + k % (MANY - 1)) % MANY;
+			uint8_t f[100];
+
+			frame_make(f, 100 + to, 100 + from, sizeof(f));
+			f[14] = from;
+			f[15] = k;
+			sent[to] += mem_send(n.port[from], f, sizeof(f), NULL);
+		}
+	}
+	assert_ptr_equal(worker_publish(open), closed);
+	free_view(closed);
+	for (unsigned round = 0, left = 1; left && round < 20000; round++, usleep(100)) {
+		left = 0;
+		for (unsigned to = 0; to < MANY; to++) {
+			take_all(&n, to, &got[to]);
+			left += got[to].frames + dropped(&n, to, VIF_TX_NO_BUFFER) != sent[to];
+		}
+	}
+	for (unsigned to = 0; to < MANY; to++) {
+		uint64_t lost = dropped(&n, to, VIF_TX_NO_BUFFER);
+
+		assert_int_equal(got[to].frames + lost, sent[to]);
+		assert_true(!lost ||
+			    opts[to].depth); /* whose time was up, on a machine that is busy with other things */
+	}
+	net_close(&n);
+}
+
 static void a_port_may_leave_and_come_back_under_traffic(void **state)
 {
 	const struct mem_opts opts[PORTS] = {{0}};
@@ -351,6 +421,7 @@ int main(void)
 		cmocka_unit_test(offloads_pass_where_the_receiver_has_them_and_are_done_where_not),
 		cmocka_unit_test(a_frame_longer_than_the_mtu_is_dropped_and_counted),
 		cmocka_unit_test(a_slow_receiver_loses_nothing_within_the_grace_and_a_dead_one_holds_nobody),
+		cmocka_unit_test(bursts_for_many_receivers_arrive_in_order_and_wait_for_slow_ones),
 		cmocka_unit_test(a_port_may_leave_and_come_back_under_traffic),
 		cmocka_unit_test(a_frame_that_waits_for_a_port_is_not_for_the_bridge_that_the_port_moves_to),
 		cmocka_unit_test(an_idle_worker_sleeps_and_wakes_for_a_frame),
