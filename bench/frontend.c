@@ -136,6 +136,7 @@ static int hand_over_ring(int sock, const struct guest_queue *q, uint32_t index)
 				     .desc = (uintptr_t)q->desc,
 				     .used = (uintptr_t)q->used,
 				     .avail = (uintptr_t)q->avail}};
+	const uint64_t one = 1;
 	int err = set_state(sock, SET_VRING_NUM, index, q->mask + 1);
 
 	if (!err)
@@ -144,7 +145,11 @@ static int hand_over_ring(int sock, const struct guest_queue *q, uint32_t index)
 		err = message_send(sock, &m, SET_VRING_ADDR, sizeof(m.addr), -1);
 	if (!err)
 		err = set_u64(sock, SET_VRING_CALL, index, q->callfd);
-	return err ? err : set_u64(sock, SET_VRING_KICK, index, q->kickfd);
+	if (!err)
+		err = set_u64(sock, SET_VRING_KICK, index, q->kickfd);
+	if (!err && write(q->kickfd, &one, sizeof(one)) < 0) /* the kick that starts it: "Ring states" */
+		err = -errno;
+	return err;
 }
 
 static int hand_over(struct guest *g)
