@@ -6,7 +6,7 @@
 #ifndef XBAR_COPY_H
 #define XBAR_COPY_H
 
-#include <emmintrin.h>
+#include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -81,14 +81,57 @@ static inline void copy_whole_snap(uint8_t *dst, const uint8_t *src)
 	copy64(dst + 64, src + 64);
 }
 
-/* At least COPY_LONG bytes, in the way that costs less just now (copy.c), ordered before the stores that follow. */
-#define COPY_LONG 1024
-void copy_long(uint8_t *dst, const uint8_t *src, uint32_t n);
+/* ---- long copies: through the cache, or around it (copy.c) ------------------------------------------------------- */
+
+#define COPY_LONG 1024 /* bytes, at least */
+
+enum copy_way { COPY_THROUGH, COPY_AROUND };
+extern __thread enum copy_way copy_way; /* of this thread's burst, between copy_begin() and copy_end() */
+
+uint64_t copy_choose(uint32_t len);
+void copy_judge(uint32_t len, uint64_t start, uint64_t bytes);
+
+/* Begin with a burst of frames of about `len` bytes, and choose the way for it. Returns what copy_end() wants. */
+static inline uint64_t copy_begin(uint32_t len)
+{
+	if (len >= COPY_LONG)
+		return copy_choose(len);
+	copy_way = COPY_THROUGH;
+	return 0;
+}
+
+/* All `bytes` of it have been copied: they are ordered before the stores that follow. */
+static inline void copy_end(uint32_t len, uint64_t start, uint64_t bytes)
+{
+	if (start)
+		copy_judge(len, start, bytes);
+}
+
+/* A line of memory at `dst`, not by the cache. */
+static inline void copy_line_around(uint8_t *dst, const uint8_t *src)
+{
+#ifdef __AVX512F__
+	_mm512_stream_si512((__m512i *)dst, _mm512_loadu_si512(src));
+#else
+	for (unsigned i = 0; i < 64; i += 16)
+		_mm_stream_si128((__m128i *)(dst + i), _mm_loadu_si128((const __m128i *)(src + i)));
+#endif
+}
+
+static inline void copy_around(uint8_t *dst, const uint8_t *src, uint32_t n)
+{
+	uint32_t head = -(uintptr_t)dst & 63;
+
+	memcpy(dst, src, head);
+	for (dst += head, src += head, n -= head; n >= 64; dst += 64, src += 64, n -= 64)
+		copy_line_around(dst, src);
+	memcpy(dst, src, n);
+}
 
 static inline void copy_bytes(uint8_t *dst, const uint8_t *src, uint32_t n)
 {
-	if (n >= COPY_LONG)
-		copy_long(dst, src, n);
+	if (__builtin_expect(copy_way == COPY_AROUND, 0) && n >= COPY_LONG)
+		copy_around(dst, src, n);
 	else
 		memcpy(dst, src, n);
 }

@@ -224,7 +224,7 @@ static inline void ask_for_rest(const struct vif_frame *frame, const uint8_t *ds
 	uint32_t len = need < AHEAD / 2 ? need : AHEAD / 2;
 	const uint8_t *src = frame->nseg ? frame->seg[0].va : NULL;
 
-	for (uint32_t l = 2 * LINE; l < len; l += LINE)
+	for (uint32_t l = 2 * LINE; l < len && copy_way == COPY_THROUGH; l += LINE)
 		copy_expect(dst + l);
 	if (!src)
 		return;
@@ -355,6 +355,7 @@ unsigned RING_WIDTH(ring_deliver)(struct ring *ring, struct vif_frame *const *fr
 	struct heads heads;
 	struct ahead ahead;
 	unsigned i = 0, common = 0, done = 0, gso = 0;
+	const uint64_t start = copy_begin(frames[0]->len), before = count->tx_bytes;
 	uint64_t bytes = 0;
 
 	heads.n = 0;
@@ -395,10 +396,11 @@ unsigned RING_WIDTH(ring_deliver)(struct ring *ring, struct vif_frame *const *fr
 	}
 	if (un.set)
 		finish_unmapped(&un, frames, &done, &bytes);
+	count->tx_bytes += bytes + ahead.asked - common * (hdr_len + LINE);
+	copy_end(frames[0]->len, start, count->tx_bytes - before);
 	if (heads.n)
 		publish(ring, &heads, count);
 	count->tx_frames += done;
-	count->tx_bytes += bytes + ahead.asked - common * (hdr_len + LINE);
 	count->tx_gso += gso;
 	return i;
 }

@@ -22,7 +22,7 @@ static uint64_t cycles_now(void)
 }
 
 #define __rdtsc cycles_now
-#include "vif/copy.c" /* for the two ways that it chooses between */
+#include "vif/copy.c" /* for what it has measured */
 
 #define PAGE 4096u
 #define AREA (3 * PAGE) /* what may be touched, in front of a page that may not */
@@ -45,18 +45,15 @@ typedef void copy_fn(uint8_t *dst, const uint8_t *src, uint32_t n);
 
 static void through(uint8_t *dst, const uint8_t *src, uint32_t n)
 {
-	copy_by(THROUGH, dst, src, n);
+	copy_way = COPY_THROUGH;
+	copy_bytes(dst, src, n);
 }
 
 static void around(uint8_t *dst, const uint8_t *src, uint32_t n)
 {
-	copy_by(AROUND, dst, src, n);
-}
-
-static void measured(uint8_t *dst, const uint8_t *src, uint32_t n)
-{
-	methods[n >= 4096].copies = MEASURE_EVERY * TRY_EVERY - 1 - (n & 1) * MEASURE_EVERY;
-	copy_long(dst, src, n);
+	copy_way = COPY_AROUND;
+	copy_bytes(dst, src, n);
+	copy_way = COPY_THROUGH;
 }
 
 static void short_one(uint8_t *dst, const uint8_t *src, uint32_t n)
@@ -98,7 +95,7 @@ static void at_all_places(copy_fn *copy, uint32_t n)
 
 static void long_copies_touch_what_they_are_told_to_and_no_more(void **state)
 {
-	static copy_fn *const ways[] = {through, around, measured, copy_long};
+	static copy_fn *const ways[] = {through, around};
 
 	(void)state;
 	for (unsigned w = 0; w < sizeof(ways) / sizeof(ways[0]); w++) {
@@ -119,21 +116,49 @@ static void short_copies_touch_what_they_are_told_to_and_no_more(void **state)
 		at_all_places(copy_bytes, n);
 }
 
-/* Copies until the next one is measured, and that one, which takes `cycles` by the way that it goes. */
-static void copies(struct method *m, const uint64_t cycles[2])
+/* A burst, which takes `cycles` by the way that it goes. */
+static enum copy_way burst(const uint64_t cycles[2])
 {
-	static uint8_t to[PAGE], from[PAGE];
+	uint64_t start = copy_begin(PAGE);
 
-	for (unsigned i = 0; i < MEASURE_EVERY; i++) {
-		clock_step = cycles[(m->copies + 1) / MEASURE_EVERY % TRY_EVERY ? m->way : !m->way];
-		copy_long(to, from, sizeof(to));
-	}
+	clock_step = cycles[copy_way];
+	start = cycles_now();
+	copy_end(PAGE, start, ENOUGH);
 	clock_step = 0;
+	return copy_way;
 }
 
-static void a_copy_that_was_interrupted_for_long_does_not_decide_for_ever(void **state)
+static void bursts_go_around_where_that_costs_less_than_half(void **state)
 {
-	static const uint64_t usual[] = {[THROUGH] = 5000, [AROUND] = 9000};
+	static const struct {
+		uint64_t cycles[2];
+		enum copy_way way;
+	} cases[] = {
+		{{[COPY_THROUGH] = 5000, [COPY_AROUND] = 2000}, COPY_AROUND},
+		{{[COPY_THROUGH] = 5000, [COPY_AROUND] = 3000}, COPY_THROUGH},
+		{{[COPY_THROUGH] = 5000, [COPY_AROUND] = 2000}, COPY_AROUND},
+		{{[COPY_THROUGH] = 1000, [COPY_AROUND] = 2000}, COPY_THROUGH},
+	};
+
+	(void)state;
+	methods[1] = (struct method){.bursts = 0};
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) { /* as CPUs move, so does the choice */
+		unsigned tried = 0;
+
+		for (unsigned k = 0; k < 40 * TRY_EVERY; k++)
+			burst(cases[i].cycles);
+		for (unsigned k = 0; k < TRY_EVERY; k++)
+			tried += burst(cases[i].cycles) != cases[i].way;
+		assert_int_equal(tried, 1);
+	}
+	copy_way = COPY_AROUND;
+	assert_int_equal(copy_begin(COPY_LONG - 1), 0);
+	assert_int_equal(copy_way, COPY_THROUGH);
+}
+
+static void a_burst_that_was_interrupted_for_long_does_not_decide_for_ever(void **state)
+{
+	static const uint64_t usual[] = {[COPY_THROUGH] = 5000, [COPY_AROUND] = 9000};
 	static const uint64_t stops[] = {1 << 20, 1u << 31, 0xfffffff0, (1ull << 32) + 1, 1ull << 33, 1ull << 62};
 	struct method *m = &methods[1];
 
@@ -142,13 +167,13 @@ static void a_copy_that_was_interrupted_for_long_does_not_decide_for_ever(void *
 		const uint64_t stopped[] = {stops[i], stops[i]};
 
 		for (unsigned when = 0; when < 4; when++) {
-			*m = (struct method){.copies = 0};
+			*m = (struct method){.bursts = TRY_EVERY - 2};
 			for (unsigned k = 0; k < 400 * TRY_EVERY; k++) {
-				copies(m, k == when ? stopped : usual);
-				assert_in_range(m->cost[THROUGH], 1, INT32_MAX / 4);
-				assert_in_range(m->cost[AROUND], k ? 1 : 0, INT32_MAX / 4);
+				burst(k == when ? stopped : usual);
+				assert_in_range(m->cost[COPY_THROUGH], 1, INT32_MAX / 4);
+				assert_in_range(m->cost[COPY_AROUND], k ? 1 : 0, INT32_MAX / 4);
 			}
-			assert_int_equal(m->way, THROUGH);
+			assert_int_equal(m->way, COPY_THROUGH);
 		}
 	}
 }
@@ -158,7 +183,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(long_copies_touch_what_they_are_told_to_and_no_more),
 		cmocka_unit_test(short_copies_touch_what_they_are_told_to_and_no_more),
-		cmocka_unit_test(a_copy_that_was_interrupted_for_long_does_not_decide_for_ever),
+		cmocka_unit_test(a_burst_that_was_interrupted_for_long_does_not_decide_for_ever),
+		cmocka_unit_test(bursts_go_around_where_that_costs_less_than_half),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
