@@ -84,7 +84,7 @@ class Report:
 
     def idle(self, row):
         self.data['idle'].append(row)
-        self.heading('idle', f'  {"":9} {"CPU":>7} {"wake-up us":>11} {"MB, 2 guests":>13} {"MB a guest":>11} '
+        self.heading('idle', f'  {"":9} {"CPU, 16":>7} {"wake-up us":>11} {"MB, 2 guests":>13} {"MB a guest":>11} '
                              f'{"first frame ms":>15}')
         self.say(f'  {row["peer"]:9} {row["idle_cpu"]:6.1f}% {row["wake_us"]["median"]:11.1f} {row["mb_2"]:13.1f} '
                  f'{row["mb_per_guest"]:11.2f} ' +
