@@ -350,14 +350,17 @@ unsigned RING_WIDTH(ring_deliver)(struct ring *ring, struct vif_frame *const *fr
 				  struct vif_counters *count)
 {
 	const unsigned hdr_len = ring->hdr_len;
+	const uint64_t before = count->tx_bytes;
 	struct fixed fixed = fixed_of(ring);
 	struct unmapped un;
 	struct heads heads;
 	struct ahead ahead;
 	unsigned i = 0, common = 0, done = 0, gso = 0;
-	const uint64_t start = copy_begin(frames[0]->len), before = count->tx_bytes;
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, start;
 
+	if (!n)
+		return 0;
+	start = copy_begin(frames[0]->len);
 	heads.n = 0;
 	un.set = 0;
 	ahead.n = ahead.asked = ahead.written = 0;

@@ -243,8 +243,9 @@ static bool deliver_all(struct worker *w, const struct view *view, struct batch 
 {
 	bool done = true;
 
-	for (unsigned i = 0; i < b->ngroups; i++)
-		done &= deliver_group(w, view, b->from, &b->group[i]);
+	for (unsigned i = 0; i < b->ngroups; i++) /* of a held burst some may be done with: drop_strangers() */
+		if (__builtin_expect(b->group[i].done < b->group[i].n, 1))
+			done &= deliver_group(w, view, b->from, &b->group[i]);
 	return __builtin_expect(done, 1) || settle(w, view, b);
 }
 

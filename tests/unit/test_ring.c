@@ -247,6 +247,17 @@ static void a_frame_without_enough_buffers_consumes_none(void **state)
 	assert_int_equal(g->used->idx, 3);
 }
 
+static void where_nothing_is_delivered_no_frame_is_looked_at(void **state)
+{
+	struct guest *g = *state;
+
+	g->desc[0] = (struct vring_desc){buffer(g, 512), 512, VRING_DESC_F_WRITE, 0};
+	offer(g, 0);
+	assert_int_equal(deliver(&g->ring, NULL, 0, &g->count), 0);
+	assert_int_equal(g->used->idx, 0);
+	assert_int_equal(g->count.tx_frames + g->count.tx_bytes, 0);
+}
+
 static void without_mergeable_buffers_a_frame_that_never_fits_is_dropped(void **state)
 {
 	static uint8_t bytes[4096] __attribute__((aligned(64)));
@@ -662,6 +673,7 @@ int main(void)
 		T(frames_are_released_in_order_and_once),
 		T(a_frame_spreads_over_mergeable_buffers),
 		T(a_frame_without_enough_buffers_consumes_none),
+		T(where_nothing_is_delivered_no_frame_is_looked_at),
 		T(without_mergeable_buffers_a_frame_that_never_fits_is_dropped),
 		T(the_guest_is_signalled_when_it_asks_and_not_otherwise),
 		T(arming_tells_of_entries_that_came_before),
