@@ -4,8 +4,9 @@
  * is written anew for each frame, and read and compared by the receiver.
  *
  * Model. A flow is a (sender, receiver, MAC) triple. Guest g has the addresses 02:5b:GG:m for its MACs m = 0, 1, ...
- * (24 bits); flow m of a pair goes from m to m. What guest g sends to everybody goes to the group 03:5b:GG:m. Frames are IPv4 and UDP, or TCP where they are to be segmented. Behind
- * the headers come, aligned to 8: flow, sequence number, TSC at sending, and a pattern that depends on the first two.
+ * (24 bits); flow m of a pair goes from m to m. What guest g sends to everybody goes to the group 03:5b:GG:m. Frames are
+ * IPv4 and UDP, or TCP where they are to be segmented. Behind the headers come, aligned to 8: flow, sequence number, TSC
+ * at sending, and a pattern that depends on the first two.
  *
  *   offset        0..41 or 53   headers; the UDP or TCP ports hold m too, for switches that hash them
  *   meta + 4      flow          meta is 40 (UDP) or 56 (TCP)
@@ -30,7 +31,6 @@ struct frame_kind {
 	bool tcp;
 };
 
-/* To everybody: from == to. */
 struct frame_pair { /* what all frames of a (sender, receiver) have in common: their first eight words */
 	uint64_t word[8];
 };
@@ -41,6 +41,7 @@ struct frame_meta {
 };
 
 struct frame_kind frame_kind(uint32_t len, bool tcp);
+/* What `from` sends to `to`; to everybody where they are the same. */
 void frame_pair(struct frame_pair *pair, const struct frame_kind *kind, unsigned from, unsigned to);
 /* A frame of 64 bytes to everybody, from MAC `mac` of guest `from`. */
 void frame_announce(uint8_t *p, unsigned from, uint32_t mac);

@@ -237,12 +237,12 @@ static unsigned receive_some(struct traffic *t, unsigned to)
 	while (at < waiting && n < 2 * t->burst) {
 		struct guest_piece piece[PIECES];
 		unsigned pieces = 1;
-		uint32_t len;
+		uint32_t len = 0;
 
 		if (at + AHEAD < waiting)
 			guest_rx_prefetch(g, at + AHEAD);
-		piece[0].p = guest_rx_frame(g, at, &piece[0].n);
-		len = piece[0].n;
+		piece[0].p = guest_rx_frame(g, at, &len);
+		piece[0].n = len;
 		if (__builtin_expect(!piece[0].p, 0)) {
 			pieces = guest_rx_pieces(g, at, piece, PIECES, &len);
 			if (!pieces)

@@ -410,7 +410,7 @@ void br_decide(const struct br_conf *conf, struct fdb *fdb, struct br_memo *memo
 		const struct br_flow *flow = rests ? NULL : recall(set, a, from, memo->stamp);
 
 		looks++;
-		if (i + ASK_AHEAD < n)
+		if (!rests && i + ASK_AHEAD < n)
 			ask(memo, &frames[i + ASK_AHEAD], from);
 		if (flow) {
 			again = true;

@@ -40,13 +40,13 @@
 #define PAUSE_MAX 64
 #define PAUSE_MAX_US 100
 /* While the netdev is down, flooded frames are not offered to the kernel one by one: that is tried again so often. */
-#define DOWN_MS 10
+#define DOWN_US 10000
 
 struct tap_port {
 	struct vif_port base;
 	int fd;
 	uint64_t ask_at; /* TSC */
-	uint64_t pause, pause_max; /* TSC cycles; pause is 0 after a frame */
+	uint64_t pause; /* TSC cycles; 0 after a frame */
 	uint64_t down_until; /* TSC; written by any worker */
 	uint8_t *slots; /* TAP_BURST of TAP_SLOT bytes: what was read last */
 };
@@ -56,16 +56,21 @@ static struct tap_port *port_of(struct vif_port *base)
 	return (struct tap_port *)base;
 }
 
+static uint64_t cycles_of(uint64_t us)
+{
+	return rte_get_tsc_hz() / 1000000 * us;
+}
+
 /* Nothing was there, and to find that out has taken from `began` to `now`. */
 static void rest(struct tap_port *port, uint64_t began, uint64_t now)
 {
-	uint64_t cost = now - began, max = PAUSE_MAX * cost;
+	uint64_t cost = now - began, max = PAUSE_MAX * cost, most = cycles_of(PAUSE_MAX_US);
 
 	port->pause = port->pause ? 2 * port->pause : cost;
 	if (port->pause > max)
 		port->pause = max;
-	if (port->pause > port->pause_max)
-		port->pause = port->pause_max;
+	if (port->pause > most)
+		port->pause = most;
 	port->ask_at = now + port->pause;
 }
 
@@ -173,8 +178,7 @@ static unsigned tap_deliver(struct vif_port *base, unsigned queue, struct vif_fr
 				return i;
 			if (errno == EIO) { /* the netdev is down */
 				count->drop[VIF_TX_DOWN] += n - i;
-				__atomic_store_n(&port->down_until, rte_rdtsc() + rte_get_tsc_hz() / 1000 * DOWN_MS,
-						 __ATOMIC_RELAXED);
+				__atomic_store_n(&port->down_until, rte_rdtsc() + cycles_of(DOWN_US), __ATOMIC_RELAXED);
 				return n;
 			}
 			count->drop[VIF_TX_ERROR]++;
@@ -306,7 +310,6 @@ int tap_open(const struct vif_port *base, const uint8_t *mac, uint32_t mtu, stru
 	port->base.ops = &tap_ops;
 	port->base.rx_queues = port->base.tx_queues = 1;
 	port->slots = malloc((size_t)TAP_BURST * TAP_SLOT);
-	port->pause_max = rte_get_tsc_hz() / 1000000 * PAUSE_MAX_US;
 	port->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (!port->slots || port->fd < 0)
 		goto fail;
