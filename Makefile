@@ -137,10 +137,10 @@ deps-build deps-run deps-test:
 # make bench [QUICK=1] [BENCH='--frames 64,tso --peers xbar,ovs']; see bench/run --help
 
 BENCH_PROGRAMS := $(addprefix $(B)/bench/,generate path peer_floor peer_twocopy)
-$(B)/bench/generate: $(addprefix $(B)/bench/,generate.o traffic.o frame.o guest.o frontend.o probe.o)
+$(B)/bench/generate: $(addprefix $(B)/bench/,generate.o load.o traffic.o frame.o guest.o frontend.o probe.o)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SAN) -o $@ $^ -lpthread
-$(B)/bench/path: $(addprefix $(B)/bench/,path.o traffic.o frame.o guest.o) $(PARTS)
+$(B)/bench/path: $(addprefix $(B)/bench/,path.o load.o traffic.o frame.o guest.o) $(PARTS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SAN) -o $@ $^ $(DAEMON_LIBS)
 $(B)/bench/peer_%: $(B)/bench/peer_%.o $(PARTS)

@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 #include "frontend.h"
+#include "load.h"
 #include "probe.h"
-#include "traffic.h"
 
 #define CONNECT_S 20
 #define SETTLE_MS 50
@@ -30,12 +30,11 @@
 
 static struct {
 	const char *path[TRAFFIC_GUESTS];
-	unsigned n, window_ms, ring, cpu, switch_cpu;
-	uint32_t frame, macs;
+	unsigned n, cpu, switch_cpu;
+	struct load load;
 	int pid;
-	bool listen, tso, huge, event_idx;
-	enum traffic_pattern pattern;
-} opt = {.window_ms = 20, .ring = 256, .switch_cpu = 1, .frame = 64, .macs = 1};
+	bool listen, event_idx;
+} opt = {.switch_cpu = 1, .load = LOAD_DEFAULT};
 
 static struct guest guests[TRAFFIC_GUESTS];
 static uint64_t tsc_hz;
@@ -118,7 +117,7 @@ static void move(struct sampler *s, uint64_t cycles)
 
 		done += left;
 		/* what is a ring's worth late was refused by it */
-		if (s->rate > 0 && due > left + opt.ring) {
+		if (s->rate > 0 && due > left + opt.load.ring) {
 			s->t->count.refused += due - left;
 			done += due - left;
 		}
@@ -136,7 +135,7 @@ static void sample(struct sampler *s)
 	c = t->count;
 	wait = stolen();
 	t0 = tsc();
-	move(s, ms(opt.window_ms));
+	move(s, ms(opt.load.window_ms));
 	cycles = tsc() - t0;
 	wait = stolen() - wait;
 	s->round_trip = probe_round_trip();
@@ -313,10 +312,8 @@ static double learn(struct traffic *t)
 
 static void usage(void)
 {
-	fputs("usage: generate [--listen] [--frame N] [--tso] [--pattern one|both|mesh|hot|flood] [--macs N] [--ring "
-	      "N]\n"
-	      "                [--cpu N] [--switch-cpu N] [--pid TID] [--window MS] [--huge] [--event-idx] SOCKET "
-	      "SOCKET...\n",
+	fputs("usage: generate " LOAD_USAGE "\n"
+	      "                [--listen] [--cpu N] [--switch-cpu N] [--pid TID] [--event-idx] SOCKET SOCKET...\n",
 	      stderr);
 	exit(2);
 }
@@ -325,16 +322,10 @@ static void read_options(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"listen", 0, NULL, 'l'},
-		{"frame", 1, NULL, 'f'},
-		{"tso", 0, NULL, 't'},
-		{"pattern", 1, NULL, 'p'},
-		{"macs", 1, NULL, 'm'},
-		{"ring", 1, NULL, 'r'},
+		LOAD_OPTIONS,
 		{"cpu", 1, NULL, 'c'},
 		{"pid", 1, NULL, 'P'},
-		{"window", 1, NULL, 'w'},
 		{"switch-cpu", 1, NULL, 'C'},
-		{"huge", 0, NULL, 'h'},
 		{"event-idx", 0, NULL, 'e'},
 		{0},
 	};
@@ -347,22 +338,6 @@ static void read_options(int argc, char **argv)
 		case 'l':
 			opt.listen = true;
 			break;
-		case 'f':
-			opt.frame = number;
-			break;
-		case 't':
-			opt.tso = true;
-			break;
-		case 'p':
-			if (!traffic_pattern(optarg, &opt.pattern))
-				usage();
-			break;
-		case 'm':
-			opt.macs = number;
-			break;
-		case 'r':
-			opt.ring = number;
-			break;
 		case 'c':
 			opt.cpu = number;
 			break;
@@ -372,24 +347,17 @@ static void read_options(int argc, char **argv)
 		case 'P':
 			opt.pid = (int)number;
 			break;
-		case 'w':
-			opt.window_ms = number;
-			break;
-		case 'h':
-			opt.huge = true;
-			break;
 		case 'e':
 			opt.event_idx = true;
 			break;
 		default:
-			usage();
+			if (!load_option(&opt.load, o, optarg))
+				usage();
 		}
 	}
 	for (; optind < argc && opt.n < TRAFFIC_GUESTS; optind++)
 		opt.path[opt.n++] = argv[optind];
-	if (opt.n < 2 || optind < argc || opt.frame < FRAME_MIN || opt.frame > FRAME_MAX || !opt.window_ms ||
-	    (opt.tso && opt.frame < 128) || opt.ring < 64 || opt.ring > 32768 || opt.ring & (opt.ring - 1) ||
-	    opt.macs > TRAFFIC_MACS)
+	if (opt.n < 2 || optind < argc || !load_ok(&opt.load))
 		usage();
 }
 
@@ -413,19 +381,15 @@ int main(int argc, char **argv)
 	int err;
 
 	read_options(argc, argv);
-	kind = frame_kind(opt.frame, opt.tso);
-	opts = (struct guest_opts){.ring = opt.ring,
-				   .frame = opt.frame,
-				   .huge = opt.huge,
-				   .gso_size = opt.tso ? 1448 : 0,
-				   .gso_hdr = opt.tso ? FRAME_TCP_HDR : 0};
+	kind = frame_kind(opt.load.frame, opt.load.tso);
+	opts = load_guest(&opt.load);
 	measure_tsc();
 	connect_all(&opts);
 	pin(opt.cpu);
 	err = probe_start((int)opt.switch_cpu);
 	if (err)
 		die("cannot start the probe on the switch's CPU (it needs root)", "generator", err);
-	err = traffic_new(&t, guests, opt.n, &kind, opt.pattern, opt.macs);
+	err = traffic_new(&t, guests, opt.n, &kind, opt.load.pattern, opt.load.macs);
 	if (err)
 		die("cannot begin", "traffic", err);
 	first = learn(&t);

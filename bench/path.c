@@ -19,18 +19,16 @@
 
 #include "../vif/ring.h"
 #include "../vswitch/worker.c" /* its pass() is what is measured, and is nobody else's to call */
-#include "traffic.h"
+#include "load.h"
 
 #define PORTS TRAFFIC_GUESTS
 #define CPUS 8
 
 static struct {
-	unsigned guests, workers, window_ms, ring, cpu[CPUS], ncpu;
-	uint32_t frame, macs;
+	unsigned guests, workers, cpu[CPUS], ncpu;
+	struct load load;
 	double seconds;
-	bool tso, huge;
-	enum traffic_pattern pattern;
-} opt = {.guests = 2, .workers = 1, .window_ms = 20, .ring = 256, .frame = 64, .macs = 1, .seconds = 2};
+} opt = {.guests = 2, .workers = 1, .seconds = 2, .load = LOAD_DEFAULT};
 
 /* ---- ports: rings and nothing else ------------------------------------------------------------------------------- */
 
@@ -112,11 +110,7 @@ static void die(const char *why)
 
 static void open_guest(struct side *s, unsigned i)
 {
-	struct guest_opts opts = {.ring = opt.ring,
-				  .frame = opt.frame,
-				  .huge = opt.huge,
-				  .gso_size = opt.tso ? 1448 : 0,
-				  .gso_hdr = opt.tso ? FRAME_TCP_HDR : 0};
+	const struct guest_opts opts = load_guest(&opt.load);
 	struct guest *g = &s->guest[i];
 	struct path_port *port = &s->port[i];
 
@@ -142,7 +136,7 @@ static void open_guest(struct side *s, unsigned i)
 /* Bridge `id` for each: the generators of all sides give their guests the same addresses. */
 static struct side *side_new(unsigned id, struct br_conf *conf)
 {
-	struct frame_kind kind = frame_kind(opt.frame, opt.tso);
+	struct frame_kind kind = frame_kind(opt.load.frame, opt.load.tso);
 	struct side *s = aligned_alloc(64, (sizeof(*s) + 63) & ~63UL);
 
 	if (!s)
@@ -161,7 +155,7 @@ static struct side *side_new(unsigned id, struct br_conf *conf)
 		if (!view.worker[id].rxq[i] || br_conf_join(conf, s->port[i].base.id, (uint16_t)id))
 			die("no memory");
 	}
-	if (traffic_new(&s->traffic, s->guest, opt.guests, &kind, opt.pattern, opt.macs))
+	if (traffic_new(&s->traffic, s->guest, opt.guests, &kind, opt.load.pattern, opt.load.macs))
 		die("no memory");
 	return s;
 }
@@ -225,7 +219,7 @@ static void window(unsigned n)
 {
 	uint64_t frames = 0, in_switch = 0, cycles = 0;
 
-	until = __rdtsc() + opt.window_ms * 1000 * all.tsc_per_us;
+	until = __rdtsc() + opt.load.window_ms * 1000 * all.tsc_per_us;
 	for (unsigned i = 0; i < opt.workers; i++)
 		side[i]->works = i < n;
 	pthread_barrier_wait(&begin);
@@ -248,9 +242,7 @@ static void window(unsigned n)
 
 static void usage(void)
 {
-	fputs("usage: path [--frame N] [--tso] [--pattern one|both|mesh|hot|flood] [--guests N] [--macs N] [--workers "
-	      "N]\n"
-	      "            [--cpus N,N...] [--seconds S] [--window MS] [--ring N] [--huge]\n",
+	fputs("usage: path " LOAD_USAGE "\n            [--guests N] [--workers N] [--cpus N,N...] [--seconds S]\n",
 	      stderr);
 	exit(2);
 }
@@ -264,10 +256,8 @@ static void read_cpus(char *list)
 static void read_options(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"frame", 1, NULL, 'f'},  {"tso", 0, NULL, 't'},     {"pattern", 1, NULL, 'p'},
-		{"guests", 1, NULL, 'g'}, {"macs", 1, NULL, 'm'},    {"workers", 1, NULL, 'w'},
-		{"cpus", 1, NULL, 'c'},   {"seconds", 1, NULL, 's'}, {"window", 1, NULL, 'W'},
-		{"ring", 1, NULL, 'r'},   {"huge", 0, NULL, 'h'},    {0},
+		LOAD_OPTIONS,           {"guests", 1, NULL, 'g'},  {"workers", 1, NULL, 'n'},
+		{"cpus", 1, NULL, 'c'}, {"seconds", 1, NULL, 's'}, {0},
 	};
 	int o;
 
@@ -275,23 +265,10 @@ static void read_options(int argc, char **argv)
 		unsigned number = optarg ? (unsigned)strtoul(optarg, NULL, 0) : 0;
 
 		switch (o) {
-		case 'f':
-			opt.frame = number;
-			break;
-		case 't':
-			opt.tso = true;
-			break;
-		case 'p':
-			if (!traffic_pattern(optarg, &opt.pattern))
-				usage();
-			break;
 		case 'g':
 			opt.guests = number;
 			break;
-		case 'm':
-			opt.macs = number;
-			break;
-		case 'w':
+		case 'n':
 			opt.workers = number;
 			break;
 		case 'c':
@@ -300,23 +277,13 @@ static void read_options(int argc, char **argv)
 		case 's':
 			opt.seconds = strtod(optarg, NULL);
 			break;
-		case 'W':
-			opt.window_ms = number;
-			break;
-		case 'r':
-			opt.ring = number;
-			break;
-		case 'h':
-			opt.huge = true;
-			break;
 		default:
-			usage();
+			if (!load_option(&opt.load, o, optarg))
+				usage();
 		}
 	}
 	if (optind < argc || opt.guests < 2 || opt.guests > PORTS || opt.guests % 2 || !opt.workers ||
-	    opt.workers > CPUS || opt.workers > VIF_WORKERS_MAX || opt.frame < FRAME_MIN || opt.frame > FRAME_MAX ||
-	    (opt.tso && opt.frame < 128) || !opt.window_ms || opt.ring < 64 || opt.ring > 32768 ||
-	    opt.ring & (opt.ring - 1) || !opt.macs || opt.macs > TRAFFIC_MACS)
+	    opt.workers > CPUS || opt.workers > VIF_WORKERS_MAX || !load_ok(&opt.load))
 		usage();
 	while (opt.ncpu < opt.workers) {
 		opt.cpu[opt.ncpu] = opt.ncpu;
