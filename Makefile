@@ -25,11 +25,12 @@ DPDK_CFLAGS = $(filter-out -march=%,$(shell pkg-config --cflags libdpdk libnl-3.
 DPDK_LIBS   = -lrte_eal -lrte_ethdev -lrte_mbuf -lrte_mempool -lrte_vhost -lrte_bus_vdev -lrte_bus_pci -lrte_kvargs
 ALL_CFLAGS  = $(CFLAGS) $(WARN) $(CPPFLAGS) -MMD -MP $(SAN)
 
+BASE_SRC   := $(wildcard vswitch/base/*.c)
 BRIDGE_SRC := $(wildcard bridge/*.c)
-VIF_SRC    := $(wildcard vif/*.c)
-HV_SRC     := $(wildcard hypervisor/*.c)
-DAEMON_SRC := $(filter-out vswitch/main.c,$(wildcard vswitch/*.c))
-TOOL_SRC   := $(wildcard vswitch/tool/*.c)
+VIF_SRC    := $(wildcard vif/*.c vif/*/*.c)
+HV_SRC     := $(wildcard hypervisor/*/*.c)
+TOOL_SRC   := $(wildcard vswitch/tool/*.c vswitch/tool/guest/*.c)
+DAEMON_SRC := $(filter-out vswitch/main.c $(BASE_SRC) $(TOOL_SRC),$(wildcard vswitch/*.c vswitch/*/*.c vswitch/*/*/*.c))
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
 DAEMON_LIBS = $(DPDK_LIBS) -lnl-route-3 -lnl-3 -lmnl -levent_core -ljansson -lurcu-qsbr -lxengnttab -lxenevtchn -lxenstore -lpthread
@@ -37,7 +38,7 @@ TOOL_LIBS   = -ljansson -lutil
 # V=1 shows the commands.
 Q = $(if $(V),,@)
 say = @$(if $(V),true,printf '  %-3s %s\n' '$(1)' '$(2)')
-PARTS := $(B)/libvswitch.a $(B)/libvif.a $(B)/libhv.a $(B)/libbridge.a
+PARTS := $(addprefix $(B)/lib,vswitch.a vif.a hv.a bridge.a base.a)
 
 .PHONY: all
 all: $(B)/xbard $(B)/xbar
@@ -47,6 +48,7 @@ $(B)/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter vif/% vswitch/% bench/peer_%,$<),$(DPDK_CFLAGS)) -c -o $@ $<
 
+$(B)/libbase.a: $(call obj,$(BASE_SRC))
 $(B)/libbridge.a: $(call obj,$(BRIDGE_SRC))
 $(B)/libvif.a: $(call obj,$(VIF_SRC))
 $(B)/libhv.a: $(call obj,$(HV_SRC))
@@ -60,7 +62,7 @@ $(B)/xbard: $(B)/vswitch/main.o $(PARTS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SAN) -o $@ $^ $(DAEMON_LIBS)
 
-$(B)/xbar: $(call obj,$(TOOL_SRC)) $(B)/vswitch/nearest.o $(B)/libhv.a
+$(B)/xbar: $(call obj,$(TOOL_SRC)) $(B)/libhv.a $(B)/libbase.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SAN) -o $@ $^ $(TOOL_LIBS)
 
@@ -81,11 +83,11 @@ $(B)/tests/xen/%.so: tests/xen/%.c
 # For dom0 of a real Xen: tests/xen/test_netif.py takes them there.
 XEN_TESTS := $(patsubst %,$(B)/tests/xen/%,pair features hostile)
 $(XEN_TESTS): $(B)/tests/xen/%: $(B)/tests/xen/%.o \
-		$(patsubst %,$(B)/tests/xen/%.o,front front_ctrl front_store) $(B)/libvif.a
+		$(patsubst %,$(B)/tests/xen/%.o,front front_ctrl front_store) $(B)/libvif.a $(B)/libbase.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SAN) -o $@ $^ -lxengnttab -lxenevtchn -lxenstore
 $(B)/tests/xen/hostile: $(B)/tests/xen/hostile_ring.o $(B)/tests/xen/hostile_ctrl.o
-$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libhv.a $(B)/libvif.a $(B)/libbridge.a
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(addprefix $(B)/lib,hv.a vif.a bridge.a base.a)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SAN) -o $@ $^
 .SECONDARY:

@@ -17,9 +17,9 @@
 #include <linux/virtio_net.h>
 #include <stdio.h>
 
-#include "../vif/ring.h"
-#include "../vswitch/worker.c" /* its pass() is what is measured, and is nobody else's to call */
 #include "load.h"
+#include "vif/ring/ring.h"
+#include "vswitch/datapath/worker.c" /* its pass() is what is measured, and is nobody else's to call */
 
 #define PORTS TRAFFIC_GUESTS
 #define CPUS 8

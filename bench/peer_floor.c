@@ -14,8 +14,8 @@
 #include <urcu-qsbr.h>
 
 #include "busy.h"
-#include "vif/vhost.h"
-#include "vswitch/eal.h"
+#include "vif/vhost/vhost.h"
+#include "vswitch/datapath/eal.h"
 
 #define PORTS 64
 #define QUIET 4096 /* turns after which guests that came are told not to signal: this polls */
@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 {
 	unsigned n = argc > 3 ? (unsigned)argc - 3 : 0;
 	uint64_t *busy, tsc = 0;
-	struct sw_err err;
+	struct err err;
 	cpu_set_t set;
 
 	if (n < 2 || n % 2 || n > PORTS) {

@@ -16,7 +16,7 @@
 #include <rte_vhost.h>
 
 #include "busy.h"
-#include "vswitch/eal.h"
+#include "vswitch/datapath/eal.h"
 
 #define PORTS 64
 #define BURST 32
@@ -89,7 +89,7 @@ int main(int argc, char **argv)
 	unsigned room = argc > 5 ? (unsigned)atoi(argv[3]) + RTE_PKTMBUF_HEADROOM : 0;
 	uint64_t *busy, tsc = 0;
 	struct rte_mempool *pool;
-	struct sw_err err;
+	struct err err;
 	cpu_set_t set;
 
 	if (argc < 6 || argc % 2 || argc > PORTS + 4) {

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "../hypervisor/xend.h"
-#include "conf.h"
-#include "log.h"
-#include "version.h"
+#include "hypervisor/cfg/xend.h"
+#include "vswitch/base/log.h"
+#include "vswitch/base/version.h"
+#include "vswitch/daemon/conf.h"
 #include "xbard.h"
 
 #define EXIT_USAGE 2
@@ -60,7 +60,7 @@ int main(int argc, char **argv)
 {
 	struct xbard_opts opts = {0};
 	bool check_only = false;
-	struct hv_err err;
+	struct err err;
 	struct hv_xend *xend;
 	struct conf *conf;
 	int option;

@@ -9,24 +9,26 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "../hypervisor/xend.h"
-#include "conf.h"
-#include "ctl.h"
-#include "hooks.h"
-#include "log.h"
-#include "model.h"
-#include "netctl.h"
-#include "notify.h"
-#include "version.h"
+#include "hypervisor/cfg/xend.h"
+#include "vswitch/base/clock.h"
+#include "vswitch/base/log.h"
+#include "vswitch/base/version.h"
+#include "vswitch/control/ctl.h"
+#include "vswitch/daemon/conf.h"
+#include "vswitch/daemon/notify.h"
+#include "vswitch/hooks/hooks.h"
+#include "vswitch/hooks/xen.h"
+#include "vswitch/hostnet/netctl.h"
+#include "vswitch/switch/model.h"
 #include "xbard.h"
-#include "xen.h"
 
-static int read_xend(const struct xbard_opts *opts, const struct conf *conf, struct hv_xend **xend, struct hv_err *err)
+static int read_xend(const struct xbard_opts *opts, const struct conf *conf, struct hv_xend **xend, struct err *err)
 {
 	static const char *const places[] = {CONF_DEFAULT_XEND, CONF_DEFAULT_XEND_2};
 	const char *path = opts->xend_config ? opts->xend_config : conf->xend_config;
@@ -45,7 +47,7 @@ static int read_xend(const struct xbard_opts *opts, const struct conf *conf, str
 	return 0;
 }
 
-int xbard_read_config(const struct xbard_opts *opts, struct conf **conf, struct hv_xend **xend, struct hv_err *err)
+int xbard_read_config(const struct xbard_opts *opts, struct conf **conf, struct hv_xend **xend, struct err *err)
 {
 	*xend = NULL;
 	int r = conf_load(opts->config, conf, err);
@@ -74,25 +76,25 @@ static void on_network_stopped(void *arg, const char *why)
 
 	if (why)
 		log_error("network-script stop: %s", why);
-	event_base_loopbreak(xbard->base);
+	event_base_loopbreak(xbard->daemon.base);
 }
 
 static void on_vif_offline(void *arg, const char *why)
 {
 	static const struct timeval now;
 	struct xbard *xbard = arg;
-	struct sw_err err = {""};
+	struct err err = {0};
 
 	if (why)
 		log_warn("vif-script offline %s: %s", xbard->leaving, why);
 	if (state_vif(model_state(xbard->model), xbard->leaving) && model_vif_del(xbard->model, xbard->leaving, &err)) {
 		log_error("%s", err.text);
-		event_base_loopbreak(xbard->base);
+		event_base_loopbreak(xbard->daemon.base);
 		return;
 	}
 	/* From the loop, not from here: a script that cannot be started calls back at once, for each of many vifs. */
-	if (event_base_once(xbard->base, -1, EV_TIMEOUT, stop_next, xbard, &now))
-		event_base_loopbreak(xbard->base);
+	if (event_base_once(xbard->daemon.base, -1, EV_TIMEOUT, stop_next, xbard, &now))
+		event_base_loopbreak(xbard->daemon.base);
 }
 
 /* Take the next vif away, the last one's script having ended; after the last vif, the network. */
@@ -117,11 +119,13 @@ static void stop_next(evutil_socket_t fd, short what, void *arg)
 		on_vif_offline(xbard, NULL);
 }
 
-void xbard_stop(struct xbard *xbard, bool keep)
+static void stop(struct daemon *daemon, bool keep)
 {
-	if (xbard->stopping)
+	struct xbard *xbard = (struct xbard *)((char *)daemon - offsetof(struct xbard, daemon));
+
+	if (xbard->daemon.stopping)
 		return;
-	xbard->stopping = true;
+	xbard->daemon.stopping = true;
 	xbard->keep = keep;
 	if (!keep)
 		xen_leave(xbard->xen);
@@ -130,7 +134,7 @@ void xbard_stop(struct xbard *xbard, bool keep)
 	notify_send("STOPPING=1");
 	log_info(keep ? "stopping; bridges and vifs stay as they are for the next start" : "stopping");
 	if (keep)
-		event_base_loopbreak(xbard->base);
+		event_base_loopbreak(xbard->daemon.base);
 	else
 		stop_next(-1, 0, xbard);
 }
@@ -140,13 +144,13 @@ static void on_stop_signal(evutil_socket_t number, short what, void *arg)
 	struct xbard *xbard = arg;
 
 	(void)what;
-	if (!xbard->stopping) {
+	if (!xbard->daemon.stopping) {
 		log_info("received SIG%s", sigabbrev_np(number));
-		xbard_stop(xbard, false);
+		stop(&xbard->daemon, false);
 		return;
 	}
 	log_warn("received SIG%s again: not waiting for scripts any more", sigabbrev_np(number));
-	event_base_loopbreak(xbard->base);
+	event_base_loopbreak(xbard->daemon.base);
 }
 
 /* ---- reload ------------------------------------------------------------------------------------------------------ */
@@ -169,7 +173,7 @@ static bool settle_vhost_dir(struct conf *conf, const char *rundir)
 	return asprintf(&conf->vhost_dir, "%s/vhost", rundir) >= 0 || (conf->vhost_dir = NULL);
 }
 
-static int set_group(struct ctl *ctl, const struct conf *conf, struct sw_err *err)
+static int set_group(struct ctl *ctl, const struct conf *conf, struct err *err)
 {
 	return ctl_set_group(ctl, conf->socket_group, !conf->socket_group_set, err);
 }
@@ -177,8 +181,8 @@ static int set_group(struct ctl *ctl, const struct conf *conf, struct sw_err *er
 static void reload(evutil_socket_t number, short what, void *arg)
 {
 	struct xbard *xbard = arg;
-	struct hv_err err;
-	struct sw_err why = {""};
+	struct err err;
+	struct err why = {0};
 	struct hv_xend *xend;
 	struct conf *conf;
 	char fixed[128];
@@ -189,7 +193,7 @@ static void reload(evutil_socket_t number, short what, void *arg)
 		log_error("%s; going on with the configuration of before", err.text);
 		return;
 	}
-	if (!settle_vhost_dir(conf, xbard->rundir) || set_group(xbard->ctl, conf, &why)) {
+	if (!settle_vhost_dir(conf, xbard->daemon.rundir) || set_group(xbard->ctl, conf, &why)) {
 		log_error("%s; going on with the configuration of before", *why.text ? why.text : "no memory");
 		conf_free(conf);
 		hv_xend_free(xend);
@@ -202,7 +206,7 @@ static void reload(evutil_socket_t number, short what, void *arg)
 	conf->vhost_dir = xbard->conf->vhost_dir;
 	xbard->conf->vhost_dir = NULL;
 	conf_free(xbard->conf);
-	xbard->conf = conf;
+	xbard->daemon.conf = xbard->conf = conf;
 	hooks_set(xbard->hooks, xend);
 	apply_log_level(xbard);
 	log_info("configuration read again");
@@ -216,11 +220,11 @@ static void on_network_started(void *arg, const char *why)
 
 	if (why)
 		log_error("network-script start: %s; the daemon runs on without what the script was to set up", why);
-	if (xbard->stopping)
+	if (xbard->daemon.stopping)
 		return;
 	xen_network_up(xbard->xen);
 	notify_send("READY=1");
-	log_info("ready: control socket %s", xbard->socket_path);
+	log_info("ready: control socket %s", xbard->daemon.socket_path);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -238,10 +242,10 @@ static int start_events(struct xbard *xbard)
 	struct timeval second = {.tv_sec = 1};
 
 	signal(SIGPIPE, SIG_IGN);
-	xbard->sigterm = evsignal_new(xbard->base, SIGTERM, on_stop_signal, xbard);
-	xbard->sigint = evsignal_new(xbard->base, SIGINT, on_stop_signal, xbard);
-	xbard->sighup = evsignal_new(xbard->base, SIGHUP, reload, xbard);
-	xbard->tick = event_new(xbard->base, -1, EV_PERSIST, on_tick, xbard);
+	xbard->sigterm = evsignal_new(xbard->daemon.base, SIGTERM, on_stop_signal, xbard);
+	xbard->sigint = evsignal_new(xbard->daemon.base, SIGINT, on_stop_signal, xbard);
+	xbard->sighup = evsignal_new(xbard->daemon.base, SIGHUP, reload, xbard);
+	xbard->tick = event_new(xbard->daemon.base, -1, EV_PERSIST, on_tick, xbard);
 	if (!xbard->sigterm || !xbard->sigint || !xbard->sighup || !xbard->tick || event_add(xbard->sigterm, NULL) ||
 	    event_add(xbard->sigint, NULL) || event_add(xbard->sighup, NULL) || event_add(xbard->tick, &second))
 		return -ENOMEM;
@@ -255,11 +259,11 @@ static void free_events(struct xbard *xbard)
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (events[i])
 			event_free(events[i]);
-	if (xbard->base)
-		event_base_free(xbard->base);
+	if (xbard->daemon.base)
+		event_base_free(xbard->daemon.base);
 }
 
-static int start_switch(const struct conf *conf, struct sw_err *err)
+static int start_switch(const struct conf *conf, struct err *err)
 {
 	struct sw_opts opts = {
 		.workers = conf->workers,
@@ -288,7 +292,7 @@ static char *make_socket_path(const struct xbard *xbard)
 	char *cwd = NULL, *path = NULL;
 
 	if (!given) {
-		if (asprintf(&path, "%s/xbard.sock", xbard->rundir) < 0)
+		if (asprintf(&path, "%s/xbard.sock", xbard->daemon.rundir) < 0)
 			return NULL;
 	} else if (given[0] == '/') {
 		path = strdup(given);
@@ -306,46 +310,47 @@ static int make_parts(struct xbard *xbard, struct hv_xend *xend)
 {
 	char *state_path = NULL;
 
-	xbard->rundir = xbard->dir.path;
-	xbard->socket_path = xbard->socket_text = make_socket_path(xbard);
-	if (!settle_vhost_dir(xbard->conf, xbard->rundir) || !xbard->socket_path ||
-	    asprintf(&state_path, "%s/state.json", xbard->rundir) < 0) {
+	xbard->daemon.rundir = xbard->dir.path;
+	xbard->daemon.socket_path = xbard->socket_path = make_socket_path(xbard);
+	if (!settle_vhost_dir(xbard->conf, xbard->daemon.rundir) || !xbard->daemon.socket_path ||
+	    asprintf(&state_path, "%s/state.json", xbard->daemon.rundir) < 0) {
 		hv_xend_free(xend);
 		return -ENOMEM;
 	}
-	xbard->base = event_base_new();
+	xbard->daemon.base = event_base_new();
 	xbard->model = model_new(state_path);
-	xbard->hooks = hooks_new(xbard);
+	xbard->hooks = hooks_new(&xbard->daemon);
 	xbard->netctl = netctl_new(xbard);
 	free(state_path);
+	xbard->parts = (struct parts){&xbard->daemon, xbard->model, xbard->hooks, xbard->netctl};
 	if (xbard->hooks)
 		hooks_set(xbard->hooks, xend);
 	else
 		hv_xend_free(xend);
-	return xbard->base && xbard->model && xbard->hooks && xbard->netctl ? start_events(xbard) : -ENOMEM;
+	return xbard->daemon.base && xbard->model && xbard->hooks && xbard->netctl ? start_events(xbard) : -ENOMEM;
 }
 
-static int run_loop(struct xbard *xbard, struct sw_err *err)
+static int run_loop(struct xbard *xbard, struct err *err)
 {
 	model_restore(xbard->model);
-	int r = xen_open(xbard, &xbard->xen, err);
+	int r = xen_open(&xbard->daemon, xbard->model, xbard->hooks, &xbard->xen, err);
 	if (r)
 		return r;
 	netctl_begin(xbard->netctl);
 	hooks_network(xbard->hooks, "start", on_network_started, xbard);
-	event_base_dispatch(xbard->base);
+	event_base_dispatch(xbard->daemon.base);
 
 	/* Scripts that still run are ended; who waits for one is told, and gets the time of a turn to hear it. */
 	hooks_free(xbard->hooks);
 	xbard->hooks = NULL;
 	netctl_end(xbard->netctl, xbard->keep);
-	event_base_loop(xbard->base, EVLOOP_NONBLOCK);
+	event_base_loop(xbard->daemon.base, EVLOOP_NONBLOCK);
 	return 0;
 }
 
-static int run(struct xbard *xbard, struct sw_err *err)
+static int run(struct xbard *xbard, struct err *err)
 {
-	int r = ctl_open(xbard, &xbard->ctl, err);
+	int r = ctl_open(&xbard->parts, &xbard->ctl, err);
 	if (r)
 		return r;
 	r = set_group(xbard->ctl, xbard->conf, err);
@@ -357,7 +362,7 @@ static int run(struct xbard *xbard, struct sw_err *err)
 		return r;
 
 	log_info("xbard " XBAR_VERSION ": %u worker%s, state in %s", xbard->conf->workers,
-		 xbard->conf->workers == 1 ? "" : "s", xbard->rundir);
+		 xbard->conf->workers == 1 ? "" : "s", xbard->daemon.rundir);
 	r = run_loop(xbard, err);
 	if (r) {
 		sw_fini();
@@ -374,16 +379,17 @@ static int run(struct xbard *xbard, struct sw_err *err)
 
 int xbard_run(const struct xbard_opts *opts, struct conf *conf, struct hv_xend *xend)
 {
-	struct xbard xbard = {.opts = opts, .conf = conf};
-	struct sw_err err = {""};
+	struct xbard xbard = {.opts = opts, .conf = conf, .daemon = {.conf = conf}};
+	struct err err = {0};
 
 	apply_log_level(&xbard);
-	clock_gettime(CLOCK_MONOTONIC, &xbard.started);
+	xbard.daemon.started_ms = clock_ms();
+	xbard.daemon.stop = stop;
 	int r = rundir_open(&xbard.dir, opts->rundir ? opts->rundir : CONF_DEFAULT_RUNDIR, &err);
 	if (r)
 		hv_xend_free(xend);
 	else if (make_parts(&xbard, xend))
-		r = sw_fail(&err, -ENOMEM, "no memory");
+		r = err_set(&err, -ENOMEM, "no memory");
 	else
 		r = run(&xbard, &err);
 	if (r)
@@ -392,12 +398,12 @@ int xbard_run(const struct xbard_opts *opts, struct conf *conf, struct hv_xend *
 	hooks_free(xbard.hooks);
 	netctl_free(xbard.netctl);
 	model_free(xbard.model);
-	if (xbard.conf->vhost_dir && xbard.rundir)
+	if (xbard.conf->vhost_dir && xbard.daemon.rundir)
 		rmdir(xbard.conf->vhost_dir); /* where nobody has left a socket in it */
 	/* Last but for the lock: `xbar stop` waits for the socket to go. */
 	ctl_close(xbard.ctl);
 	free_events(&xbard);
-	free(xbard.socket_text);
+	free(xbard.socket_path);
 	conf_free(xbard.conf);
 	rundir_close(&xbard.dir);
 	if (!r)

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../hypervisor/text.h"
+#include "hypervisor/cfg/text.h"
 
 struct again {
-	void *(*parse)(const struct hv_text *text, struct hv_err *err); /* NULL: not understood */
+	void *(*parse)(const struct hv_text *text, struct err *err); /* NULL: not understood */
 	void (*print)(const void *tree, FILE *out);
 	void (*free)(void *tree);
 };
@@ -31,7 +31,7 @@ static inline char *again_print(const struct again *how, void *tree, size_t *len
 
 static inline void print_and_parse_again(const struct again *how, const struct hv_text *text)
 {
-	struct hv_err err = {0};
+	struct err err = {0};
 	void *tree = how->parse(text, &err);
 	char *first, *second;
 	struct hv_text again;

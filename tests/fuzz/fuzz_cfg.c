@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../hypervisor/cfg.h"
-#include "../../hypervisor/guestcfg.h"
 #include "again.h"
 #include "fuzz.h"
+#include "hypervisor/cfg/cfg.h"
+#include "hypervisor/cfg/guestcfg.h"
 
-static void *parse(const struct hv_text *text, struct hv_err *err)
+static void *parse(const struct hv_text *text, struct err *err)
 {
 	struct hv_cfg *tree;
 
@@ -32,7 +32,7 @@ static const struct again again = {parse, print, release};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct hv_err err = {0};
+	struct err err = {0};
 	struct hv_guest *guest;
 	struct hv_text text;
 

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../unit/grant_mem.h"
 #include "fuzz.h"
-#include "vif/netif_ctrl.h"
-#include "vif/netif_ring.h"
+#include "tests/unit/grant_mem.h"
+#include "vif/netif/netif_ctrl.h"
+#include "vif/netif/netif_ring.h"
 #include "vif/offload.h"
 
 #define DOMID 3

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "vif/ring.h"
+#include "vif/ring/ring.h"
 
 #define SIZE 16
 #define MEM 8192

@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../hypervisor/sxp.h"
-#include "../../hypervisor/xend.h"
 #include "again.h"
 #include "fuzz.h"
+#include "hypervisor/cfg/sxp.h"
+#include "hypervisor/cfg/xend.h"
 
-static void *parse(const struct hv_text *text, struct hv_err *err)
+static void *parse(const struct hv_text *text, struct err *err)
 {
 	struct hv_sxp *tree;
 
@@ -29,7 +29,7 @@ static const struct again again = {parse, print, release};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct hv_err err = {0};
+	struct err err = {0};
 	struct hv_xend *xend;
 	struct hv_text text;
 

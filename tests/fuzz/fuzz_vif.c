@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../hypervisor/vifspec.h"
 #include "fuzz.h"
+#include "hypervisor/cfg/vifspec.h"
 
 static char *print(const struct hv_vif *vif)
 {
@@ -22,7 +22,7 @@ static char *print(const struct hv_vif *vif)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct hv_notes notes = {0};
-	struct hv_err err = {0};
+	struct err err = {0};
 	char *spec = strndup((const char *)data, size), *first, *second;
 	struct hv_vif vif;
 

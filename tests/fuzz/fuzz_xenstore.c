@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../hypervisor/xenback_parse.h"
 #include "fuzz.h"
+#include "hypervisor/xen/xenback_parse.h"
 
 #define ASKED_MAX 256
 

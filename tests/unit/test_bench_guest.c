@@ -16,7 +16,7 @@
 #include <linux/virtio_net.h>
 
 #include "bench/traffic.h"
-#include "vif/ring.h"
+#include "vif/ring/ring.h"
 
 #define RING 128
 

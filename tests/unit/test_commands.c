@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "vswitch/commands.h"
-#include "vswitch/names.h"
+#include "vswitch/base/mac.h"
+#include "vswitch/control/commands.h"
 
 static const struct ctl_arg args[] = {
 	{"text", CTL_STRING, false, 0, 0},   {"short", CTL_STRING, false, 2, 3}, {"netdev", CTL_IFNAME, true, 0, 0},
@@ -138,13 +138,13 @@ static void what_only_looks_is_known_by_name(void **state)
 static void a_mac_survives_printing_and_reading(void **state)
 {
 	uint8_t mac[6], back[6];
-	char text[NAME_MAC_TEXT];
+	char text[MAC_TEXT];
 
 	(void)state;
-	assert_true(name_parse_mac("02:AB:cd:00:ff:10", mac));
-	name_format_mac(mac, text);
+	assert_true(mac_parse("02:AB:cd:00:ff:10", mac));
+	mac_format(mac, text);
 	assert_string_equal(text, "02:ab:cd:00:ff:10");
-	assert_true(name_parse_mac(text, back));
+	assert_true(mac_parse(text, back));
 	assert_memory_equal(mac, back, 6);
 }
 

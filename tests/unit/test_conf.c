@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#include "vswitch/conf.h"
+#include "vswitch/daemon/conf.h"
 
-static struct conf *parse(const char *data, struct hv_err *err)
+static struct conf *parse(const char *data, struct err *err)
 {
 	struct hv_text text;
 	struct conf *conf;
@@ -24,7 +24,7 @@ static struct conf *parse(const char *data, struct hv_err *err)
 
 static void an_empty_file_is_all_defaults(void **state)
 {
-	struct hv_err err;
+	struct err err;
 	struct conf *conf = parse("# nothing\n", &err);
 
 	(void)state;
@@ -43,7 +43,7 @@ static void an_empty_file_is_all_defaults(void **state)
 
 static void every_key_is_taken(void **state)
 {
-	struct hv_err err;
+	struct err err;
 	struct conf *conf =
 		parse("workers = 4\nfirst_cpu = 2\npoll_us = 0\nhugepages = 0\nageing = 10\n"
 		      "vif_script_timeout = 1\nnetwork_script_timeout = 2\nlog_level = \"debug\"\n"
@@ -90,7 +90,7 @@ static void what_is_wrong_is_named_by_place(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct hv_err err;
+		struct err err;
 		assert_null(parse(cases[i].text, &err));
 		if (strncmp(err.text, cases[i].error, strlen(cases[i].error)))
 			fail_msg("%s gave: %s", cases[i].text, err.text);
@@ -99,7 +99,7 @@ static void what_is_wrong_is_named_by_place(void **state)
 
 static void a_file_that_was_named_must_exist(void **state)
 {
-	struct hv_err err;
+	struct err err;
 	struct conf *conf;
 
 	(void)state;

@@ -23,10 +23,10 @@
 
 #include <event2/event.h>
 
-#include "vswitch/netcfg.h"
-#include "vswitch/netprobe.h"
+#include "vswitch/hostnet/probe.h"
+#include "vswitch/hostnet/rtnl/rtnl.h"
 
-static struct netcfg *nc;
+static struct rtnl *nc;
 
 static void write_file(const char *path, const char *text)
 {
@@ -45,7 +45,7 @@ static void sh(const char *command)
 static int setup(void **state)
 {
 	unsigned uid = getuid(), gid = getgid();
-	struct sw_err err;
+	struct err err;
 	char map[64];
 
 	(void)state;
@@ -64,34 +64,34 @@ static int setup(void **state)
 	sh("ip link add lan0 type veth peer name lan1; ip link add wan0 type veth peer name wan1;"
 	   "for i in lan0 lan1 wan0 wan1; do ip link set $i up; done;"
 	   "ip addr add 192.0.2.10/24 dev lan0; ip -6 addr add 2001:db8::10/64 dev lan0 nodad");
-	return netcfg_open(&nc, &err);
+	return rtnl_open(&nc, &err);
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	netcfg_close(nc);
+	rtnl_close(nc);
 	return 0;
 }
 
-static struct netcfg_snap *take(const char *name)
+static struct rtnl_snap *take(const char *name)
 {
-	struct netcfg_snap *snap;
-	struct sw_err err;
+	struct rtnl_snap *snap;
+	struct err err;
 
-	if (netcfg_snap_take(nc, name, &snap, &err))
+	if (rtnl_snap_take(nc, name, &snap, &err))
 		fail_msg("%s", err.text);
 	return snap;
 }
 
 static void assert_gateways(size_t size, const char *expected)
 {
-	struct netcfg_snap *snap = take("lan0");
+	struct rtnl_snap *snap = take("lan0");
 	char text[256];
 
-	netcfg_snap_gateways(snap, text, size);
+	rtnl_snap_gateways(snap, text, size);
 	assert_string_equal(text, expected);
-	netcfg_snap_free(snap);
+	rtnl_snap_free(snap);
 }
 
 static void a_netdev_without_default_route_has_no_gateway(void **state)
@@ -126,22 +126,22 @@ static void of_several_next_hops_those_through_the_netdev_count(void **state)
 
 static void what_is_given_is_what_somebody_has_set(void **state)
 {
-	struct netcfg_snap *snap;
-	struct sw_err err;
+	struct rtnl_snap *snap;
+	struct err err;
 
 	(void)state;
 	snap = take("wan1");
-	assert_int_equal(netcfg_snap_given(snap), 0); /* link-local addresses, and their routes */
-	netcfg_snap_free(snap);
+	assert_int_equal(rtnl_snap_given(snap), 0); /* link-local addresses, and their routes */
+	rtnl_snap_free(snap);
 
 	sh("ip addr add 198.51.100.2/24 dev wan0 valid_lft 100 preferred_lft 100;"
 	   "ip addr add 203.0.113.2/24 dev wan1; ip addr add 198.51.100.2/24 dev wan1 valid_lft 900 preferred_lft 900;"
 	   "ip route add default via 203.0.113.1 dev wan1; ip route del 198.51.100.0/24 dev wan1");
 	snap = take("wan1");
-	assert_int_equal(netcfg_snap_given(snap), 3);
-	assert_int_equal(netcfg_snap_give(nc, snap, "wan0", &err), 0);
-	assert_int_equal(netcfg_snap_clear(nc, snap, "wan1", &err), 0);
-	netcfg_snap_free(snap);
+	assert_int_equal(rtnl_snap_given(snap), 3);
+	assert_int_equal(rtnl_snap_give(nc, snap, "wan0", &err), 0);
+	assert_int_equal(rtnl_snap_clear(nc, snap, "wan1", &err), 0);
+	rtnl_snap_free(snap);
 	sh("ip route show default | grep -q 'via 203.0.113.1 dev wan0' && ip addr show dev wan0 | grep -q "
 	   "203.0.113.2/24 &&"
 	   "ip addr show dev wan0 | grep -A1 198.51.100.2/24 | grep -q 'valid_lft [89]..sec' &&"
@@ -155,10 +155,10 @@ static void a_neighbour_that_is_set_by_hand_is_not_asked_and_stays(void **state)
 
 	(void)state;
 	sh("ip neigh add 192.0.2.1 lladdr 02:00:00:00:00:01 dev lan0 nud permanent");
-	assert_int_equal(netcfg_neigh_ask(nc, ifindex, AF_INET, set), -EADDRNOTAVAIL);
-	assert_int_equal(netcfg_neigh_ask(nc, ifindex, AF_INET, other), 0);
-	assert_int_equal(netcfg_neigh_ask(nc, ifindex, AF_INET, other), 0);
-	assert_true(netcfg_neigh_ask(nc, 0, AF_INET, other) < 0);
+	assert_int_equal(rtnl_neigh_ask(nc, ifindex, AF_INET, set), -EADDRNOTAVAIL);
+	assert_int_equal(rtnl_neigh_ask(nc, ifindex, AF_INET, other), 0);
+	assert_int_equal(rtnl_neigh_ask(nc, ifindex, AF_INET, other), 0);
+	assert_true(rtnl_neigh_ask(nc, 0, AF_INET, other) < 0);
 	sh("ip neigh show nud permanent | grep -q 192.0.2.1 && ip neigh show nud incomplete | grep -q 192.0.2.2");
 }
 
@@ -200,25 +200,25 @@ struct outcome {
 	unsigned left;
 };
 
-static void note_outcome(struct netprobe *probe, void *arg)
+static void note_outcome(struct probe *probe, void *arg)
 {
 	struct outcome *outcome = arg;
 
-	netprobe_list(probe, true, outcome->answered);
-	netprobe_list(probe, false, outcome->silent);
-	outcome->left = netprobe_left(probe);
-	netprobe_free(probe);
+	probe_list(probe, true, outcome->answered);
+	probe_list(probe, false, outcome->silent);
+	outcome->left = probe_left(probe);
+	probe_free(probe);
 	event_base_loopbreak(outcome->base);
 }
 
 static struct outcome probe(const char *netdev, const char *addresses, unsigned ms)
 {
 	struct outcome outcome = {.base = event_base_new()};
-	struct netprobe *made;
-	struct sw_err err;
+	struct probe *made;
+	struct err err;
 
 	pid_t pid = far_end();
-	if (netprobe_start(outcome.base, netdev, addresses, ms, note_outcome, &outcome, &made, &err))
+	if (probe_start(outcome.base, netdev, addresses, ms, note_outcome, &outcome, &made, &err))
 		fail_msg("%s", err.text);
 	event_base_dispatch(outcome.base);
 	event_base_free(outcome.base);
@@ -246,11 +246,11 @@ static void who_does_not_answer_in_time_is_named(void **state)
 
 static void a_netdev_that_is_not_there_cannot_be_probed(void **state)
 {
-	struct netprobe *made;
-	struct sw_err err;
+	struct probe *made;
+	struct err err;
 
 	(void)state;
-	assert_int_equal(netprobe_start(NULL, "gone0", "192.0.2.1", 500, note_outcome, NULL, &made, &err), -ENODEV);
+	assert_int_equal(probe_start(NULL, "gone0", "192.0.2.1", 500, note_outcome, NULL, &made, &err), -ENODEV);
 	assert_non_null(strstr(err.text, "there is no netdev gone0"));
 }
 

@@ -18,9 +18,9 @@
 
 #include <cmocka.h>
 
-#include "hypervisor/keeper.h"
-#include "hypervisor/launch.h"
-#include "hypervisor/process.h"
+#include "hypervisor/launch/keeper.h"
+#include "hypervisor/launch/launch.h"
+#include "hypervisor/launch/process.h"
 
 #define WAIT_MS 10000
 
@@ -73,7 +73,7 @@ static void note_end(void *arg)
 	close(open(run->ended, O_WRONLY | O_CREAT, 0600));
 }
 
-static int start(struct run *run, const char *script, struct hv_err *err)
+static int start(struct run *run, const char *script, struct err *err)
 {
 	char *argv[] = {(char *)"/bin/sh", (char *)"-c", (char *)script, NULL};
 	struct hv_keeper keeper = {.dir = run->dir, .argv = argv, .lock = run->lock, .ended = note_end, .arg = run};
@@ -126,7 +126,7 @@ static void expect(int fd, const char *text)
 static void a_guest_runs_until_its_keeper_is_told_to_end_it(void **state)
 {
 	struct run *run = *state;
-	struct hv_err err;
+	struct err err;
 
 	assert_int_equal(start(run, "echo hello; exec sleep 600", &err), 0);
 	struct hv_process guest = process_of(run, "guest.pid"), keeper = process_of(run, "keeper.pid");
@@ -143,7 +143,7 @@ static void what_a_guest_started_ends_with_it(void **state)
 {
 	struct run *run = *state;
 	struct hv_process child;
-	struct hv_err err;
+	struct err err;
 	char line[32] = "";
 
 	/* The guest ends by itself and leaves a process behind. */
@@ -162,7 +162,7 @@ static void what_a_guest_started_ends_with_it(void **state)
 static void a_guest_that_ends_at_once_is_a_failure_with_its_last_words(void **state)
 {
 	struct run *run = *state;
-	struct hv_err err;
+	struct err err;
 
 	assert_int_equal(start(run, "echo no memory for this; exit 1", &err), -ECHILD);
 	assert_non_null(strstr(err.text, "no memory for this"));
@@ -174,7 +174,7 @@ static void a_program_that_is_not_there_is_a_failure(void **state)
 	struct run *run = *state;
 	char *argv[] = {(char *)"/nonexistent/guest", NULL};
 	struct hv_keeper keeper = {.dir = run->dir, .argv = argv, .lock = run->lock, .ended = note_end, .arg = run};
-	struct hv_err err;
+	struct err err;
 
 	assert_int_equal(hv_keeper_start(&keeper, &err), -ECHILD);
 	assert_non_null(strstr(err.text, "/nonexistent/guest: No such file"));
@@ -183,7 +183,7 @@ static void a_program_that_is_not_there_is_a_failure(void **state)
 static void the_console_takes_input_and_is_logged(void **state)
 {
 	struct run *run = *state;
-	struct hv_err err;
+	struct err err;
 	char log[256] = "";
 
 	assert_int_equal(start(run, "echo ready; while read -r x; do echo \"got $x\"; done", &err), 0);
@@ -210,7 +210,7 @@ static void the_console_takes_input_and_is_logged(void **state)
 static void a_reader_that_does_not_read_does_not_stop_the_guest(void **state)
 {
 	struct run *run = *state;
-	struct hv_err err;
+	struct err err;
 	char mark[128];
 
 	snprintf(mark, sizeof(mark),

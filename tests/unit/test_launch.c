@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "hypervisor/launch.h"
+#include "hypervisor/launch/launch.h"
 
 /* A directory that stands for $PATH, with programs that exist and nothing more, and a file that stands for images. */
 struct place {
@@ -82,7 +82,7 @@ static const char *chosen(const char *wanted)
 {
 	const struct hv_launcher *launcher;
 	struct hv_why why;
-	struct hv_err err;
+	struct err err;
 
 	return hv_launcher_choose(wanted, &launcher, &why, &err) ? NULL : launcher->name;
 }
@@ -132,7 +132,7 @@ static void names_that_could_leave_the_directory_are_refused(void **state)
 {
 	static const char *const bad[] = {"", ".", "..", "a/b", "-x", ".x", "a b", "a\n", "\xc3\xa9"};
 	char longest[HV_LAUNCH_NAME_MAX + 2];
-	struct hv_err err;
+	struct err err;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
@@ -150,7 +150,7 @@ static void uml_gets_its_vifs_in_order_with_mac_and_mtu(void **state)
 	struct place *p = *state;
 	struct hv_launch launch = {.guest = &p->guest, .dir = "/run/x", .vif = two_vifs, .nvif = 2};
 	struct hv_argv argv = {0};
-	struct hv_err err;
+	struct err err;
 	char ramdisk[128];
 
 	install(p, "linux.uml");
@@ -174,7 +174,7 @@ static void uml_refuses_what_its_command_line_cannot_carry(void **state)
 	struct place *p = *state;
 	struct hv_launch launch = {.guest = &p->guest, .dir = "/run/x", .vif = &colon, .nvif = 1};
 	struct hv_argv argv = {0};
-	struct hv_err err;
+	struct err err;
 	char words[3000];
 
 	install(p, "linux.uml");
@@ -195,7 +195,7 @@ static void a_guest_that_cannot_boot_is_refused_before_anything_is_made(void **s
 {
 	struct place *p = *state;
 	struct hv_argv notes = {0};
-	struct hv_err err;
+	struct err err;
 
 	p->guest.ramdisk = NULL;
 	assert_int_equal(hv_launch_uml.check(&p->guest, &notes, &err), -EINVAL);
@@ -216,7 +216,7 @@ static void qemu_listens_and_shares_its_memory(void **state)
 	struct place *p = *state;
 	struct hv_launch launch = {.guest = &p->guest, .dir = "/run/x", .vif = two_vifs, .nvif = 2};
 	struct hv_argv argv = {0};
-	struct hv_err err;
+	struct err err;
 
 	install(p, "qemu-system-x86_64");
 	assert_int_equal(hv_launch_qemu.argv(&launch, &argv, &err), 0);
@@ -244,7 +244,7 @@ static void qemu_takes_a_path_with_a_comma(void **state)
 	struct place *p = *state;
 	struct hv_launch launch = {.guest = &p->guest, .dir = "/run/x", .vif = &vif, .nvif = 1};
 	struct hv_argv argv = {0};
-	struct hv_err err;
+	struct err err;
 
 	install(p, "qemu-system-x86_64");
 	assert_int_equal(hv_launch_qemu.argv(&launch, &argv, &err), 0);

@@ -23,7 +23,7 @@
 #include <cmocka.h>
 #include <libmnl/libmnl.h>
 
-#include "vswitch/netcfg.h"
+#include "vswitch/hostnet/rtnl/rtnl.h"
 
 static void write_file(const char *path, const char *text)
 {
@@ -104,8 +104,8 @@ static void assert_same(const char *before, const char *after)
 
 static int setup(void **state)
 {
-	struct netcfg *nc;
-	struct sw_err err;
+	struct rtnl *nc;
+	struct err err;
 
 	new_namespace();
 	sh("ip link set lo up;"
@@ -113,7 +113,7 @@ static int setup(void **state)
 	   "ip link add xenbr0 type veth peer name switch0;"
 	   "for i in eth0 wire0 eth1 wire1 xenbr0 switch0; do "
 	   "echo 0 >/proc/sys/net/ipv6/conf/$i/accept_dad; ip link set $i up; done; sleep 0.1");
-	if (netcfg_open(&nc, &err))
+	if (rtnl_open(&nc, &err))
 		fail_msg("%s", err.text);
 	*state = nc;
 	return 0;
@@ -121,7 +121,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	netcfg_close(*state);
+	rtnl_close(*state);
 	return 0;
 }
 
@@ -152,27 +152,27 @@ static void furnish(void)
 	   "ip -6 neigh add 2001:db8::1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent;");
 }
 
-static struct netcfg_snap *take(struct netcfg *nc, const char *name)
+static struct rtnl_snap *take(struct rtnl *nc, const char *name)
 {
-	struct netcfg_snap *snap;
-	struct sw_err err;
+	struct rtnl_snap *snap;
+	struct err err;
 
-	if (netcfg_snap_take(nc, name, &snap, &err))
+	if (rtnl_snap_take(nc, name, &snap, &err))
 		fail_msg("%s", err.text);
 	return snap;
 }
 
-static struct netcfg_snap *through_json(struct netcfg_snap *snap)
+static struct rtnl_snap *through_json(struct rtnl_snap *snap)
 {
-	struct netcfg_snap *copy;
-	struct sw_err err;
-	json_t *json = netcfg_snap_to_json(snap);
+	struct rtnl_snap *copy;
+	struct err err;
+	json_t *json = rtnl_snap_to_json(snap);
 
 	assert_non_null(json);
-	if (netcfg_snap_from_json(json, &copy, &err))
+	if (rtnl_snap_from_json(json, &copy, &err))
 		fail_msg("%s", err.text);
 	json_decref(json);
-	netcfg_snap_free(snap);
+	rtnl_snap_free(snap);
 	return copy;
 }
 
@@ -183,38 +183,38 @@ static void compare_and_free(char *before, char *after)
 	free(after);
 }
 
-static void must(int r, const struct sw_err *err)
+static void must(int r, const struct err *err)
 {
 	if (r)
 		fail_msg("%s", err->text);
 }
 
-static void move(struct netcfg *nc, const struct netcfg_snap *snap, const char *from, const char *to)
+static void move(struct rtnl *nc, const struct rtnl_snap *snap, const char *from, const char *to)
 {
-	struct sw_err err;
+	struct err err;
 
-	must(netcfg_snap_clear(nc, snap, from, &err), &err);
-	must(netcfg_quiet(from, &err), &err);
-	must(netcfg_snap_put(nc, snap, to, true, &err), &err);
+	must(rtnl_snap_clear(nc, snap, from, &err), &err);
+	must(rtnl_quiet(from, &err), &err);
+	must(rtnl_snap_put(nc, snap, to, true, &err), &err);
 }
 
-static void move_back(struct netcfg *nc, const struct netcfg_snap *snap, const char *from, const char *to)
+static void move_back(struct rtnl *nc, const struct rtnl_snap *snap, const char *from, const char *to)
 {
-	struct sw_err err;
+	struct err err;
 
-	must(netcfg_snap_clear(nc, snap, from, &err), &err);
-	must(netcfg_unquiet(snap, to, &err), &err);
-	must(netcfg_snap_put(nc, snap, to, true, &err), &err);
+	must(rtnl_snap_clear(nc, snap, from, &err), &err);
+	must(rtnl_unquiet(snap, to, &err), &err);
+	must(rtnl_snap_put(nc, snap, to, true, &err), &err);
 }
 
 static void what_was_moved_there_and_back_is_as_it_was(void **state)
 {
-	struct netcfg *nc = *state;
+	struct rtnl *nc = *state;
 
 	furnish();
 	char *before = dump("eth0");
-	struct netcfg_snap *snap = through_json(take(nc, "eth0"));
-	assert_int_equal(netcfg_snap_addresses(snap), 8);
+	struct rtnl_snap *snap = through_json(take(nc, "eth0"));
+	assert_int_equal(rtnl_snap_addresses(snap), 8);
 	move(nc, snap, "eth0", "xenbr0");
 	/* Nothing but the names differs on the other netdev. */
 	sh("test -z \"$(ip addr show dev eth0 | grep inet)\"");
@@ -226,71 +226,71 @@ static void what_was_moved_there_and_back_is_as_it_was(void **state)
 	move_back(nc, snap, "xenbr0", "eth0");
 	char *after = dump("eth0");
 	assert_same(before, after);
-	netcfg_snap_free(snap);
+	rtnl_snap_free(snap);
 	free(before);
 	free(after);
 }
 
 static void putting_twice_changes_nothing(void **state)
 {
-	struct netcfg *nc = *state;
-	struct sw_err err;
+	struct rtnl *nc = *state;
+	struct err err;
 
 	furnish();
-	struct netcfg_snap *snap = take(nc, "eth0");
+	struct rtnl_snap *snap = take(nc, "eth0");
 	char *before = dump("eth0");
-	must(netcfg_snap_put(nc, snap, "eth0", true, &err), &err);
+	must(rtnl_snap_put(nc, snap, "eth0", true, &err), &err);
 	char *after = dump("eth0");
 	assert_same(before, after);
-	netcfg_snap_free(snap);
+	rtnl_snap_free(snap);
 	free(before);
 	free(after);
 }
 
 static void a_renamed_netdev_gets_its_labels_back(void **state)
 {
-	struct netcfg *nc = *state;
-	struct sw_err err;
+	struct rtnl *nc = *state;
+	struct err err;
 
 	furnish();
 	char *before = dump("eth0");
-	struct netcfg_snap *snap = take(nc, "eth0");
-	must(netcfg_link_rename(nc, "eth0", "peth0", &err), &err);
+	struct rtnl_snap *snap = take(nc, "eth0");
+	must(rtnl_link_rename(nc, "eth0", "peth0", &err), &err);
 	move(nc, snap, "peth0", "xenbr0");
 	sh("test -z \"$(ip addr show dev peth0 | grep inet)\"");
 	move_back(nc, snap, "xenbr0", "peth0");
-	must(netcfg_link_rename(nc, "peth0", "eth0", &err), &err);
-	must(netcfg_snap_put(nc, snap, "eth0", true, &err), &err);
+	must(rtnl_link_rename(nc, "peth0", "eth0", &err), &err);
+	must(rtnl_snap_put(nc, snap, "eth0", true, &err), &err);
 	char *after = dump("eth0");
 	assert_same(before, after);
-	netcfg_snap_free(snap);
+	rtnl_snap_free(snap);
 	free(before);
 	free(after);
 }
 
 static void what_was_added_meanwhile_comes_along(void **state)
 {
-	struct netcfg *nc = *state;
-	struct sw_err err;
+	struct rtnl *nc = *state;
+	struct err err;
 
 	furnish();
-	struct netcfg_snap *snap = take(nc, "eth0");
+	struct rtnl_snap *snap = take(nc, "eth0");
 	move(nc, snap, "eth0", "xenbr0");
 	sh("ip addr add 192.0.2.12/24 dev xenbr0 label xenbr0:2; ip route add 10.50.0.0/16 via 192.0.2.4 dev xenbr0;"
 	   "ip addr del 198.51.100.7/28 dev xenbr0");
-	struct netcfg_snap *now = take(nc, "xenbr0");
-	must(netcfg_snap_merge(snap, now, &err), &err);
+	struct rtnl_snap *now = take(nc, "xenbr0");
+	must(rtnl_snap_merge(snap, now, &err), &err);
 	move_back(nc, snap, "xenbr0", "eth0");
 	sh("ip -4 addr show dev eth0 | grep -q 'inet 192.0.2.12/24 .* eth0:2$'");
 	sh("ip route show 10.50.0.0/16 | grep -q 'via 192.0.2.4 dev eth0'");
 	sh("! ip -4 addr show dev eth0 | grep -q 198.51.100.7"); /* had a lifetime, and is gone */
-	netcfg_snap_free(now);
-	netcfg_snap_free(snap);
+	rtnl_snap_free(now);
+	rtnl_snap_free(snap);
 }
 
 static void nexthop_objects_move_and_their_routes_with_them(void **state)
 {
-	struct netcfg *nc = *state;
+	struct rtnl *nc = *state;
 
 	sh("ip addr add 192.0.2.10/24 dev eth0; ip addr add 203.0.113.9/24 dev eth1; ip -6 addr add 2001:db8::10/64 "
 	   "dev "
@@ -299,7 +299,7 @@ static void nexthop_objects_move_and_their_routes_with_them(void **state)
 	   "ip nexthop add id 3 group 5/6,2; ip nexthop add id 9 via 2001:db8::1 dev eth0;"
 	   "ip route add 10.0.0.0/8 nhid 5; ip route add 11.0.0.0/8 nhid 3; ip -6 route add 2001:db8:7::/48 nhid 9");
 	char *before = dump("eth0"), *objects = output("ip nexthop");
-	struct netcfg_snap *snap = through_json(take(nc, "eth0"));
+	struct rtnl_snap *snap = through_json(take(nc, "eth0"));
 	move(nc, snap, "eth0", "xenbr0");
 	sh("test $(ip nexthop | grep -c 'via .* dev xenbr0') = 2; ip nexthop get id 3 | grep -q 'group 5/6,2'");
 	sh("ip route get 10.1.1.1 | grep -q 'via 192.0.2.1 dev xenbr0'; ip route show 11.0.0.0/8 | grep -q 'dev eth1'");
@@ -309,61 +309,61 @@ static void nexthop_objects_move_and_their_routes_with_them(void **state)
 	compare_and_free(objects, output("ip nexthop"));
 	/* A netdev that is set down loses them: then they are made again. */
 	sh("ip link set eth0 down; ip link set eth0 up; test -z \"$(ip route show 10.0.0.0/8)\"");
-	struct sw_err err;
-	must(netcfg_snap_put(nc, snap, "eth0", true, &err), &err);
+	struct err err;
+	must(rtnl_snap_put(nc, snap, "eth0", true, &err), &err);
 	sh("ip route get 10.1.1.1 | grep -q 'via 192.0.2.1 dev eth0'; ip nexthop get id 3 | grep -q 'group 5/6,2'");
-	netcfg_snap_free(snap);
+	rtnl_snap_free(snap);
 }
 
 static void policy_rules_follow_and_keep_their_order(void **state)
 {
-	struct netcfg *nc = *state;
-	struct sw_err err;
+	struct rtnl *nc = *state;
+	struct err err;
 
 	sh("ip rule add prio 50 from all lookup 7; ip rule add prio 50 iif eth0 lookup 8;"
 	   "ip rule add prio 50 from 10.0.0.0/8 lookup 9; ip rule add prio 60 not oif eth0 fwmark 5 lookup 10;"
 	   "ip rule add prio 60 iif lo oif eth0 ipproto tcp dport 25 lookup 11; ip -6 rule add prio 70 oif eth0 lookup "
 	   "12");
 	char *before = output("ip rule; ip -6 rule");
-	struct netcfg_snap *snap = through_json(take(nc, "eth0"));
-	must(netcfg_rules_put(nc, snap, "xenbr0", "eth0", &err), &err);
+	struct rtnl_snap *snap = through_json(take(nc, "eth0"));
+	must(rtnl_rules_put(nc, snap, "xenbr0", "eth0", &err), &err);
 	char *renamed = output("{ ip rule; ip -6 rule; } | sed 's/xenbr0/eth0/'");
 	assert_string_equal(before, renamed);
 	free(renamed);
 	sh("test $({ ip rule; ip -6 rule; } | grep -c xenbr0) = 4");
-	must(netcfg_rules_put(nc, snap, "xenbr0", "eth0", &err), &err);
+	must(rtnl_rules_put(nc, snap, "xenbr0", "eth0", &err), &err);
 	/* Half way: one is there under both names. */
 	sh("ip rule add prio 50 iif eth0 lookup 8");
-	must(netcfg_rules_put(nc, snap, "eth0", "xenbr0", &err), &err);
+	must(rtnl_rules_put(nc, snap, "eth0", "xenbr0", &err), &err);
 	compare_and_free(before, output("ip rule; ip -6 rule"));
-	netcfg_snap_free(snap);
+	rtnl_snap_free(snap);
 }
 
 /* Give back as takeover_stop() does: with what has changed on `host` meanwhile. */
-static void rules_back(struct netcfg *nc, struct netcfg_snap *snap, const char *host, const char *name)
+static void rules_back(struct rtnl *nc, struct rtnl_snap *snap, const char *host, const char *name)
 {
-	struct netcfg_snap *now = take(nc, host);
-	struct sw_err err;
+	struct rtnl_snap *now = take(nc, host);
+	struct err err;
 
-	must(netcfg_snap_merge(snap, now, &err), &err);
-	must(netcfg_rules_put(nc, snap, name, host, &err), &err);
-	netcfg_snap_free(now);
-	netcfg_snap_free(snap);
+	must(rtnl_snap_merge(snap, now, &err), &err);
+	must(rtnl_rules_put(nc, snap, name, host, &err), &err);
+	rtnl_snap_free(now);
+	rtnl_snap_free(snap);
 }
 
 static void policy_rules_of_two_netdevs_may_have_one_priority(void **state)
 {
-	struct netcfg *nc = *state;
-	struct sw_err err;
+	struct rtnl *nc = *state;
+	struct err err;
 
 	sh("ip rule add prio 50 iif eth0 lookup 8; ip rule add prio 50 from 10.0.0.0/8 lookup 9;"
 	   "ip rule add prio 50 iif eth1 lookup 10");
 	for (unsigned first = 0; first < 2; first++) {
 		char *before = output("ip rule");
-		struct netcfg_snap *a = through_json(take(nc, "eth0"));
-		must(netcfg_rules_put(nc, a, "xenbr0", "eth0", &err), &err);
-		struct netcfg_snap *b = through_json(take(nc, "eth1"));
-		must(netcfg_rules_put(nc, b, "switch0", "eth1", &err), &err);
+		struct rtnl_snap *a = through_json(take(nc, "eth0"));
+		must(rtnl_rules_put(nc, a, "xenbr0", "eth0", &err), &err);
+		struct rtnl_snap *b = through_json(take(nc, "eth1"));
+		must(rtnl_rules_put(nc, b, "switch0", "eth1", &err), &err);
 		char *renamed = output("ip rule | sed 's/xenbr0/eth0/; s/switch0/eth1/'");
 		assert_string_equal(before, renamed);
 		free(renamed);
@@ -379,52 +379,52 @@ static void policy_rules_of_two_netdevs_may_have_one_priority(void **state)
 
 static void equal_routes_come_back_in_their_order(void **state)
 {
-	struct netcfg *nc = *state;
-	struct sw_err err;
+	struct rtnl *nc = *state;
+	struct err err;
 	const char *routes = "ip route show table all; ip -6 route show table all";
 
 	sh("for i in eth1 eth0 xenbr0; do ip addr flush dev $i; done;"
 	   "ip addr add 192.0.2.10/24 dev eth0; ip addr add 192.0.2.11/24 dev eth1;"
 	   "ip -6 addr add fe80::10/64 dev eth0 nodad; ip -6 addr add fe80::11/64 dev eth1 nodad");
 	char *before = output(routes);
-	struct netcfg_snap *snap = take(nc, "eth0");
-	must(netcfg_snap_take_order(nc, snap, &err), &err);
+	struct rtnl_snap *snap = take(nc, "eth0");
+	must(rtnl_snap_take_order(nc, snap, &err), &err);
 	snap = through_json(snap);
 	move(nc, snap, "eth0", "xenbr0");
 	sh("ip route get 192.0.2.1 | grep -q 'dev eth1'");
-	must(netcfg_order_put(nc, snap, "xenbr0", &err), &err);
+	must(rtnl_order_put(nc, snap, "xenbr0", &err), &err);
 	sh("ip route get 192.0.2.1 | grep -q 'dev xenbr0'");
 	move_back(nc, snap, "xenbr0", "eth0");
 	/* One of another netdev is missing, as after a crash: it is in the record. */
 	sh("ip route del 192.0.2.0/24 dev eth1");
-	must(netcfg_order_put(nc, snap, "eth0", &err), &err);
+	must(rtnl_order_put(nc, snap, "eth0", &err), &err);
 	compare_and_free(before, output(routes));
-	netcfg_snap_free(snap);
+	rtnl_snap_free(snap);
 }
 
 static void links_that_are_not_there_are_named(void **state)
 {
-	struct netcfg_link link;
-	struct netcfg_snap *snap;
-	struct sw_err err;
+	struct rtnl_link link;
+	struct rtnl_snap *snap;
+	struct err err;
 
-	assert_int_equal(netcfg_link_get(*state, "eth7", &link, &err), -ENODEV);
+	assert_int_equal(rtnl_link_get(*state, "eth7", &link, &err), -ENODEV);
 	assert_non_null(strstr(err.text, "there is no netdev eth7"));
-	assert_int_equal(netcfg_snap_take(*state, "eth7", &snap, &err), -ENODEV);
-	assert_int_equal(netcfg_link_rename(*state, "eth0", "eth1", &err), -EEXIST);
+	assert_int_equal(rtnl_snap_take(*state, "eth7", &snap, &err), -ENODEV);
+	assert_int_equal(rtnl_link_rename(*state, "eth0", "eth1", &err), -EEXIST);
 	assert_non_null(strstr(err.text, "there is a netdev eth1 already"));
 }
 
 static void mac_mtu_and_altname_are_heeded(void **state)
 {
 	static const uint8_t mac[6] = {0x02, 1, 2, 3, 4, 5};
-	struct netcfg_link link;
-	struct sw_err err;
+	struct rtnl_link link;
+	struct err err;
 
 	sh("ip link property add dev eth0 altname enp0s31f6altname");
-	must(netcfg_link_mac(*state, "eth0", mac, &err), &err);
-	must(netcfg_link_mtu(*state, "eth0", 1400, &err), &err);
-	must(netcfg_link_get(*state, "enp0s31f6altname", &link, &err), &err);
+	must(rtnl_link_mac(*state, "eth0", mac, &err), &err);
+	must(rtnl_link_mtu(*state, "eth0", 1400, &err), &err);
+	must(rtnl_link_get(*state, "enp0s31f6altname", &link, &err), &err);
 	assert_string_equal(link.name, "eth0");
 	assert_string_equal(link.kind, "veth");
 	assert_memory_equal(link.mac, mac, 6);
@@ -434,12 +434,12 @@ static void mac_mtu_and_altname_are_heeded(void **state)
 static void the_default_routes_netdev_is_the_one_of_the_best_metric(void **state)
 {
 	char name[IFNAMSIZ];
-	struct sw_err err;
+	struct err err;
 
-	assert_int_equal(netcfg_default_netdev(*state, name, &err), -ENOENT);
+	assert_int_equal(rtnl_default_netdev(*state, name, &err), -ENOENT);
 	sh("ip addr add 192.0.2.10/24 dev eth0; ip addr add 10.1.1.1/24 dev eth1;"
 	   "ip route add default via 192.0.2.1 metric 100; ip route add default via 10.1.1.2 metric 50");
-	must(netcfg_default_netdev(*state, name, &err), &err);
+	must(rtnl_default_netdev(*state, name, &err), &err);
 	assert_string_equal(name, "eth1");
 }
 
@@ -447,25 +447,25 @@ static void addresses_as_text_are_checked_and_given(void **state)
 {
 	static const char *const bad[] = {"",        "10.0.0",      "10.0.0.1/33", "10.0.0.1/",           "10.0.0.1/x",
 					  "::1/129", "10.0.0.1/-1", "1.2.3.4/+8",  "10.0.0.1/24 10.0.0.2"};
-	struct netcfg_snap *snap = netcfg_snap_new("xenbr0");
-	struct sw_err err;
+	struct rtnl_snap *snap = rtnl_snap_new("xenbr0");
+	struct err err;
 
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		assert_int_equal(netcfg_snap_add_address(snap, bad[i], &err), -EINVAL);
-	must(netcfg_snap_add_address(snap, "172.16.16.1/24", &err), &err);
-	must(netcfg_snap_add_address(snap, "172.16.16.1/24", &err), &err);
-	must(netcfg_snap_add_address(snap, "2001:db8:5::1/64", &err), &err);
-	assert_int_equal(netcfg_snap_addresses(snap), 2);
-	must(netcfg_snap_put(*state, snap, "xenbr0", false, &err), &err);
+		assert_int_equal(rtnl_snap_add_address(snap, bad[i], &err), -EINVAL);
+	must(rtnl_snap_add_address(snap, "172.16.16.1/24", &err), &err);
+	must(rtnl_snap_add_address(snap, "172.16.16.1/24", &err), &err);
+	must(rtnl_snap_add_address(snap, "2001:db8:5::1/64", &err), &err);
+	assert_int_equal(rtnl_snap_addresses(snap), 2);
+	must(rtnl_snap_put(*state, snap, "xenbr0", false, &err), &err);
 	sh("ip addr show dev xenbr0 | grep -q 'inet 172.16.16.1/24 brd 172.16.16.255 scope global xenbr0'");
 	sh("ip addr show dev xenbr0 | grep -q 'inet6 2001:db8:5::1/64'");
-	netcfg_snap_free(snap);
+	rtnl_snap_free(snap);
 }
 
 static void damaged_json_is_refused(void **state)
 {
-	struct netcfg_snap *snap;
-	struct sw_err err;
+	struct rtnl_snap *snap;
+	struct err err;
 	static const char *const bad[] = {
 		"", "zz", "14", "14000000140000000000000000000000", /* an RTM_NEWADDR shorter than its header */
 		"ffffffff140000000000000000000000", "1000000018000000000000000000000",
@@ -474,13 +474,13 @@ static void damaged_json_is_refused(void **state)
 
 	furnish();
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		struct netcfg_snap *good = take(*state, "eth0");
-		json_t *json = netcfg_snap_to_json(good);
+		struct rtnl_snap *good = take(*state, "eth0");
+		json_t *json = rtnl_snap_to_json(good);
 		json_array_insert_new(json_object_get(json, "messages"), 1, json_string(bad[i]));
-		assert_int_equal(netcfg_snap_from_json(json, &snap, &err), -EINVAL);
+		assert_int_equal(rtnl_snap_from_json(json, &snap, &err), -EINVAL);
 		assert_non_null(strstr(err.text, "message 1 is damaged"));
 		json_decref(json);
-		netcfg_snap_free(good);
+		rtnl_snap_free(good);
 	}
 }
 
@@ -488,10 +488,10 @@ struct seen {
 	bool came, went;
 };
 
-static void note_event(const struct netcfg_event *event, void *arg)
+static void note_event(const struct rtnl_event *event, void *arg)
 {
 	struct seen *seen = arg;
-	if (event->kind != NETCFG_LINK || strcmp(event->name, "late0"))
+	if (event->kind != RTNL_LINK || strcmp(event->name, "late0"))
 		return;
 	if (event->gone)
 		seen->went = true;
@@ -501,25 +501,25 @@ static void note_event(const struct netcfg_event *event, void *arg)
 
 static void events_tell_of_netdevs_that_come_and_go(void **state)
 {
-	struct netcfg_events *events;
+	struct rtnl_events *events;
 	struct seen seen = {0};
-	struct sw_err err;
+	struct err err;
 
 	(void)state;
-	must(netcfg_events_open(&events, &err), &err);
-	assert_int_equal(netcfg_events_read(events, note_event, &seen), 0);
+	must(rtnl_events_open(&events, &err), &err);
+	assert_int_equal(rtnl_events_read(events, note_event, &seen), 0);
 	assert_false(seen.came);
 	sh("ip link add late0 type veth peer name late1");
-	assert_int_equal(netcfg_events_read(events, note_event, &seen), 0);
+	assert_int_equal(rtnl_events_read(events, note_event, &seen), 0);
 	assert_true(seen.came);
 	assert_false(seen.went);
 	sh("ip link del late0");
-	assert_int_equal(netcfg_events_read(events, note_event, &seen), 0);
+	assert_int_equal(rtnl_events_read(events, note_event, &seen), 0);
 	assert_true(seen.went);
-	netcfg_events_close(events);
+	rtnl_events_close(events);
 }
 
-static void note_kind(const struct netcfg_event *event, void *arg)
+static void note_kind(const struct rtnl_event *event, void *arg)
 {
 	unsigned *seen = arg;
 	seen[event->kind]++;
@@ -559,20 +559,20 @@ static void add_long_route(void)
 
 static void a_message_that_is_too_long_is_one_that_was_lost(void **state)
 {
-	struct netcfg_events *events;
-	unsigned seen[NETCFG_EVENT_MAX] = {0};
-	struct sw_err err;
+	struct rtnl_events *events;
+	unsigned seen[RTNL_EVENT_MAX] = {0};
+	struct err err;
 
 	(void)state;
 	sh("ip addr add 192.0.2.10/24 dev eth0");
-	must(netcfg_events_open(&events, &err), &err);
+	must(rtnl_events_open(&events, &err), &err);
 	add_long_route();
-	assert_int_equal(netcfg_events_read(events, note_kind, seen), 0);
-	assert_int_equal(seen[NETCFG_LOST], 1);
+	assert_int_equal(rtnl_events_read(events, note_kind, seen), 0);
+	assert_int_equal(seen[RTNL_LOST], 1);
 	sh("ip link add late0 type veth peer name late1");
-	assert_int_equal(netcfg_events_read(events, note_kind, seen), 0);
-	assert_true(seen[NETCFG_LINK] > 0);
-	netcfg_events_close(events);
+	assert_int_equal(rtnl_events_read(events, note_kind, seen), 0);
+	assert_true(seen[RTNL_LINK] > 0);
+	rtnl_events_close(events);
 }
 
 /* What is left of one request, which failed, is not the next one's answer. */
@@ -586,23 +586,23 @@ static void a_request_that_failed_does_not_spoil_the_next(void **state)
 			   .nlmsg_flags = NLM_F_REQUEST,
 			   .nlmsg_seq = 7},
 		   .info = {.ifi_index = 1}};
-	struct netcfg_link link;
-	struct netcfg *nc;
-	struct sw_err err;
+	struct rtnl_link link;
+	struct rtnl *nc;
+	struct err err;
 	int fd = dup(0);
 
 	(void)state;
 	close(fd); /* its socket gets this number */
-	must(netcfg_open(&nc, &err), &err);
+	must(rtnl_open(&nc, &err), &err);
 	assert_int_equal(send(fd, &stray, sizeof(stray), 0), sizeof(stray));
-	assert_int_not_equal(netcfg_link_get(nc, "lo", &link, &err), 0);
+	assert_int_not_equal(rtnl_link_get(nc, "lo", &link, &err), 0);
 	for (unsigned i = 0; i < 3; i++) {
-		must(netcfg_link_get(nc, "eth0", &link, &err), &err);
+		must(rtnl_link_get(nc, "eth0", &link, &err), &err);
 		assert_string_equal(link.name, "eth0");
-		must(netcfg_link_get(nc, "eth1", &link, &err), &err);
+		must(rtnl_link_get(nc, "eth1", &link, &err), &err);
 		assert_string_equal(link.name, "eth1");
 	}
-	netcfg_close(nc);
+	rtnl_close(nc);
 }
 
 #define IN_NAMESPACE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

@@ -14,9 +14,9 @@
 #include <cmocka.h>
 
 #include "grant_mem.h"
-#include "vif/netif_ring.h"
+#include "vif/netif/netif_ring.h"
 #include "vif/offload.h"
-#include "vif/ring.h"
+#include "vif/ring/ring.h"
 
 #define DOMID 7
 #define TX_REF 100 /* the guest's transmit pages: references from here on */

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "grant_mem.h"
-#include "vif/netif_ctrl.h"
+#include "vif/netif/netif_ctrl.h"
 
 #define DOMID 7
 #define LIST_REF 50 /* the page that requests point to */

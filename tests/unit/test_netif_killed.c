@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "grant_mem.h"
-#include "vif/netif_ring.h"
+#include "vif/netif/netif_ring.h"
 
 #define DOMID 7
 #define REF 100 /* the guest's pages: references from here on */

@@ -20,8 +20,8 @@
 #include <xenevtchn.h>
 
 #include "grant_mem.h"
-#include "vif/netif.h"
-#include "vif/netif_ring.h"
+#include "vif/netif/netif.h"
+#include "vif/netif/netif_ring.h"
 
 #define DOMID 7
 #define CHANNELS 8

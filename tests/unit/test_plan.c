@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "vswitch/plan.h"
+#include "vswitch/hostnet/plan.h"
 
 /* What happens is written down as letters: a step's own when it is applied, its capital when it is undone. */
 struct tape {
@@ -18,21 +18,21 @@ struct tape {
 	char fails_undo; /* likewise for the capitals, as a small letter */
 };
 
-static int write_letter(struct tape *tape, char letter, bool fails, struct sw_err *err)
+static int write_letter(struct tape *tape, char letter, bool fails, struct err *err)
 {
 	size_t n = strlen(tape->text);
 	tape->text[n] = letter;
 	tape->text[n + 1] = '\0';
-	return fails ? sw_fail(err, -EIO, "%c failed", letter) : 0;
+	return fails ? err_set(err, -EIO, "%c failed", letter) : 0;
 }
 
 #define STEP(small, capital)                                                                                           \
-	static int apply_##small(void *arg, struct sw_err *err)                                                        \
+	static int apply_##small(void *arg, struct err *err)                                                           \
 	{                                                                                                              \
 		struct tape *tape = arg;                                                                               \
 		return write_letter(tape, #small[0], tape->fails == #small[0], err);                                   \
 	}                                                                                                              \
-	static int undo_##small(void *arg, struct sw_err *err)                                                         \
+	static int undo_##small(void *arg, struct err *err)                                                            \
 	{                                                                                                              \
 		struct tape *tape = arg;                                                                               \
 		return write_letter(tape, #capital[0], tape->fails_undo == #small[0], err);                            \
@@ -56,7 +56,7 @@ static struct plan *four_steps(struct tape *tape)
 static void steps_are_applied_in_order(void **state)
 {
 	struct tape tape = {.fails = 0};
-	struct sw_err err = {""};
+	struct err err = {0};
 	struct plan *plan = four_steps(&tape);
 
 	(void)state;
@@ -68,7 +68,7 @@ static void steps_are_applied_in_order(void **state)
 static void undoing_goes_backwards_through_all_steps(void **state)
 {
 	struct tape tape = {.fails = 0};
-	struct sw_err err = {""};
+	struct err err = {0};
 	struct plan *plan = four_steps(&tape);
 
 	(void)state;
@@ -87,7 +87,7 @@ static void a_step_that_fails_is_undone_with_those_before_it(void **state)
 	(void)state;
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct tape tape = {.fails = cases[i].fails};
-		struct sw_err err = {""};
+		struct err err = {0};
 		char sentence[] = "x failed";
 		struct plan *plan = four_steps(&tape);
 		sentence[0] = cases[i].fails;
@@ -101,7 +101,7 @@ static void a_step_that_fails_is_undone_with_those_before_it(void **state)
 static void undoing_goes_on_past_a_failure_and_tells_of_it(void **state)
 {
 	struct tape tape = {.fails = 'c', .fails_undo = 'b'};
-	struct sw_err err = {""};
+	struct err err = {0};
 	struct plan *plan = four_steps(&tape);
 
 	(void)state;
@@ -121,7 +121,7 @@ static void only_the_first_steps_are_applied_where_that_is_asked_for(void **stat
 	(void)state;
 	for (unsigned until = 1; until <= 6; until++) {
 		struct tape tape = {.fails = 0};
-		struct sw_err err = {""};
+		struct err err = {0};
 		struct plan *plan = four_steps(&tape);
 		assert_int_equal(plan_apply(plan, until, &err), 0);
 		assert_int_equal(strlen(tape.text), until < 4 ? until : 4);
@@ -147,7 +147,7 @@ static void a_plan_can_be_read_before_it_is_applied(void **state)
 static void steps_without_functions_do_nothing(void **state)
 {
 	struct tape tape = {.fails = 0};
-	struct sw_err err = {""};
+	struct err err = {0};
 	struct plan *plan = plan_new(&tape);
 
 	(void)state;

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "vif/ring_impl.h"
+#include "vif/ring/ring_impl.h"
 #include "vif/vnet.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))

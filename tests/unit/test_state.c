@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "vswitch/state.h"
+#include "vswitch/switch/state.h"
 
 struct fixture {
 	char dir[64], path[96];
@@ -90,7 +90,7 @@ static void all_but_the_pending_is_read_back(void **state)
 {
 	struct fixture *f = *state;
 	struct state *back = state_new();
-	struct sw_err err;
+	struct err err;
 
 	fill(f->state);
 	assert_int_equal(state_save(f->state, f->path, &err), 0);
@@ -116,7 +116,7 @@ static void a_xen_vif_needs_no_socket_and_any_other_does(void **state)
 	struct fixture *f = *state;
 	struct state *back = state_new();
 	struct state_vif vif = {.name = "vif7.1", .devid = 1, .xen = true, .domid = 32751, .queues = 1};
-	struct sw_err err = {""};
+	struct err err = {0};
 
 	assert_non_null(state_vif_add(f->state, &vif));
 	assert_int_equal(state_save(f->state, f->path, &err), 0);
@@ -135,7 +135,7 @@ static void a_xen_vif_needs_no_socket_and_any_other_does(void **state)
 static void the_file_is_replaced_whole_and_for_root_alone(void **state)
 {
 	struct fixture *f = *state;
-	struct sw_err err;
+	struct err err;
 	struct stat st;
 	char tmp[128];
 
@@ -150,7 +150,7 @@ static void the_file_is_replaced_whole_and_for_root_alone(void **state)
 static void a_file_that_cannot_be_written_is_named(void **state)
 {
 	struct fixture *f = *state;
-	struct sw_err err = {""};
+	struct err err = {0};
 
 	assert_true(state_save(f->state, "/nonexistent/dir/state.json", &err) < 0);
 	assert_non_null(strstr(err.text, "/nonexistent/dir/state.json"));
@@ -159,7 +159,7 @@ static void a_file_that_cannot_be_written_is_named(void **state)
 static void no_file_is_no_error_to_tell(void **state)
 {
 	struct fixture *f = *state;
-	struct sw_err err = {""};
+	struct err err = {0};
 
 	assert_int_equal(state_load(f->state, f->path, &err), -ENOENT);
 	assert_string_equal(err.text, "");
@@ -194,7 +194,7 @@ static void a_bad_file_is_named_and_nothing_of_it_is_kept(void **state)
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct sw_err err = {""};
+		struct err err = {0};
 		write_file(f, cases[i].text);
 		assert_int_equal(state_load(f->state, f->path, &err), -EINVAL);
 		if (strncmp(err.text, f->path, strlen(f->path)) || !strstr(err.text, cases[i].error))
@@ -206,7 +206,7 @@ static void a_bad_file_is_named_and_nothing_of_it_is_kept(void **state)
 static void what_is_no_regular_file_is_refused(void **state)
 {
 	struct fixture *f = *state;
-	struct sw_err err = {""};
+	struct err err = {0};
 
 	assert_int_equal(state_load(f->state, f->dir, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "regular file"));

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "vif/mem.h"
-#include "vswitch/worker.h"
+#include "vswitch/datapath/worker.h"
 
 #define PORTS 4
 #define MANY 16
@@ -61,7 +61,7 @@ static void free_view(struct view *v)
 /* `workers` workers and the ports on bridge 0, port i with opts[i]. */
 static void net_open(struct net *n, unsigned workers, const struct mem_opts *opts)
 {
-	struct sw_err err;
+	struct err err;
 
 	n->ports = n->ports ? n->ports : PORTS;
 	assert_int_equal(workers_start(workers, -1, 20, &err), 0);
@@ -397,7 +397,7 @@ static void a_frame_that_waits_for_a_port_is_not_for_the_bridge_that_the_port_mo
 static void an_idle_worker_sleeps_and_wakes_for_a_frame(void **state)
 {
 	const struct mem_opts opts[PORTS] = {{0}};
-	struct sw_worker_info before, after;
+	struct worker_info before, after;
 	uint8_t f[100], got[VIF_FRAME_MAX];
 	struct net n = {0};
 

@@ -19,7 +19,7 @@
 #include <cmocka.h>
 #include <xenstore.h>
 
-#include "hypervisor/xenback.h"
+#include "hypervisor/xen/xenback.h"
 
 #define BACK "/local/domain/0/backend/vif/1/0"
 #define FRONT "/local/domain/1/device/vif/0"

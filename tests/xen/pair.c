@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "front.h"
-#include "vif/netif.h"
+#include "vif/netif/netif.h"
 
 struct side {
 	struct front front;

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../hypervisor/cfg.h"
-#include "../../hypervisor/sxp.h"
 #include "cli.h"
+#include "hypervisor/cfg/cfg.h"
+#include "hypervisor/cfg/sxp.h"
 
 enum form { FORM_SHOW, FORM_JSON, FORM_CANONICAL };
 enum kind { KIND_GUESS, KIND_GUEST, KIND_XEND, KIND_MAX };
@@ -31,7 +31,7 @@ static void put_notes(const struct hv_notes *notes)
 }
 
 /* Say what is wrong with `file`; returns the exit status. */
-static int refuse(enum form form, const char *file, const struct hv_err *err)
+static int refuse(enum form form, const char *file, const struct err *err)
 {
 	if (form == FORM_JSON)
 		put_json(check_json_error(file, err));
@@ -58,7 +58,7 @@ static bool is_daemons_own(const char *path)
 	return strcmp(slash ? slash + 1 : path, "xbar.conf") == 0;
 }
 
-static int check_xend(const struct hv_text *text, enum form form, struct hv_err *err)
+static int check_xend(const struct hv_text *text, enum form form, struct err *err)
 {
 	struct hv_sxp *all = NULL;
 	struct hv_xend *xend;
@@ -84,7 +84,7 @@ static int check_xend(const struct hv_text *text, enum form form, struct hv_err 
 }
 
 /* The file's settings, and each vif as it was understood. */
-static int print_guest(const struct hv_text *text, const struct hv_guest *guest, struct hv_err *err)
+static int print_guest(const struct hv_text *text, const struct hv_guest *guest, struct err *err)
 {
 	struct hv_cfg *cfg;
 	int rc;
@@ -118,7 +118,7 @@ static int print_guest(const struct hv_text *text, const struct hv_guest *guest,
 	return 0;
 }
 
-static int check_guest(const struct hv_text *text, enum form form, struct hv_err *err)
+static int check_guest(const struct hv_text *text, enum form form, struct err *err)
 {
 	struct hv_guest *guest;
 	int rc;
@@ -140,11 +140,11 @@ static int check_guest(const struct hv_text *text, enum form form, struct hv_err
 static int check_file(const char *path, enum kind kind, enum form form)
 {
 	struct hv_text text;
-	struct hv_err err;
+	struct err err;
 	int rc;
 
 	if (kind == KIND_GUESS && is_daemons_own(path)) {
-		hv_err_set(&err, EINVAL, "%.250s: this is xbard's own file, which xbard checks when it starts", path);
+		err_set(&err, -EINVAL, "%.250s: this is xbard's own file, which xbard checks when it starts", path);
 		return refuse(form, path, &err);
 	}
 	rc = hv_text_load(&text, path, &err);
@@ -161,7 +161,7 @@ static int check_vif(const char *spec, enum form form)
 {
 	struct hv_notes notes = {0};
 	struct hv_vif vif;
-	struct hv_err err;
+	struct err err;
 	int rc;
 
 	rc = hv_vif_parse("--vif", spec, &vif, &notes, &err);

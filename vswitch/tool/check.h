@@ -12,8 +12,8 @@
 
 #include <jansson.h>
 
-#include "../../hypervisor/guestcfg.h"
-#include "../../hypervisor/xend.h"
+#include "hypervisor/cfg/guestcfg.h"
+#include "hypervisor/cfg/xend.h"
 
 /* The command; exit status CLI_FAILURE where anything was refused. */
 int cmd_check(int argc, char **argv);
@@ -30,6 +30,6 @@ void check_show_vif(const struct hv_vif *vif, FILE *out);
 json_t *check_json_guest(const struct hv_guest *guest);
 json_t *check_json_xend(const struct hv_xend *xend);
 json_t *check_json_vif(const struct hv_vif *vif);
-json_t *check_json_error(const char *file, const struct hv_err *err);
+json_t *check_json_error(const char *file, const struct err *err);
 
 #endif

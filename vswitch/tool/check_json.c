@@ -123,7 +123,7 @@ json_t *check_json_xend(const struct hv_xend *xend)
 	return object;
 }
 
-json_t *check_json_error(const char *file, const struct hv_err *err)
+json_t *check_json_error(const char *file, const struct err *err)
 {
 	json_t *object = json_object();
 

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../nearest.h"
-#include "../version.h"
 #include "bench.h"
 #include "check.h"
 #include "cli.h"
-#include "guest.h"
 #include "net.h"
+#include "vswitch/base/nearest.h"
+#include "vswitch/base/version.h"
+#include "vswitch/tool/guest/guest.h"
 
 static int cmd_help(int argc, char **argv);
 static int cmd_version(int argc, char **argv);

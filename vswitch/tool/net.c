@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../nearest.h"
 #include "cli.h"
 #include "client.h"
 #include "net.h"
+#include "vswitch/base/nearest.h"
 
 enum key_kind { TEXT, NUMBER, YES_NO };
 

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "launch.h"
+
+/* In the order of preference. */
+static const struct hv_launcher *const launchers[] = {&hv_launch_xl, &hv_launch_qemu, &hv_launch_uml};
+#define NLAUNCHERS (sizeof(launchers) / sizeof(*launchers))
+
+const struct hv_launcher *hv_launcher_find(const char *name)
+{
+	for (size_t i = 0; i < NLAUNCHERS; i++)
+		if (!strcmp(launchers[i]->name, name))
+			return launchers[i];
+	return NULL;
+}
+
+static int take_wanted(const char *name, const char *source, const struct hv_launcher **out, struct hv_why *why,
+		       struct err *err)
+{
+	const struct hv_launcher *launcher = hv_launcher_find(name);
+	struct hv_why found;
+
+	if (!launcher)
+		return err_set(err, -EINVAL, "%s: there is no hypervisor '%s'; there are xl, qemu and uml", source,
+			       name);
+	if (launcher->available(&found) == HV_ABSENT)
+		return err_set(err, -ENOENT, "%s %s: %s", source, name, found.text);
+	snprintf(why->text, sizeof(why->text), "asked for by %s; %.200s", source, found.text);
+	*out = launcher;
+	return 0;
+}
+
+int hv_launcher_choose(const char *wanted, const struct hv_launcher **out, struct hv_why *why, struct err *err)
+{
+	const char *env = getenv("XBAR_HYPERVISOR");
+	enum hv_available state[NLAUNCHERS];
+	struct hv_why found[NLAUNCHERS];
+	size_t best = NLAUNCHERS;
+
+	if (wanted)
+		return take_wanted(wanted, "--hypervisor", out, why, err);
+	if (env && *env)
+		return take_wanted(env, "$XBAR_HYPERVISOR", out, why, err);
+	for (size_t i = 0; i < NLAUNCHERS; i++) {
+		state[i] = launchers[i]->available(&found[i]);
+		if (state[i] != HV_ABSENT && (best == NLAUNCHERS || state[i] > state[best]))
+			best = i;
+	}
+	if (best == NLAUNCHERS)
+		return err_set(err, -ENOENT, "no hypervisor here: %.120s; %.120s; %.120s", found[0].text, found[1].text,
+			       found[2].text);
+	/* Why those that would have been preferred were not taken is part of the reason. */
+	size_t len = snprintf(why->text, sizeof(why->text), "%s", found[best].text);
+	for (size_t i = 0; i < NLAUNCHERS && len < sizeof(why->text); i++)
+		if (i < best || state[i] == HV_ABSENT)
+			len += snprintf(why->text + len, sizeof(why->text) - len, "; %s", found[i].text);
+	*out = launchers[best];
+	return 0;
+}
+
+int hv_launch_check_name(const char *name, struct err *err)
+{
+	size_t len = strlen(name);
+
+	for (const char *c = name; *c; c++)
+		if (!isalnum((unsigned char)*c) && (c == name || !strchr("_-.+", *c)))
+			return err_set(err, -EINVAL,
+				       "'%.80s' cannot be a guest's name: letters and digits can, and after the "
+				       "first one also '_', '-', '.' and '+'",
+				       name);
+	if (!len || len > HV_LAUNCH_NAME_MAX)
+		return err_set(err, -EINVAL, "a guest's name has 1 to %d characters; this has %zu", HV_LAUNCH_NAME_MAX,
+			       len);
+	return 0;
+}
+
+bool hv_find_program(const char *program, char *path, size_t size)
+{
+	const char *dirs = getenv("PATH");
+
+	if (!dirs || !*dirs)
+		dirs = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	for (; *dirs; dirs += *dirs == ':') {
+		size_t len = strcspn(dirs, ":");
+		int n = snprintf(path, size, "%.*s/%s", (int)len, dirs, program);
+		if (len && n > 0 && (size_t)n < size && !access(path, X_OK))
+			return true;
+		dirs += len;
+	}
+	return false;
+}
+
+int hv_launch_file(const char *what, const char *path, char *out, size_t size, struct err *err)
+{
+	char *real = realpath(path, NULL);
+
+	if (!real || access(real, R_OK)) {
+		int error = errno;
+		free(real);
+		return err_set(err, -error, "%s: %.300s: %s", what, path, strerror(error));
+	}
+	bool fits = (size_t)snprintf(out, size, "%s", real) < size;
+	free(real);
+	return fits ? 0 : err_set(err, -ENAMETOOLONG, "%s: %.300s: too long a path", what, path);
+}
+
+int hv_unix_connect(const char *path, int type)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(addr.sun_path, path);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		int error = -errno;
+		close(fd);
+		return error;
+	}
+	return fd;
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * QEMU, with KVM or without. The guest's memory is a memfd that the switch maps; QEMU listens on the vifs' sockets and
+ * waits for the switch before it runs the guest.
+ *
+ * Without KVM a NIC gets no MSI-X vectors: QEMU 7.2 crashes there when the guest unmasks the first one of a vhost-user
+ * NIC, and pin interrupts cost little beside emulating every instruction.
+ *
+ * A guest is asked to shut down by pressing its power button (QMP system_powerdown), which its acpid, or systemd, must
+ * act upon.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/kvm.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "launch.h"
+
+#define PROGRAM "qemu-system-x86_64"
+#define MEMORY_DEFAULT 256 /* MB */
+#define ANSWER_MS 5000
+#define LINE_SIZE 4096
+
+/* Does the processor have what an unmodified guest kernel needs, as opposed to a paravirtual one? */
+static bool has_vmx_or_svm(void)
+{
+	FILE *f = fopen("/proc/cpuinfo", "re");
+	char *line = NULL;
+	size_t size = 0;
+	bool found = false;
+
+	if (!f)
+		return false;
+	while (!found && getline(&line, &size, f) > 0) {
+		if (strncmp(line, "flags", 5) != 0)
+			continue;
+		char *state, *word = strtok_r(line, " \t\n", &state);
+		for (; word && !found; word = strtok_r(NULL, " \t\n", &state))
+			found = !strcmp(word, "vmx") || !strcmp(word, "svm");
+		break;
+	}
+	free(line);
+	fclose(f);
+	return found;
+}
+
+/* May KVM be used? *why says so, or why not. */
+static bool kvm_works(struct hv_why *why)
+{
+	const char *named = getenv("XBAR_ACCEL");
+
+	if (named && (!strcmp(named, "kvm") || !strcmp(named, "tcg"))) {
+		snprintf(why->text, sizeof(why->text), "$XBAR_ACCEL=%s", named);
+		return !strcmp(named, "kvm");
+	}
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (kvm < 0) {
+		snprintf(why->text, sizeof(why->text), "/dev/kvm: %s", strerror(errno));
+		return false;
+	}
+	int vm = ioctl(kvm, KVM_CREATE_VM, 0);
+	if (vm < 0)
+		snprintf(why->text, sizeof(why->text), "/dev/kvm makes no machine: %s", strerror(errno));
+	else
+		close(vm);
+	close(kvm);
+	if (vm >= 0 && !has_vmx_or_svm()) {
+		snprintf(why->text, sizeof(why->text), "the processor has neither vmx nor svm");
+		return false;
+	}
+	if (vm >= 0)
+		snprintf(why->text, sizeof(why->text), "KVM works here");
+	return vm >= 0;
+}
+
+static enum hv_available qemu_available(struct hv_why *why)
+{
+	char path[PATH_MAX];
+	struct hv_why kvm;
+
+	if (!hv_find_program(PROGRAM, path, sizeof(path))) {
+		snprintf(why->text, sizeof(why->text), "%s is not installed", PROGRAM);
+		return HV_ABSENT;
+	}
+	if (kvm_works(&kvm)) {
+		snprintf(why->text, sizeof(why->text), "%.200s", kvm.text);
+		return HV_READY;
+	}
+	snprintf(why->text, sizeof(why->text), "QEMU runs slowly here, without KVM: %.180s", kvm.text);
+	return HV_SLOW;
+}
+
+static int qemu_check(const struct hv_guest *guest, struct hv_argv *notes, struct err *err)
+{
+	char path[PATH_MAX];
+	int error = 0;
+
+	if (guest->ndisk)
+		return err_set(err, -ENOTSUP,
+			       "%.200s: disk=: guests boot from kernel= and ramdisk= here and have no disks; leave "
+			       "disk= out",
+			       guest->path);
+	if (!guest->kernel)
+		return err_set(err, -EINVAL, "%.200s: kernel= is not set, and a QEMU guest boots from it", guest->path);
+	error = hv_launch_file("kernel", guest->kernel, path, sizeof(path), err);
+	if (!error && guest->ramdisk)
+		error = hv_launch_file("ramdisk", guest->ramdisk, path, sizeof(path), err);
+	for (size_t i = 0; i < guest->nvif && !error; i++)
+		if (guest->vif[i].model && strcmp(guest->vif[i].model, "virtio-net") != 0)
+			hv_argv_add(notes, "vif %zu: model=%s: not used, every NIC here is a virtio-net", i,
+				    guest->vif[i].model);
+	return error;
+}
+
+/* A path as an option's value: a comma is written twice. */
+static const char *escaped(const char *path, char out[2 * PATH_MAX])
+{
+	size_t n = 0;
+
+	for (; *path && n < 2 * PATH_MAX - 2; path++) {
+		out[n++] = *path;
+		if (*path == ',')
+			out[n++] = ',';
+	}
+	out[n] = '\0';
+	return out;
+}
+
+static void add_vif(struct hv_argv *argv, size_t i, const struct hv_launch_vif *vif, bool kvm)
+{
+	const uint8_t *m = vif->mac;
+	char path[2 * PATH_MAX], queues[64] = "", mtu[32] = "";
+
+	if (vif->queues > 1)
+		snprintf(queues, sizeof(queues), ",mq=on,vectors=%u", kvm ? 2 * vif->queues + 2 : 0);
+	else if (!kvm)
+		snprintf(queues, sizeof(queues), ",vectors=0");
+	if (vif->mtu)
+		snprintf(mtu, sizeof(mtu), ",host_mtu=%u", vif->mtu);
+	hv_argv_add(argv, "-chardev");
+	hv_argv_add(argv, "socket,id=vhost%zu,path=%s,server=on,wait=off", i, escaped(vif->socket, path));
+	hv_argv_add(argv, "-netdev");
+	hv_argv_add(argv, "vhost-user,id=net%zu,chardev=vhost%zu,queues=%u", i, i, vif->queues);
+	hv_argv_add(argv, "-device");
+	hv_argv_add(argv, "virtio-net-pci,netdev=net%zu,mac=%02x:%02x:%02x:%02x:%02x:%02x%s%s", i, m[0], m[1], m[2],
+		    m[3], m[4], m[5], queues, mtu);
+}
+
+static int qemu_argv(const struct hv_launch *launch, struct hv_argv *argv, struct err *err)
+{
+	const struct hv_guest *guest = launch->guest;
+	unsigned memory = guest->memory_mb ? guest->memory_mb : MEMORY_DEFAULT;
+	char path[PATH_MAX], quoted[2 * PATH_MAX];
+	struct hv_why why;
+	bool kvm = kvm_works(&why);
+
+	if (!hv_find_program(PROGRAM, path, sizeof(path)))
+		return err_set(err, -ENOENT, "%s: not found", PROGRAM);
+	hv_argv_add(argv, "%s", path);
+	hv_argv_add_words(argv, "-nodefaults -no-user-config -display none");
+	hv_argv_add_words(argv, "-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+	hv_argv_add(argv, "-name");
+	hv_argv_add(argv, "guest=%s", guest->name);
+	hv_argv_add_words(argv, "-machine q35,memory-backend=memory");
+	hv_argv_add_words(argv, kvm ? "-accel kvm -cpu host" : "-accel tcg,thread=multi -cpu max");
+	hv_argv_add(argv, "-smp");
+	hv_argv_add(argv, "%u", guest->vcpus);
+	hv_argv_add(argv, "-m");
+	hv_argv_add(argv, "%u", memory);
+	hv_argv_add(argv, "-object");
+	hv_argv_add(argv, "memory-backend-memfd,id=memory,size=%uM,share=on", memory);
+	hv_argv_add_words(argv, "-chardev stdio,id=console,signal=off -serial chardev:console");
+	hv_argv_add(argv, "-qmp");
+	hv_argv_add(argv, "unix:%s/qmp.sock,server=on,wait=off", escaped(launch->dir, quoted));
+	hv_argv_add(argv, "-device");
+	hv_argv_add(argv, "virtio-rng-pci%s", kvm ? "" : ",vectors=0");
+	if (guest->on_reboot != HV_ON_RESTART)
+		hv_argv_add(argv, "-no-reboot");
+	for (size_t i = 0; i < launch->nvif; i++)
+		add_vif(argv, i, &launch->vif[i], kvm);
+
+	int error = hv_launch_file("kernel", guest->kernel, path, sizeof(path), err);
+	if (error)
+		return error;
+	hv_argv_add(argv, "-kernel");
+	hv_argv_add(argv, "%s", path);
+	if (guest->ramdisk) {
+		error = hv_launch_file("ramdisk", guest->ramdisk, path, sizeof(path), err);
+		if (error)
+			return error;
+		hv_argv_add(argv, "-initrd");
+		hv_argv_add(argv, "%s", escaped(path, quoted)); /* a list of files to QEMU */
+	}
+	hv_argv_add(argv, "-append");
+	hv_argv_add(argv, "%s%sconsole=ttyS0", guest->cmdline ? guest->cmdline : "", guest->cmdline ? " " : "");
+	return argv->failed ? err_nomem(err) : 0;
+}
+
+/* Read one line of QMP into line[LINE_SIZE]. */
+static int qmp_read(int fd, char *line)
+{
+	size_t n = 0;
+
+	while (n < LINE_SIZE - 1) {
+		struct pollfd poller = {.fd = fd, .events = POLLIN};
+		int ready = poll(&poller, 1, ANSWER_MS);
+		if (ready < 0 && errno == EINTR)
+			continue;
+		if (ready != 1)
+			return -ETIMEDOUT;
+		if (read(fd, line + n, 1) != 1)
+			return -ECONNRESET;
+		if (line[n++] == '\n')
+			break;
+	}
+	line[n] = '\0';
+	return 0;
+}
+
+/* Send one command and pass over the events that come before its answer. */
+static int qmp_ask(int fd, const char *command)
+{
+	char line[LINE_SIZE];
+	int n = snprintf(line, sizeof(line), "{\"execute\": \"%s\"}\n", command);
+
+	if (send(fd, line, n, MSG_NOSIGNAL) != n)
+		return -ECONNRESET;
+	for (;;) {
+		int error = qmp_read(fd, line);
+		if (error)
+			return error;
+		if (!strncmp(line, "{\"return\"", 9))
+			return 0;
+		if (!strncmp(line, "{\"error\"", 8))
+			return -EIO;
+	}
+}
+
+static int qemu_shutdown(const char *dir, struct err *err)
+{
+	char path[PATH_MAX], greeting[LINE_SIZE];
+
+	snprintf(path, sizeof(path), "%s/qmp.sock", dir);
+	int fd = hv_unix_connect(path, SOCK_STREAM);
+	if (fd < 0)
+		return err_set(err, fd, "%.300s: %s", path, strerror(-fd));
+	int error = qmp_read(fd, greeting);
+	if (!error)
+		error = qmp_ask(fd, "qmp_capabilities");
+	if (!error)
+		error = qmp_ask(fd, "system_powerdown");
+	close(fd);
+	if (error)
+		return err_set(err, error, "QEMU's monitor: %s", strerror(-error));
+	return 0;
+}
+
+const struct hv_launcher hv_launch_qemu = {
+	.name = "qemu",
+	.title = "QEMU",
+	.queues_max = 16,
+	.available = qemu_available,
+	.check = qemu_check,
+	.argv = qemu_argv,
+	.shutdown = qemu_shutdown,
+};

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A vif, and what its frontend asks for, as xenstore says them.
+ */
+#ifndef XBAR_XENBACK_VIF_H
+#define XBAR_XENBACK_VIF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define XENBACK_QUEUES_MAX 16
+
+/* A vif as the toolstack wrote it; "" and 0: not given. Texts are printable ASCII. */
+struct xenback_vif {
+	uint32_t domid;
+	uint32_t devid;
+	char name[64]; /* vifname, else vifD.N */
+	char guest[128]; /* the domain's name; "": it has none yet */
+	char bridge[16], ip[256], script[256], vlan[256];
+	uint8_t mac[6];
+	uint32_t mtu;
+	uint64_t rate_bytes_per_interval;
+	uint32_t rate_interval_usecs;
+	bool trusted; /* what the guest is told of this host: 0 in trusted=, else true */
+	unsigned queues; /* at most, of what its frontend was offered by a daemon before this one; 0: nothing yet */
+	bool hotplugged; /* hotplug-status is "connected": its script has run before this daemon came */
+	bool adopted; /* its rings are connected, and a daemon before this one served them */
+};
+
+struct xenback_queue {
+	uint32_t tx_ref, rx_ref, tx_evtchn, rx_evtchn; /* equal channels: one for both */
+};
+
+/* What a frontend asks for. */
+struct xenback_rings {
+	uint32_t domid;
+	unsigned queues;
+	struct xenback_queue queue[XENBACK_QUEUES_MAX];
+	bool ctrl;
+	uint32_t ctrl_ref, ctrl_evtchn;
+	bool sg, gso4, gso6, csum4, csum6, multicast_control, trusted, poll_rx; /* as in netif_conf */
+};
+
+#endif

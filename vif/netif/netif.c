@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Theory of operation. A conn is everything that belongs to one connected frontend; it is published in port->conn and
+ * read once by each call of a worker, as in vhost.c. Connecting makes one, disconnecting takes it out of view, waits for
+ * the workers, and gives pages and channels back.
+ *
+ * Waking. Each queue has a handle on /dev/xen/evtchn of its own, whose descriptor is in the epoll set of the queue's
+ * worker, edge-triggered. A channel that has fired is masked until it is acknowledged, which the worker does when it
+ * arms the queue: a busy queue costs its guest's signals no more than one.
+ */
+#include "netif.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_spinlock.h>
+
+#include "netif_ctrl.h"
+#include "netif_xen.h"
+#include "vif/grant.h"
+
+#define CTRL_TURN 8 /* control requests served before another guest's are looked at */
+#define CTRL_PAUSE_US 1000 /* at least, between two turns: guests that fire or ask without end get half a CPU at most */
+
+struct queue {
+	struct netif_tx tx;
+	uint64_t rx_frames; /* written by the worker that peeks */
+	struct netif_rx rx;
+	uint64_t tx_frames; /* under rx_lock, as what is above it */
+	struct netif_events ev;
+	rte_spinlock_t rx_lock; /* where workers share the port */
+};
+
+struct netif_conn {
+	unsigned queues;
+	uint32_t domid;
+	bool csum4, csum6;
+	bool groups_lost; /* a backend before us was told of groups that we do not know */
+	const struct netif_hash *hash;
+	const struct netif_staged *staged[VIF_QUEUES_MAX];
+	struct netif_mcast mcast;
+	struct queue queue[VIF_QUEUES_MAX];
+	/* below: the control rings' thread, under ctrl.lock */
+	struct netif_ctrl ctrl;
+	struct netif_events ctrl_ev;
+};
+
+struct netif_port {
+	struct vif_port base;
+	struct netif_conn *conn;
+	struct netif_port *next; /* with a control ring: in ctrl.ports */
+};
+
+/* The thread that serves control rings. It is started for the first of them, and then stays. */
+static struct {
+	pthread_mutex_t lock;
+	struct netif_port *ports;
+	int epfd; /* -1: not started */
+} ctrl = {.lock = PTHREAD_MUTEX_INITIALIZER, .epfd = -1};
+
+static struct netif_port *port_of(struct vif_port *base)
+{
+	return (struct netif_port *)base;
+}
+
+/* ---- the packet path --------------------------------------------------------------------------------------------- */
+
+static inline struct netif_conn *conn_of(struct vif_port *base)
+{
+	if (__builtin_expect(__atomic_load_n(&base->quarantine, __ATOMIC_RELAXED) != NULL, 0))
+		return NULL;
+	return __atomic_load_n(&port_of(base)->conn, __ATOMIC_ACQUIRE);
+}
+
+/* Cut the port off for what a ring says. When it is given another chance, the ring is looked at afresh. */
+static void cut_off(struct vif_port *base, const char **broken)
+{
+	vif_quarantine(base, *broken);
+	*broken = NULL;
+}
+
+static unsigned netif_peek(struct vif_port *base, unsigned queue, struct vif_burst *burst)
+{
+	struct netif_conn *conn = conn_of(base);
+	struct vif_counters *count = vif_count(base);
+	struct netif_tx *tx;
+	uint64_t before;
+	unsigned n;
+
+	burst->n = 0;
+	if (!conn || queue >= conn->queues)
+		return 0;
+	tx = &conn->queue[queue].tx;
+	tx->staged = __atomic_load_n(&conn->staged[queue], __ATOMIC_ACQUIRE);
+	before = count->rx_frames;
+	n = netif_tx_peek(tx, burst, count);
+	conn->queue[queue].rx_frames += count->rx_frames - before;
+	if (__builtin_expect(tx->broken != NULL, 0))
+		cut_off(base, &tx->broken);
+	return n;
+}
+
+static void netif_release(struct vif_port *base, unsigned queue, const struct vif_burst *burst)
+{
+	struct netif_conn *conn = conn_of(base);
+
+	if (conn)
+		netif_tx_release(&conn->queue[queue].tx, burst, vif_count(base));
+}
+
+static unsigned deliver_to(struct vif_port *base, struct netif_conn *conn, unsigned queue,
+			   struct vif_frame *const *frames, unsigned n)
+{
+	struct vif_counters *count = vif_count(base);
+	struct queue *q = &conn->queue[queue];
+	uint64_t before = count->tx_frames;
+	unsigned done;
+
+	if (base->shared)
+		rte_spinlock_lock(&q->rx_lock);
+	q->rx.hash = __atomic_load_n(&conn->hash, __ATOMIC_ACQUIRE);
+	q->rx.staged = __atomic_load_n(&conn->staged[queue], __ATOMIC_ACQUIRE);
+	done = netif_rx_deliver(&q->rx, frames, n, count);
+	q->tx_frames += count->tx_frames - before;
+	if (__builtin_expect(q->rx.broken != NULL, 0)) {
+		cut_off(base, &q->rx.broken);
+		count->drop[VIF_TX_DOWN] += n - done;
+		done = n;
+	}
+	if (base->shared)
+		rte_spinlock_unlock(&q->rx_lock);
+	return done;
+}
+
+/* The queue that the guest wants a frame in; `queue` where it does not say. */
+static unsigned steer(const struct netif_conn *conn, const struct netif_hash *hash, const struct vif_frame *frame,
+		      unsigned queue)
+{
+	uint32_t value;
+	int type;
+
+	value = netif_hash_frame(hash, frame, &type);
+	if (type < 0)
+		return queue;
+	return hash->map_size ? hash->map[value % hash->map_size] : value % conn->queues;
+}
+
+static unsigned netif_deliver(struct vif_port *base, unsigned queue, struct vif_frame *const *frames, unsigned n)
+{
+	struct netif_conn *conn = conn_of(base);
+	const struct netif_hash *hash;
+	unsigned done = 0;
+
+	if (!conn || queue >= conn->queues) {
+		vif_count(base)->drop[VIF_TX_DOWN] += n;
+		return n;
+	}
+	hash = __atomic_load_n(&conn->hash, __ATOMIC_ACQUIRE);
+	if (__builtin_expect(!hash || conn->queues == 1, 1))
+		return deliver_to(base, conn, queue, frames, n);
+	while (done < n) { /* runs of frames for the same queue */
+		unsigned to = steer(conn, hash, frames[done], queue), run = 1, taken;
+
+		while (done + run < n && steer(conn, hash, frames[done + run], queue) == to)
+			run++;
+		taken = deliver_to(base, conn, to, frames + done, run);
+		done += taken;
+		if (taken < run)
+			break;
+	}
+	return done;
+}
+
+/* A netfront is told that a checksum is missing, and finds out where by itself: can it? */
+static bool netif_takes(const struct vif_port *base, const struct vif_frame *frame)
+{
+	const struct netif_conn *conn = __atomic_load_n(&((const struct netif_port *)base)->conn, __ATOMIC_ACQUIRE);
+	struct netif_headers h;
+
+	return conn && netif_headers(frame->snap, frame->snap_len, &h) && !h.tagged && !h.fragment &&
+	       h.l4 == frame->off.csum_start && netif_csum_offset(h.proto) == frame->off.csum_offset &&
+	       (h.v6 ? conn->csum6 : conn->csum4);
+}
+
+static void netif_notify(struct vif_port *base, int rx_queue)
+{
+	struct netif_conn *conn = conn_of(base);
+	unsigned sent = 0;
+
+	if (!conn)
+		return;
+	if (rx_queue >= 0) {
+		struct queue *q = &conn->queue[rx_queue];
+
+		if (netif_tx_wants_signal(&q->tx))
+			sent = netif_events_send(&q->ev, q->ev.tx);
+		vif_count(base)->kicks += sent;
+		return;
+	}
+	for (unsigned i = 0; i < conn->queues; i++) {
+		struct queue *q = &conn->queue[i];
+		bool wants;
+
+		if (base->shared)
+			rte_spinlock_lock(&q->rx_lock);
+		wants = netif_rx_wants_signal(&q->rx);
+		if (base->shared)
+			rte_spinlock_unlock(&q->rx_lock);
+		if (wants)
+			sent += netif_events_send(&q->ev, q->ev.rx);
+	}
+	vif_count(base)->kicks += sent;
+}
+
+static bool netif_arm(struct vif_port *base, unsigned queue)
+{
+	struct netif_conn *conn = conn_of(base);
+
+	if (!conn || queue >= conn->queues)
+		return false;
+	netif_events_acknowledge(&conn->queue[queue].ev);
+	return netif_tx_arm(&conn->queue[queue].tx);
+}
+
+/* ---- control rings ----------------------------------------------------------------------------------------------- */
+
+static const struct netif_hash *set_hash(void *arg, const struct netif_hash *hash)
+{
+	struct netif_port *port = arg;
+	const struct netif_hash *old = __atomic_exchange_n(&port->conn->hash, hash, __ATOMIC_ACQ_REL);
+
+	if (old)
+		vif_synchronize();
+	return old;
+}
+
+static const struct netif_staged *set_staged(void *arg, unsigned queue, const struct netif_staged *staged)
+{
+	struct netif_port *port = arg;
+	const struct netif_staged *old = __atomic_exchange_n(&port->conn->staged[queue], staged, __ATOMIC_ACQ_REL);
+
+	if (old) {
+		/* bursts that are held may point to pages that are about to be unmapped */
+		__atomic_fetch_add(&port->base.gen, 1, __ATOMIC_RELEASE);
+		vif_synchronize();
+	}
+	return old;
+}
+
+static const struct netif_ctrl_ops ctrl_ops = {.set_hash = set_hash, .set_staged = set_staged};
+
+/* Have the thread look at a control ring, as if the guest had fired. */
+static void look_again(struct netif_port *port)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = port};
+
+	epoll_ctl(ctrl.epfd, EPOLL_CTL_MOD, netif_events_fd(&port->conn->ctrl_ev), &ev);
+}
+
+static void serve_ctrl(struct netif_port *port)
+{
+	struct netif_conn *conn = port->conn;
+
+	netif_events_acknowledge(&conn->ctrl_ev);
+	if (__atomic_load_n(&port->base.quarantine, __ATOMIC_RELAXED))
+		return;
+	if (netif_ctrl_serve(&conn->ctrl, CTRL_TURN))
+		netif_events_send(&conn->ctrl_ev, conn->ctrl_ev.tx);
+	if (conn->ctrl.broken) {
+		cut_off(&port->base, &conn->ctrl.broken);
+		return;
+	}
+	if (netif_ctrl_arm(&conn->ctrl)) /* more of them: behind the others that wait */
+		look_again(port);
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
+}
+
+static void *ctrl_loop(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		struct epoll_event ev;
+		struct netif_port *port;
+		uint64_t began, took;
+
+		if (epoll_wait(ctrl.epfd, &ev, 1, -1) != 1)
+			continue;
+		began = now_us();
+		pthread_mutex_lock(&ctrl.lock);
+		for (port = ctrl.ports; port && port != ev.data.ptr; port = port->next)
+			;
+		if (port)
+			serve_ctrl(port);
+		pthread_mutex_unlock(&ctrl.lock);
+		took = now_us() - began;
+		usleep(took > CTRL_PAUSE_US ? took : CTRL_PAUSE_US);
+	}
+	return NULL;
+}
+
+/* Have the port's control ring served. 0 or -errno. */
+static int ctrl_add(struct netif_port *port)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.ptr = port};
+	int err = 0;
+
+	pthread_mutex_lock(&ctrl.lock);
+	if (ctrl.epfd < 0) {
+		pthread_attr_t attr;
+		pthread_t thread;
+
+		ctrl.epfd = epoll_create1(EPOLL_CLOEXEC);
+		pthread_attr_init(&attr);
+		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+		err = ctrl.epfd < 0 ? -errno : -pthread_create(&thread, &attr, ctrl_loop, NULL);
+		pthread_attr_destroy(&attr);
+		if (!err) {
+			pthread_setname_np(thread, "xbar-netif-ctrl");
+		} else if (ctrl.epfd >= 0) {
+			close(ctrl.epfd);
+			ctrl.epfd = -1;
+		}
+	}
+	if (!err && epoll_ctl(ctrl.epfd, EPOLL_CTL_ADD, netif_events_fd(&port->conn->ctrl_ev), &ev))
+		err = -errno;
+	if (!err) {
+		port->next = ctrl.ports;
+		ctrl.ports = port;
+	}
+	pthread_mutex_unlock(&ctrl.lock);
+	return err;
+}
+
+static void ctrl_remove(struct netif_port *port)
+{
+	struct netif_port **at;
+
+	pthread_mutex_lock(&ctrl.lock);
+	for (at = &ctrl.ports; *at && *at != port; at = &(*at)->next)
+		;
+	if (*at) {
+		*at = port->next;
+		epoll_ctl(ctrl.epfd, EPOLL_CTL_DEL, netif_events_fd(&port->conn->ctrl_ev), NULL);
+	}
+	pthread_mutex_unlock(&ctrl.lock);
+}
+
+/* ---- connect ----------------------------------------------------------------------------------------------------- */
+
+static void conn_free(struct netif_conn *conn)
+{
+	for (unsigned i = 0; i < conn->queues; i++) {
+		netif_events_close(&conn->queue[i].ev);
+		grant_unmap(conn->queue[i].tx.ring);
+		grant_unmap(conn->queue[i].rx.ring);
+	}
+	netif_events_close(&conn->ctrl_ev);
+	grant_unmap(conn->ctrl.ring);
+	free(conn);
+}
+
+/* A frontend's ring page, mapped; NULL: *err and a sentence say why. */
+static void *map_ring(const struct netif_conf *conf, uint32_t ref, const char *what, int *err, char *why, size_t size)
+{
+	void *page = grant_map(conf->domid, ref, true);
+
+	if (page)
+		return page;
+	*err = errno ? -errno : -EFAULT;
+	snprintf(why, size, "%s ring: domain %u has not granted page %u to us: %s", what, conf->domid, ref,
+		 strerror(-*err));
+	return NULL;
+}
+
+static int queue_open(struct netif_conn *conn, struct queue *q, const struct netif_conf *conf,
+		      const struct netif_queue_conf *qc, char *why, size_t size)
+{
+	int err = 0;
+
+	q->tx.domid = q->rx.domid = conf->domid;
+	q->tx.mcast = &conn->mcast;
+	q->rx.mcast = &conn->mcast;
+	q->rx.sg = conf->sg;
+	q->tx.ring = map_ring(conf, qc->tx_ref, "transmit", &err, why, size);
+	if (!err)
+		q->rx.ring = map_ring(conf, qc->rx_ref, "receive", &err, why, size);
+	if (err)
+		return err;
+	if (!netif_tx_begin(&q->tx) || !netif_rx_begin(&q->rx)) {
+		snprintf(why, size, "domain %u's rings say that there are more requests than they hold", conf->domid);
+		return -EPROTO;
+	}
+	if (q->tx.rsp_prod) /* adopted: the groups asked for went with the backend that was told of them */
+		conn->groups_lost = true;
+	err = netif_events_open(&q->ev, conf->domid, qc->tx_evtchn, qc->rx_evtchn);
+	if (err)
+		snprintf(why, size, "event channels %u and %u of domain %u: %s", qc->tx_evtchn, qc->rx_evtchn,
+			 conf->domid, strerror(-err));
+	return err;
+}
+
+static int ctrl_open(struct netif_port *port, struct netif_conn *conn, const struct netif_conf *conf, char *why,
+		     size_t size)
+{
+	int err = 0;
+
+	conn->ctrl.domid = conf->domid;
+	conn->ctrl.queues = conf->queues;
+	conn->ctrl.ops = &ctrl_ops;
+	conn->ctrl.arg = port;
+	conn->ctrl.ring = map_ring(conf, conf->ctrl_ref, "control", &err, why, size);
+	if (err)
+		return err;
+	if (!netif_ctrl_begin(&conn->ctrl)) {
+		snprintf(why, size, "domain %u's control ring says that there are more requests than it holds",
+			 conf->domid);
+		return -EPROTO;
+	}
+	err = netif_events_open(&conn->ctrl_ev, conf->domid, conf->ctrl_evtchn, conf->ctrl_evtchn);
+	if (err)
+		snprintf(why, size, "event channel %u of domain %u: %s", conf->ctrl_evtchn, conf->domid,
+			 strerror(-err));
+	return err;
+}
+
+static uint16_t caps_of(const struct netif_conf *conf)
+{
+	uint16_t caps = conf->csum4 || conf->csum6 ? VIF_CAP_CSUM : 0;
+
+	if (conf->sg && conf->gso4 && conf->csum4)
+		caps |= VIF_CAP_TSO4;
+	if (conf->sg && conf->gso6 && conf->csum6)
+		caps |= VIF_CAP_TSO6;
+	return caps;
+}
+
+/* Tell the guest to look: a backend before us may have ended between its last answers and telling of them. */
+static void tell(const struct netif_events *ev)
+{
+	netif_events_send(ev, ev->tx);
+	if (ev->rx != ev->tx)
+		netif_events_send(ev, ev->rx);
+}
+
+int netif_connect(struct vif_port *base, const struct netif_conf *conf, char *why, size_t size)
+{
+	struct netif_port *port = port_of(base);
+	struct netif_conn *conn;
+	int err;
+
+	if (!conf->queues || conf->queues > VIF_QUEUES_MAX) {
+		snprintf(why, size, "%u queues: 1 to %d can be had", conf->queues, VIF_QUEUES_MAX);
+		return -EINVAL;
+	}
+	netif_disconnect(base);
+	err = netif_xen_open(why, size);
+	if (err)
+		return err;
+	conn = calloc(1, sizeof(*conn));
+	if (!conn) {
+		snprintf(why, size, "no memory");
+		return -ENOMEM;
+	}
+	conn->queues = conf->queues;
+	conn->domid = conf->domid;
+	conn->csum4 = conf->csum4;
+	conn->csum6 = conf->csum6;
+	for (unsigned i = 0; !err && i < conf->queues; i++)
+		err = queue_open(conn, &conn->queue[i], conf, &conf->queue[i], why, size);
+	if (!err && conf->ctrl)
+		err = ctrl_open(port, conn, conf, why, size);
+	if (err) {
+		conn_free(conn);
+		return err;
+	}
+	conn->mcast.on = conf->multicast_control && !conn->groups_lost;
+	base->caps = caps_of(conf);
+	base->rx_queues = base->tx_queues = conf->queues;
+	__atomic_store_n(&base->quarantine, NULL, __ATOMIC_RELEASE); /* a new start */
+	__atomic_store_n(&port->conn, conn, __ATOMIC_RELEASE);
+	for (unsigned i = 0; !err && i < conn->queues; i++) {
+		struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
+
+		/* binding has made the channel fire: the worker wakes, sees the ring, and arms it */
+		if (epoll_ctl(base->epfd[i], EPOLL_CTL_ADD, netif_events_fd(&conn->queue[i].ev), &ev))
+			err = -errno;
+		tell(&conn->queue[i].ev);
+	}
+	if (!err && conf->ctrl) {
+		err = ctrl_add(port);
+		tell(&conn->ctrl_ev);
+	}
+	if (err) {
+		netif_disconnect(base);
+		snprintf(why, size, "the rings cannot be watched: %s", strerror(-err));
+		return err;
+	}
+	base->up = true;
+	return 0;
+}
+
+void netif_disconnect(struct vif_port *base)
+{
+	struct netif_port *port = port_of(base);
+	struct netif_conn *conn = port->conn;
+
+	if (!conn)
+		return;
+	base->up = false;
+	if (conn->ctrl.ring) {
+		ctrl_remove(port);
+		netif_ctrl_end(&conn->ctrl);
+	}
+	for (unsigned i = 0; i < conn->queues; i++)
+		epoll_ctl(base->epfd[i], EPOLL_CTL_DEL, netif_events_fd(&conn->queue[i].ev), NULL);
+	__atomic_store_n(&port->conn, NULL, __ATOMIC_RELEASE);
+	__atomic_fetch_add(&base->gen, 1, __ATOMIC_RELEASE);
+	vif_synchronize();
+	conn_free(conn);
+}
+
+void netif_multicast_control(struct vif_port *base, bool on)
+{
+	struct netif_conn *conn = port_of(base)->conn;
+
+	if (conn && !conn->groups_lost)
+		__atomic_store_n(&conn->mcast.on, on, __ATOMIC_RELAXED);
+}
+
+static struct vif_queue_count netif_count(const struct vif_port *base, unsigned queue)
+{
+	const struct netif_conn *conn = ((const struct netif_port *)base)->conn;
+
+	if (!conn || queue >= conn->queues)
+		return (struct vif_queue_count){0};
+	return (struct vif_queue_count){conn->queue[queue].rx_frames, conn->queue[queue].tx_frames};
+}
+
+static void netif_resume(struct vif_port *base)
+{
+	struct netif_port *port = port_of(base);
+	const struct netif_conn *conn = port->conn;
+
+	if (!conn)
+		return;
+	for (unsigned i = 0; i < conn->queues; i++)
+		tell(&conn->queue[i].ev);
+	if (conn->ctrl.ring) {
+		tell(&conn->ctrl_ev);
+		look_again(port);
+	}
+}
+
+/* ---- open and close ---------------------------------------------------------------------------------------------- */
+
+static void netif_close(struct vif_port *base)
+{
+	netif_disconnect(base);
+	free(base);
+}
+
+static const struct vif_ops netif_ops = {
+	.kind = "netif",
+	.peek = netif_peek,
+	.release = netif_release,
+	.deliver = netif_deliver,
+	.takes = netif_takes,
+	.notify = netif_notify,
+	.arm = netif_arm,
+	.count = netif_count,
+	.resume = netif_resume,
+	.close = netif_close,
+};
+
+struct vif_port *netif_new(const char *name, uint32_t mtu, struct vif_counters *counters)
+{
+	struct netif_port *port = calloc(1, sizeof(*port));
+
+	if (!port)
+		return NULL;
+	port->base.ops = &netif_ops;
+	snprintf(port->base.name, sizeof(port->base.name), "%s", name);
+	port->base.mtu = mtu;
+	port->base.counters = counters;
+	for (unsigned i = 0; i < VIF_WORKERS_MAX; i++)
+		port->base.epfd[i] = -1;
+	return &port->base;
+}

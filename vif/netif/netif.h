@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Xen netif ports: the backend side of a netfront's shared rings (xen/include/public/io/netif.h), the counterpart of
+ * vhost.h for Xen guests.
+ *
+ * Model. The port exists, and keeps its bridge, from the moment the toolstack asks for the vif until it takes it away; it
+ * is connected (rings mapped, event channels bound) only while the frontend is. hypervisor/xenback.c speaks with
+ * xenstore and says when. Connecting goes on from what the shared pages say (req_cons = rsp_prod), so that a new daemon
+ * adopts the rings of running guests. What such a guest had told the backend before, it has to tell again: hash and staged
+ * pages are none at first, and groups are not filtered until it connects anew. Frames are copied by the hypervisor, from guest to guest, in one system call per
+ * burst; the switch itself sees their first bytes only.
+ *
+ * Threads. The functions below are the control thread's; the packet path is vif.h's. Control rings are served by a thread
+ * of their own.
+ *
+ * Errors. 0 or -errno, and then why[0..size) holds a sentence.
+ */
+#ifndef XBAR_NETIF_H
+#define XBAR_NETIF_H
+
+#include "vif/vif.h"
+
+struct netif_queue_conf {
+	uint32_t tx_ref, rx_ref; /* grants of the ring pages */
+	uint32_t tx_evtchn, rx_evtchn; /* the frontend's ports; equal: one channel for both */
+};
+
+/* What a frontend asks for in xenstore. */
+struct netif_conf {
+	uint32_t domid;
+	uint16_t queues; /* 1..VIF_QUEUES_MAX */
+	struct netif_queue_conf queue[VIF_QUEUES_MAX];
+	bool ctrl; /* it has a control ring */
+	uint32_t ctrl_ref, ctrl_evtchn;
+	bool sg, gso4, gso6, csum4, csum6; /* what it can receive */
+	bool multicast_control; /* request-multicast-control = 1 */
+	bool trusted; /* trusted = 1, or not there */
+	bool poll_rx; /* feature-rx-notify = 0: it does not tell of buffers posted, which nothing here waits for */
+};
+
+/* A port without rings; `counters` as in vif.h. NULL: no memory. */
+struct vif_port *netif_new(const char *name, uint32_t mtu, struct vif_counters *counters);
+int netif_connect(struct vif_port *port, const struct netif_conf *conf, char *why, size_t size);
+/* Unmap and unbind; the port stays. Nothing where it is not connected. */
+void netif_disconnect(struct vif_port *port);
+/* The frontend changes request-multicast-control while it is connected. Nothing where it is not. */
+void netif_multicast_control(struct vif_port *port, bool on);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Split virtqueues (virtio 1.2, 2.7) as a device sees them, over memory that the guest shares: our own ring code, since
+ * librte_vhost's copies every frame through an mbuf.
+ *
+ * Model. A struct ring is one virtqueue. ring_peek() and ring_release() serve a ring that the guest sends on,
+ * ring_deliver() one that it receives on; ring_notify(), ring_arm() and ring_disarm() either. Descriptors are completed
+ * in the order in which they were made available, so the used index alone tells where a new backend has to go on.
+ *
+ * Safety. The guest writes to all of this memory at any time. Every descriptor is fetched once into private memory;
+ * every chain is bounded by the ring's size and every table by its stated length; the whole range of every buffer is
+ * checked against the memory table. A far side that breaks the rules gets a sentence in ring->broken; the ring is not
+ * served after that.
+ *
+ * Threads. One at a time; the port's driver locks where there are more.
+ */
+#ifndef XBAR_RING_H
+#define XBAR_RING_H
+
+#include <linux/virtio_ring.h>
+
+#include "vif/vif.h"
+
+#define RING_REGIONS 8
+#define RING_HDR_MAX 12 /* struct virtio_net_hdr_mrg_rxbuf */
+
+struct ring_region {
+	uint64_t gpa, size;
+	uint8_t *va;
+};
+
+struct ring_mem {
+	unsigned n;
+	struct ring_region region[RING_REGIONS];
+};
+
+struct ring {
+	struct vring_desc *desc;
+	struct vring_avail *avail;
+	struct vring_used *used;
+	const struct ring_mem *mem;
+	struct ring_region hot; /* the region that served last; size 0: none yet */
+	uint16_t size; /* a power of two */
+	uint16_t last_avail; /* next entry of the available ring to look at */
+	uint16_t used_idx; /* next entry of the used ring to write; published by release and deliver */
+	uint16_t signalled; /* used_idx at the last ring_notify */
+	uint16_t avail_seen; /* the guest's index as last read */
+	uint8_t hdr_len; /* of the virtio-net header: 10 or 12 */
+	bool event_idx; /* VIRTIO_RING_F_EVENT_IDX */
+	bool mergeable; /* VIRTIO_NET_F_MRG_RXBUF */
+	bool enabled;
+	int callfd; /* -1: the guest polls */
+	int kickfd; /* our own duplicate; -1 */
+	const char *broken; /* NULL, or the rule that the guest broke: a sentence */
+};
+
+/* Describe up to VIF_BURST frames; returns how many. Bad frames are counted and come with len 0. */
+unsigned ring_peek(struct ring *ring, struct vif_burst *burst, struct vif_counters *count);
+void ring_release(struct ring *ring, const struct vif_burst *burst);
+/* As vif_ops.deliver. */
+unsigned ring_deliver(struct ring *ring, struct vif_frame *const *frames, unsigned n, struct vif_counters *count);
+/* After a full barrier: signal the guest if it wants that. true: a signal was sent. */
+bool ring_notify(struct ring *ring);
+/* Ask for a kick. true: entries are waiting already. */
+bool ring_arm(struct ring *ring);
+void ring_disarm(struct ring *ring);
+
+#endif

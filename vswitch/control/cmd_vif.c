@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Commands that bring a guest's vif and take it away.
+ *
+ * With "hotplug" a vif comes as it does under libxl: the port is made, on no bridge; the vif-script runs with `online`,
+ * and it is the script that puts the port on its bridge (`xbar port join $vif $bridge`). The answer waits for the
+ * script. Where it fails, or leaves the port on no bridge, the port is deleted, and the answer gives the script's
+ * reason. vif-del runs the script with `offline` and then deletes the port, whatever the script says.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "commands.h"
+#include "vswitch/base/log.h"
+#include "vswitch/base/mac.h"
+#include "vswitch/base/names.h"
+#include "vswitch/daemon/conf.h"
+#include "vswitch/daemon/daemon.h"
+#include "vswitch/hooks/hooks.h"
+#include "vswitch/switch/model.h"
+
+#define TEXT_MAX(member) (sizeof(((struct state_vif *)0)->member) - 1)
+
+static const struct ctl_arg vif_add_args[] = {
+	{"name", CTL_PORTNAME, true, 0, 0},
+	{"guest", CTL_STRING, false, 1, TEXT_MAX(guest)},
+	{"devid", CTL_INT, false, 0, 65535},
+	{"bridge", CTL_IFNAME, true, 0, 0},
+	{"ip", CTL_STRING, false, 0, TEXT_MAX(ip)},
+	{"mac", CTL_MAC, false, 0, 0}, /* made up, in Xen's range, where not given */
+	{"mtu", CTL_INT, false, 68, 65535},
+	{"rate_bytes_per_interval", CTL_INT, false, 0, INT64_MAX},
+	{"rate_interval_usecs", CTL_INT, false, 0, UINT32_MAX},
+	{"vlan", CTL_STRING, false, 0, 255},
+	{"trusted", CTL_BOOL, false, 0, 0},
+	{"script", CTL_STRING, false, 1, TEXT_MAX(script)},
+	{"queues", CTL_INT, false, 1, VIF_QUEUES_MAX},
+	{"server", CTL_BOOL, false, 0, 0}, /* xbard listens; else it connects to who listens */
+	{"socket", CTL_PATH, false, 0, 0}, /* VHOST_DIR/NAME.sock where not given */
+	{"hotplug", CTL_BOOL, false, 0, 0},
+	{"no_offload", CTL_BOOL, false, 0, 0},
+	{0},
+};
+
+/* A vif-add or vif-del whose script runs. */
+struct pending {
+	struct ctl_request *req;
+	const struct parts *parts;
+	char name[VIF_NAME_MAX];
+};
+
+static json_t *describe(const struct state_vif *vif)
+{
+	char mac[MAC_TEXT];
+
+	mac_format(vif->mac, mac);
+	return json_pack("{s:s, s:s, s:s}", "name", vif->name, "socket", vif->socket, "mac", mac);
+}
+
+static struct pending *pending_new(struct ctl_request *req, const char *name)
+{
+	struct pending *pending = calloc(1, sizeof(*pending));
+	if (!pending)
+		return NULL;
+	pending->req = req;
+	pending->parts = ctl_parts(req);
+	name_copy(pending->name, sizeof(pending->name), name);
+	return pending;
+}
+
+/* Whether `path` is below one of the directories in `dirs` (colons between), without a step back up. */
+static bool is_below(const char *path, const char *dirs)
+{
+	if (strstr(path, "/../"))
+		return false;
+	while (*dirs) {
+		size_t len = strcspn(dirs, ":");
+		if (len && !strncmp(path, dirs, len) && path[len] == '/')
+			return true;
+		dirs += len + (dirs[len] == ':');
+	}
+	return false;
+}
+
+/*
+ * The daemon is root: a member of the group that could name any script, or any path for a socket, would be root too.
+ * NULL, or what is wrong.
+ */
+static const char *beyond_group(const struct ctl_request *req, const struct state_vif *vif)
+{
+	const struct parts *parts = ctl_parts(req);
+
+	if (ctl_from_root(req))
+		return NULL;
+	if (strchr(vif->script, '/') && !is_below(vif->script, parts->daemon->conf->script_dir))
+		return "\"script\": only root may name one outside script_dir";
+	if (!is_below(vif->socket, parts->daemon->conf->vhost_dir))
+		return "\"socket\": only root may name one outside vhost_dir";
+	return NULL;
+}
+
+static bool make_mac(uint8_t mac[6])
+{
+	static const uint8_t xen_oui[3] = {0x00, 0x16, 0x3e};
+
+	memcpy(mac, xen_oui, 3);
+	if (getrandom(mac + 3, 3, 0) != 3)
+		return false;
+	mac[3] &= 0x7f; /* as libxl makes them */
+	return true;
+}
+
+/* Fill *vif from the request: NULL, or what is wrong. */
+static const char *read_vif(const struct ctl_request *req, struct state_vif *vif)
+{
+	const struct conf *conf = ctl_parts(req)->daemon->conf;
+
+	name_copy(vif->name, sizeof(vif->name), ctl_str(req, "name"));
+	name_copy(vif->guest, sizeof(vif->guest), ctl_str(req, "guest"));
+	name_copy(vif->want_bridge, sizeof(vif->want_bridge), ctl_str(req, "bridge"));
+	name_copy(vif->bridge, sizeof(vif->bridge), ctl_str(req, "bridge"));
+	name_copy(vif->ip, sizeof(vif->ip), ctl_str(req, "ip"));
+	name_copy(vif->script, sizeof(vif->script), ctl_str(req, "script"));
+	vif->devid = ctl_int(req, "devid", -1);
+	vif->mtu = ctl_int(req, "mtu", 0);
+	vif->rate_bytes_per_interval = ctl_int(req, "rate_bytes_per_interval", 0);
+	vif->rate_interval_usecs = ctl_int(req, "rate_interval_usecs", 0);
+	vif->trusted = ctl_bool(req, "trusted", true);
+	vif->queues = ctl_int(req, "queues", 1);
+	vif->server = ctl_bool(req, "server", false);
+	vif->hotplug = ctl_bool(req, "hotplug", false);
+	vif->no_offload = ctl_bool(req, "no_offload", false);
+	vif->pending = vif->hotplug;
+
+	const char *vlan = ctl_str(req, "vlan");
+	if (vlan && *vlan)
+		return "\"vlan\": this switch has no VLANs yet, and the guest would sit on the untagged network "
+		       "instead: "
+		       "leave vlan= out of its cfg";
+	if (!ctl_mac(req, "mac", vif->mac) && !make_mac(vif->mac))
+		return "\"mac\": cannot make one up; give one";
+
+	const char *socket = ctl_str(req, "socket");
+	if (socket)
+		name_copy(vif->socket, sizeof(vif->socket), socket);
+	else if ((size_t)snprintf(vif->socket, sizeof(vif->socket), "%s/%s.sock", conf->vhost_dir, vif->name) >=
+		 sizeof(vif->socket))
+		return "\"socket\": vhost_dir (xbar.conf) and the vif's name make too long a path; give one";
+	return beyond_group(req, vif);
+}
+
+static void undo_add(const struct parts *parts, const char *name)
+{
+	struct err err = {0};
+
+	if (state_vif(model_state(parts->model), name) && model_vif_del(parts->model, name, &err))
+		log_error("%s", err.text);
+}
+
+static void on_online(void *arg, const char *why)
+{
+	struct pending *pending = arg;
+	const struct parts *parts = pending->parts;
+	const struct state_vif *vif = state_vif(model_state(parts->model), pending->name);
+	struct err err = {0};
+
+	if (!why && !vif)
+		why = "it was deleted while its script ran";
+	else if (!why && !*vif->bridge)
+		why = "its script ended without an error, but did not put it on a bridge; it should call `xbar port "
+		      "join "
+		      "$vif $bridge`";
+	else if (!why && model_vif_ready(parts->model, pending->name, &err))
+		why = err.text;
+	if (why) {
+		undo_add(parts, pending->name);
+		ctl_reply_error(pending->req, "vif %s: %s", pending->name, why);
+	} else {
+		log_info("vif %s is on bridge %s", vif->name, vif->bridge);
+		ctl_reply_ok(pending->req, describe(vif));
+	}
+	free(pending);
+}
+
+static void vif_add(struct ctl_request *req)
+{
+	const struct parts *parts = ctl_parts(req);
+	struct state_vif want = {0};
+	struct err err = {0};
+
+	const char *wrong = parts->daemon->stopping ? "the daemon is stopping" : read_vif(req, &want);
+	if (wrong) {
+		ctl_reply_error(req, "vif-add: %s", wrong);
+		return;
+	}
+	if (model_vif_add(parts->model, &want, &err)) {
+		ctl_reply_error(req, "%s", err.text);
+		return;
+	}
+	if (want.rate_bytes_per_interval)
+		log_warn("vif %s: rate= is noted, but not enforced yet", want.name);
+	if (!want.hotplug) {
+		log_info("vif %s is on bridge %s", want.name, want.bridge);
+		ctl_reply_ok(req, describe(&want));
+		return;
+	}
+
+	struct pending *pending = pending_new(req, want.name);
+	if (!pending) {
+		undo_add(parts, want.name);
+		ctl_reply_error(req, "no memory for vif %s", want.name);
+		return;
+	}
+	hooks_vif(parts->hooks, &want, true, on_online, pending);
+}
+
+static const struct ctl_arg vif_del_args[] = {
+	{"name", CTL_PORTNAME, true, 0, 0},
+	{0},
+};
+
+static void on_offline(void *arg, const char *why)
+{
+	struct pending *pending = arg;
+	struct err err = {0};
+
+	if (why)
+		log_warn("vif %s: offline: %s", pending->name, why);
+	if (model_vif_del(pending->parts->model, pending->name, &err))
+		ctl_reply_error(pending->req, "%s", err.text);
+	else
+		ctl_reply_ok(pending->req, NULL);
+	free(pending);
+}
+
+static void vif_del(struct ctl_request *req)
+{
+	const struct parts *parts = ctl_parts(req);
+	const char *name = ctl_str(req, "name");
+	const struct state_vif *vif = state_vif(model_state(parts->model), name);
+
+	if (vif && vif->pending) {
+		ctl_reply_error(req, "vif %s: its script is still running; try again when it has ended", name);
+		return;
+	}
+	if (vif && vif->xen) {
+		ctl_reply_error(
+			req,
+			"vif %s is a Xen guest's and goes with it: `xl network-detach %u %d` takes it away, `xbar "
+			"port leave %s` only off its bridge",
+			name, vif->domid, vif->devid, name);
+		return;
+	}
+	struct pending *pending = pending_new(req, name);
+	if (!pending) {
+		ctl_reply_error(req, "no memory");
+		return;
+	}
+	if (vif && vif->hotplug)
+		hooks_vif(parts->hooks, vif, false, on_offline, pending);
+	else
+		on_offline(pending, NULL);
+}
+
+const struct ctl_command vif_commands[] = {
+	{"vif-add", CTL_ACT, vif_add_args, vif_add},
+	{"vif-del", CTL_ACT, vif_del_args, vif_del},
+	{0},
+};

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Clients: accepting, reading lines, writing answers. ctl_request.c has what happens to a line.
+ *
+ * A client is in one of three states, and who is in which decides who may free it:
+ *   idle      no request; its lines are read. Freed when it ends, or is idle for too long.
+ *   asking    `request` is set; nothing is read. When the connection ends meanwhile, the request is left without a client
+ *             and frees itself when it is answered.
+ *   closing   the last answer is being written; nothing is read. Freed when all is written, or that takes too long.
+ */
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "ctl.h"
+#include "ctl_impl.h"
+#include "vswitch/base/log.h"
+#include "vswitch/daemon/daemon.h"
+
+#define GROUPS_MAX 65536 /* as many as Linux lets a process be in */
+#define OUTPUT_MAX (4 << 20) /* answers not read yet; nothing more is read until they are */
+
+static void client_free(struct client *client)
+{
+	struct ctl *ctl = client->ctl;
+
+	LIST_REMOVE(client, link);
+	ctl->clients--;
+	ctl->lookers -= !client->may_act;
+	if (client->request)
+		request_orphan(client->request);
+	bufferevent_free(client->bev);
+	free(client);
+}
+
+static void client_close_when_written(struct client *client)
+{
+	client->closing = true;
+	bufferevent_disable(client->bev, EV_READ);
+	if (!evbuffer_get_length(bufferevent_get_output(client->bev)))
+		client_free(client);
+}
+
+static void write_answer(struct client *client, const json_t *answer)
+{
+	struct evbuffer *output = bufferevent_get_output(client->bev);
+	char *text = json_dumps(answer, JSON_COMPACT);
+
+	if (text)
+		evbuffer_add(output, text, strlen(text));
+	else
+		evbuffer_add_printf(output, "{\"ok\": false, \"error\": \"no memory for the answer\"}");
+	evbuffer_add(output, "\n", 1);
+	free(text);
+}
+
+static void write_error(struct client *client, const char *sentence)
+{
+	json_t *answer = json_pack("{s:b, s:s}", "ok", 0, "error", sentence);
+	write_answer(client, answer);
+	json_decref(answer);
+}
+
+/* Work on the lines that are there, one after the other, as long as each is answered at once. */
+static void take_lines(struct client *client)
+{
+	struct evbuffer *input = bufferevent_get_input(client->bev), *output = bufferevent_get_output(client->bev);
+	size_t len;
+
+	while (!client->request && evbuffer_get_length(output) < OUTPUT_MAX) {
+		char *line = evbuffer_readln(input, &len, EVBUFFER_EOL_LF);
+		if (!line) {
+			if (evbuffer_get_length(input) >= CTL_LINE_MAX) {
+				write_error(client, "the request is too long: a line may have 65535 bytes");
+				client_close_when_written(client);
+			} else if (client->eof) {
+				client_close_when_written(client);
+			}
+			return;
+		}
+		request_run(client, line, len);
+		free(line);
+	}
+	bufferevent_disable(client->bev, EV_READ);
+}
+
+static void on_readable(struct bufferevent *bev, void *arg)
+{
+	struct client *client = arg;
+
+	(void)bev;
+	if (!client->closing && !client->request)
+		take_lines(client);
+}
+
+static void on_written(struct bufferevent *bev, void *arg)
+{
+	struct client *client = arg;
+
+	if (client->closing) {
+		client_free(client);
+	} else if (!client->request) {
+		if (!client->eof)
+			bufferevent_enable(bev, EV_READ);
+		take_lines(client);
+	}
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct client *client = arg;
+
+	(void)bev;
+	/* A client may send its last line, say so with shutdown(2), and still want its answers. */
+	if ((what & BEV_EVENT_EOF) && !client->closing) {
+		client->eof = true;
+		if (!client->request)
+			take_lines(client);
+		return;
+	}
+	client_free(client);
+}
+
+void client_answer(struct client *client, const json_t *answer)
+{
+	client->request = NULL;
+	write_answer(client, answer);
+	/* on_written() goes on with the next line, from the loop: not here, where a handler may still be at work. */
+}
+
+static bool in_group(int fd, gid_t group)
+{
+	socklen_t size = GROUPS_MAX * sizeof(gid_t);
+	gid_t *groups = malloc(size);
+	bool found = false;
+
+	if (groups && !getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size))
+		for (size_t i = 0; i < size / sizeof(gid_t) && !found; i++)
+			found = groups[i] == group;
+	free(groups);
+	return found;
+}
+
+/* Fill in who the client is; false: it cannot be told. */
+static bool identify(struct client *client, int fd)
+{
+	struct ucred cred;
+	socklen_t size = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size))
+		return false;
+	client->pid = cred.pid;
+	client->uid = cred.uid;
+	client->may_act = cred.uid == 0;
+	if (!client->may_act && client->ctl->group >= 0)
+		client->may_act = cred.gid == (gid_t)client->ctl->group || in_group(fd, client->ctl->group);
+	return true;
+}
+
+static void refuse(int fd, const char *answer)
+{
+	/* A fresh socket's buffer is empty: this is written whole or, to a client that is gone, not at all. */
+	if (send(fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		log_debug("cannot tell a client that it is refused: %s", strerror(errno));
+	evutil_closesocket(fd);
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *addr, int len, void *arg)
+{
+	static const struct timeval idle = {.tv_sec = CTL_IDLE_S};
+	struct ctl *ctl = arg;
+
+	(void)addr;
+	(void)len;
+	struct client *client = calloc(1, sizeof(*client));
+	if (!client) {
+		evutil_closesocket(fd);
+		return;
+	}
+	client->ctl = ctl;
+	if (!identify(client, fd) || ctl->clients >= CTL_CLIENTS_MAX ||
+	    (!client->may_act && ctl->lookers >= CTL_LOOKERS_MAX)) {
+		free(client);
+		refuse(fd, "{\"ok\": false, \"error\": \"xbard has too many clients already; try again later\"}\n");
+		return;
+	}
+	client->bev = bufferevent_socket_new(evconnlistener_get_base(listener), fd,
+					     BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+	if (!client->bev) {
+		free(client);
+		evutil_closesocket(fd);
+		return;
+	}
+	LIST_INSERT_HEAD(&ctl->list, client, link);
+	ctl->clients++;
+	ctl->lookers += !client->may_act;
+	bufferevent_setcb(client->bev, on_readable, on_written, on_event, client);
+	bufferevent_setwatermark(client->bev, EV_READ, 0, CTL_LINE_MAX);
+	bufferevent_set_timeouts(client->bev, &idle, &idle);
+	bufferevent_enable(client->bev, EV_READ | EV_WRITE);
+}
+
+static int listen_on(const char *path, struct err *err)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int r;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return err_set(err, -ENAMETOOLONG,
+			       "socket path %s is too long: a unix socket's may have %zu bytes; choose another with "
+			       "--socket",
+			       path, sizeof(addr.sun_path) - 1);
+	strcpy(addr.sun_path, path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_set(err, -errno, "cannot make the control socket: %s", strerror(errno));
+	/* Everybody may connect, and look; what a client may do is decided by who it is. */
+	mode_t mask = umask(0111);
+	unlink(path);
+	r = bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, SOMAXCONN) ? -errno : 0;
+	umask(mask);
+	if (r) {
+		close(fd);
+		return err_set(err, r, "cannot listen on %s: %s", path, strerror(-r));
+	}
+	return fd;
+}
+
+int ctl_open(const struct parts *parts, struct ctl **out, struct err *err)
+{
+	struct ctl *ctl = calloc(1, sizeof(*ctl));
+	if (!ctl)
+		return err_set(err, -ENOMEM, "no memory for the control socket");
+	ctl->parts = parts;
+	ctl->group = -1;
+	LIST_INIT(&ctl->list);
+
+	int fd = listen_on(parts->daemon->socket_path, err);
+	if (fd < 0) {
+		free(ctl);
+		return fd;
+	}
+	ctl->listener = evconnlistener_new(parts->daemon->base, on_accept, ctl,
+					   LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+	if (!ctl->listener) {
+		close(fd);
+		free(ctl);
+		return err_set(err, -ENOMEM, "no memory for the control socket");
+	}
+	*out = ctl;
+	return 0;
+}
+
+void ctl_close(struct ctl *ctl)
+{
+	struct client *client;
+
+	if (!ctl)
+		return;
+	evconnlistener_free(ctl->listener);
+	unlink(ctl->parts->daemon->socket_path);
+	while ((client = LIST_FIRST(&ctl->list)))
+		client_free(client);
+	free(ctl);
+}
+
+int ctl_set_group(struct ctl *ctl, const char *name, bool optional, struct err *err)
+{
+	struct group *group = *name ? getgrnam(name) : NULL;
+
+	if (*name && !group && !optional)
+		return err_set(err, -ENOENT,
+			       "socket_group: there is no group %s; make it with `groupadd --system %s`, or set "
+			       "socket_group = \"\"",
+			       name, name);
+	ctl->group = group ? (int)group->gr_gid : -1;
+	return 0;
+}
+
+int ctl_group(const struct ctl *ctl)
+{
+	return ctl->group;
+}

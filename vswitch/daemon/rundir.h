@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The daemon's directory for what lives as long as it runs, and the lock in it that keeps a second daemon away.
+ *
+ * Errors. 0 or -errno with *err.
+ */
+#ifndef XBAR_RUNDIR_H
+#define XBAR_RUNDIR_H
+
+#include <stdbool.h>
+
+#include "vswitch/base/err.h"
+
+struct rundir {
+	char *path; /* absolute */
+	bool made; /* by us, and so removed at the end */
+	int lock; /* descriptor of PATH/xbard.lock, which holds our process id; -1: not locked */
+};
+
+/* Make the directory if need be, and lock it: -EBUSY where a daemon runs there, whose process *err names. */
+int rundir_open(struct rundir *rundir, const char *path, struct err *err);
+/* Remove the lock and, where it is ours and empty, the directory. */
+void rundir_close(struct rundir *rundir);
+/* Make the directory at `path`, for `group` (-1: root alone) to make sockets in; one that is there is left as it is. */
+int rundir_make_shared(const char *path, int group, struct err *err);
+
+#endif
