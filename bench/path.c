@@ -6,7 +6,7 @@
  * is a worker of the switch and the guests that this worker serves, one after the other. That shows two things:
  *   - cycles per frame of the switch alone, with what the guests wrote in its own cache;
  *   - with --workers 2, whether two workers move twice what one does, on a machine that has no CPUs for their guests:
- *     each thread's frames stay with it, while the MAC table, the bridge and the view are shared. The threads work in
+ *     each thread's frames stay with it, while the MAC table, the bridge and the dp_conf are shared. The threads work in
  *     turns of one and of all, so that both are seen under the same conditions.
  *
  * It prints a JSON object a line: {"workers":N, "frames":N, "switch":cycles in the switch, "cycles":cycles in all}, of
@@ -96,7 +96,7 @@ static struct side {
 	bool works; /* in this window */
 } * side[VIF_WORKERS_MAX];
 
-static struct view view;
+static struct dp_conf dp;
 static struct vif_counters counters[VIF_WORKERS_MAX][PORTS][VIF_WORKERS_MAX];
 static pthread_barrier_t begin, end;
 static uint64_t until;
@@ -144,15 +144,15 @@ static struct side *side_new(unsigned id, struct br_conf *conf)
 	memset(s, 0, sizeof(*s));
 	s->id = id;
 	s->worker = worker_new(id);
-	view.worker[id].rxq = calloc(opt.guests, sizeof(struct rxq *));
-	view.worker[id].n = opt.guests;
-	if (!s->worker || !view.worker[id].rxq)
+	dp.worker[id].rxq = calloc(opt.guests, sizeof(struct rxq *));
+	dp.worker[id].n = opt.guests;
+	if (!s->worker || !dp.worker[id].rxq)
 		die("no memory");
 	for (unsigned i = 0; i < opt.guests; i++) {
 		open_guest(s, i);
-		view.port[s->port[i].base.id] = &s->port[i].base;
-		view.worker[id].rxq[i] = rxq_new(&s->port[i].base, 0);
-		if (!view.worker[id].rxq[i] || br_conf_join(conf, s->port[i].base.id, (uint16_t)id))
+		dp.port[s->port[i].base.id] = &s->port[i].base;
+		dp.worker[id].rxq[i] = rxq_new(&s->port[i].base, 0);
+		if (!dp.worker[id].rxq[i] || br_conf_join(conf, s->port[i].base.id, (uint16_t)id))
 			die("no memory");
 	}
 	if (traffic_new(&s->traffic, s->guest, opt.guests, &kind, opt.load.pattern, opt.load.macs))
@@ -168,7 +168,7 @@ static void learn(const struct side *s, uint32_t now)
 			uint8_t frame[64];
 
 			frame_announce(frame, i, mac);
-			if (!fdb_learn(view.fdb, fdb_key((uint16_t)s->id, frame + 6), s->port[i].base.id, now))
+			if (!fdb_learn(dp.fdb, fdb_key((uint16_t)s->id, frame + 6), s->port[i].base.id, now))
 				die("the MAC table takes no more addresses");
 		}
 }
@@ -179,7 +179,7 @@ static void turn(struct side *s, uint32_t now)
 
 	traffic_turn(&s->traffic, 0);
 	t0 = __rdtsc();
-	pass(s->worker, &view, now);
+	pass(s->worker, &dp, now);
 	s->in_switch += __rdtsc() - t0;
 }
 
@@ -219,7 +219,7 @@ static void window(unsigned n)
 {
 	uint64_t frames = 0, in_switch = 0, cycles = 0;
 
-	until = __rdtsc() + opt.load.window_ms * 1000 * all.tsc_per_us;
+	until = __rdtsc() + opt.load.window_ms * 1000 * workers.tsc_per_us;
 	for (unsigned i = 0; i < opt.workers; i++)
 		side[i]->works = i < n;
 	pthread_barrier_wait(&begin);
@@ -293,16 +293,16 @@ static void read_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct fdb_opts fdb = {.entries = 262144, .share = 131072};
+	struct fdb_opts fdb = {.entries = 262144, .limit = 131072};
 	struct br_conf *conf = br_conf_new();
 	uint64_t last;
 
 	read_options(argc, argv);
-	all.tsc_per_us = measure_tsc();
-	view.fdb = fdb_new(&fdb);
-	if (!view.fdb || !conf)
+	workers.tsc_per_us = measure_tsc();
+	dp.fdb = fdb_new(&fdb);
+	if (!dp.fdb || !conf)
 		die("no memory");
-	view.conf = conf;
+	dp.conf = conf;
 	for (unsigned i = 0; i < opt.workers; i++) {
 		side[i] = side_new(i, conf);
 		learn(side[i], seconds());
@@ -312,7 +312,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < opt.workers; i++)
 		if (pthread_create(&side[i]->thread, NULL, work, side[i]))
 			die("no thread");
-	last = __rdtsc() + (uint64_t)(opt.seconds * 1e6) * all.tsc_per_us;
+	last = __rdtsc() + (uint64_t)(opt.seconds * 1e6) * workers.tsc_per_us;
 	while (__rdtsc() < last) {
 		window(1);
 		if (opt.workers > 1)

@@ -141,7 +141,7 @@ static struct br_verdict decide_flood(const struct br_conf *conf, uint16_t bridg
 
 	if (br_flood_next(conf, bridge, in, &iter) == BR_NONE)
 		return drop(BR_DROP_NO_EGRESS);
-	return (struct br_verdict){.kind = BR_TO_SET, .to = bridge};
+	return (struct br_verdict){.kind = BR_FLOOD, .to = bridge};
 }
 
 /* The verdict on a frame whose destination is behind `port`, as the fdb says. */
@@ -182,47 +182,47 @@ static inline uint64_t src_of(struct addresses a)
 /* ---- memos ------------------------------------------------------------------------------------------------------- */
 
 #define HUGE_PAGE ((size_t)2 << 20)
-#define ASK_AHEAD 8 /* frames whose flow's memory is asked for before it is looked at */
-#define JUDGED_AFTER 8192 /* look-ups */
-#define REST (16 * JUDGED_AFTER) /* that a memo is left alone for */
+#define PREFETCH_AHEAD 8 /* frames whose flow's memory is asked for before it is looked at */
+#define REVIEW_LOOKUPS 8192 /* look-ups */
+#define BYPASS_LOOKUPS (16 * REVIEW_LOOKUPS) /* that a cache is left alone for */
 
-int br_memo_init(struct br_memo *memo, unsigned flows)
+int br_flow_cache_init(struct br_flow_cache *cache, unsigned flows)
 {
 	uint32_t sets = 1;
 	size_t size;
 
-	memset(memo, 0, sizeof(*memo));
+	memset(cache, 0, sizeof(*cache));
 	while (sets < flows / BR_FLOWS)
 		sets *= 2;
 	size = sets * sizeof(struct br_flow_set);
-	memo->set = aligned_alloc(size < HUGE_PAGE ? sizeof(struct br_flow_set) : HUGE_PAGE, size);
-	if (!memo->set)
+	cache->set = aligned_alloc(size < HUGE_PAGE ? sizeof(struct br_flow_set) : HUGE_PAGE, size);
+	if (!cache->set)
 		return -ENOMEM;
 	if (size >= HUGE_PAGE)
-		madvise(memo->set, size, MADV_HUGEPAGE); /* it is as good as in small ones, only slower */
-	memset(memo->set, 0, size);
-	memo->mask = sets - 1;
+		madvise(cache->set, size, MADV_HUGEPAGE); /* it is as good as in small ones, only slower */
+	memset(cache->set, 0, size);
+	cache->mask = sets - 1;
 	return 0;
 }
 
-void br_memo_fini(struct br_memo *memo)
+void br_flow_cache_fini(struct br_flow_cache *cache)
 {
-	free(memo->set);
+	free(cache->set);
 }
 
 /* No secret in it: who makes flows collide is served by the MAC table, as all are whose flows do not fit. */
-static inline struct br_flow_set *set_of(struct br_memo *memo, struct addresses a, uint32_t from)
+static inline struct br_flow_set *set_of(struct br_flow_cache *cache, struct addresses a, uint32_t from)
 {
 	uint64_t hash = (a.head ^ from) * 0x9e3779b97f4a7c15 ^ a.tail * 0xc2b2ae3d27d4eb4f;
 
-	return memo->set ? &memo->set[hash >> 40 & memo->mask] : &memo->small;
+	return cache->set ? &cache->set[hash >> 40 & cache->mask] : &cache->small;
 }
 
 /* The frame's flow will be looked for. */
-static inline void ask(struct br_memo *memo, const struct br_frame *frame, uint32_t from)
+static inline void prefetch_flow(struct br_flow_cache *cache, const struct br_frame *frame, uint32_t from)
 {
 	if (frame->hdr_len >= ETH_HDR_LEN)
-		__builtin_prefetch(set_of(memo, addresses_of(frame->hdr), from));
+		__builtin_prefetch(set_of(cache, addresses_of(frame->hdr), from));
 }
 
 static inline bool flow_is(const struct br_flow *flow, struct addresses a, uint32_t from, uint32_t stamp)
@@ -230,8 +230,8 @@ static inline bool flow_is(const struct br_flow *flow, struct addresses a, uint3
 	return flow->head == a.head && flow->tail == a.tail && flow->from == from && flow->stamp == stamp;
 }
 
-static inline const struct br_flow *recall(const struct br_flow_set *set, struct addresses a, uint32_t from,
-					   uint32_t stamp)
+static inline const struct br_flow *flow_lookup(const struct br_flow_set *set, struct addresses a, uint32_t from,
+						uint32_t stamp)
 {
 	if (flow_is(&set->flow[0], a, from, stamp))
 		return &set->flow[0];
@@ -239,7 +239,7 @@ static inline const struct br_flow *recall(const struct br_flow_set *set, struct
 }
 
 /* Whether another flow had to go for it. */
-static bool remember(struct br_flow_set *set, struct addresses a, uint32_t from, uint32_t stamp, uint16_t where)
+static bool flow_insert(struct br_flow_set *set, struct addresses a, uint32_t from, uint32_t stamp, uint16_t where)
 {
 	bool full = set->flow[1].stamp == stamp;
 
@@ -249,45 +249,45 @@ static bool remember(struct br_flow_set *set, struct addresses a, uint32_t from,
 }
 
 /* What was remembered until now may be wrong. */
-static void forget(struct br_memo *memo)
+static void flow_invalidate(struct br_flow_cache *cache)
 {
-	if (++memo->stamp)
+	if (++cache->stamp)
 		return;
-	if (memo->set) /* 2^32 changes: before the numbers are used again */
-		memset(memo->set, 0, (memo->mask + 1) * sizeof(*memo->set));
-	memset(&memo->small, 0, sizeof(memo->small));
-	memo->stamp = 1;
+	if (cache->set) /* 2^32 changes: before the numbers are used again */
+		memset(cache->set, 0, (cache->mask + 1) * sizeof(*cache->set));
+	memset(&cache->small, 0, sizeof(cache->small));
+	cache->stamp = 1;
 }
 
 /* After a burst with so many look-ups, for which so many flows had to go: is it worth the while? */
-static void judge(struct br_memo *memo, unsigned looks, unsigned gone)
+static void update_bypass(struct br_flow_cache *cache, unsigned lookups, unsigned evictions)
 {
-	if (memo->rest) {
-		memo->rest = memo->rest > looks ? memo->rest - looks : 0;
+	if (cache->bypass) {
+		cache->bypass = cache->bypass > lookups ? cache->bypass - lookups : 0;
 		return;
 	}
-	memo->looks += looks;
-	memo->gone += gone;
-	if (memo->looks < JUDGED_AFTER)
+	cache->lookups += lookups;
+	cache->evictions += evictions;
+	if (cache->lookups < REVIEW_LOOKUPS)
 		return;
-	memo->rest = memo->gone > memo->looks / 2 ? REST : 0;
-	memo->looks = memo->gone = 0;
+	cache->bypass = cache->evictions > cache->lookups / 2 ? BYPASS_LOOKUPS : 0;
+	cache->lookups = cache->evictions = 0;
 }
 
 /* ---- a burst ----------------------------------------------------------------------------------------------------- */
 
 /* A burst under way. */
-struct pass {
+struct burst_ctx {
 	const struct br_conf *conf;
 	struct fdb *fdb;
-	struct br_memo *memo;
+	struct br_flow_cache *cache;
 	const struct br_frame *frames;
 	unsigned n;
 	uint32_t now, epoch;
 	uint16_t in;
 	uint64_t domain; /* the bridge, in a key */
 	struct br_verdict flood;
-	struct fdb_scope scope;
+	struct fdb_view view;
 	unsigned ahead; /* frames that the next hash_ahead() is for */
 	unsigned from, to; /* frames whose addresses' hashes are these: */
 	uint64_t src[HASH_AHEAD], dst[HASH_AHEAD];
@@ -297,7 +297,7 @@ struct pass {
  * Hash what is to be looked up next, and start loading it: frames from many addresses wait for memory once together.
  * How many, grows while one after the other is not remembered.
  */
-static void hash_ahead(struct pass *p, unsigned i)
+static void hash_ahead(struct burst_ctx *p, unsigned i)
 {
 	if (i != p->to)
 		p->ahead = 1;
@@ -319,22 +319,23 @@ static void hash_ahead(struct pass *p, unsigned i)
 }
 
 /* Note the source. false: it may not be remembered. */
-static bool learn(struct pass *p, uint64_t src, uint64_t hash)
+static bool learn(struct burst_ctx *p, uint64_t src, uint64_t hash)
 {
-	bool known = fdb_scope_fresh(p->fdb, &p->scope, src, hash, p->in) || fdb_learn(p->fdb, src, p->in, p->now);
+	bool known = fdb_view_fresh(p->fdb, &p->view, src, hash, p->in) || fdb_learn(p->fdb, src, p->in, p->now);
 	/* A move, ours or another worker's, or a flush. */
 	uint32_t epoch = fdb_epoch(p->fdb);
 
 	if (__builtin_expect(epoch == p->epoch, 1))
 		return known;
 	p->epoch = epoch;
-	p->scope = fdb_scope(p->fdb, p->domain >> 48, p->now);
-	forget(p->memo);
+	p->view = fdb_view(p->fdb, p->domain >> 48, p->now);
+	flow_invalidate(p->cache);
 	return false;
 }
 
 /* Frame `i`, by the MAC table. `*where` is what may be remembered of it: a port, BR_NONE, or -1: nothing. */
-static __attribute__((noinline)) struct br_verdict look_up(struct pass *p, unsigned i, struct addresses a, int *where)
+static __attribute__((noinline)) struct br_verdict decide_by_fdb(struct burst_ctx *p, unsigned i, struct addresses a,
+								 int *where)
 {
 	uint64_t src = p->domain | src_of(a), dst = p->domain | dst_of(a);
 	bool known;
@@ -352,18 +353,18 @@ static __attribute__((noinline)) struct br_verdict look_up(struct pass *p, unsig
 		*where = known ? BR_NONE : -1;
 		return p->flood;
 	}
-	port = fdb_scope_get(p->fdb, &p->scope, dst, p->dst[i - p->from]);
+	port = fdb_view_get(p->fdb, &p->view, dst, p->dst[i - p->from]);
 	if (port < 0)
 		return p->flood;
 	*where = known ? port : -1;
 	return decide_known(p->conf, p->in, port, p->flood);
 }
 
-void br_decide(const struct br_conf *conf, struct fdb *fdb, struct br_memo *memo, uint16_t in,
+void br_decide(const struct br_conf *conf, struct fdb *fdb, struct br_flow_cache *cache, uint16_t in,
 	       const struct br_frame *frames, unsigned n, uint32_t now, struct br_verdict *out)
 {
 	uint16_t bridge = br_conf_bridge_of(conf, in);
-	struct pass p;
+	struct burst_ctx p;
 
 	if (bridge == BR_NONE) {
 		for (unsigned i = 0; i < n; i++)
@@ -372,7 +373,7 @@ void br_decide(const struct br_conf *conf, struct fdb *fdb, struct br_memo *memo
 	}
 	p.conf = conf;
 	p.fdb = fdb;
-	p.memo = memo;
+	p.cache = cache;
 	p.frames = frames;
 	p.n = n;
 	p.now = now;
@@ -380,21 +381,21 @@ void br_decide(const struct br_conf *conf, struct fdb *fdb, struct br_memo *memo
 	p.domain = (uint64_t)bridge << 48;
 	p.flood = decide_flood(conf, bridge, in);
 	p.epoch = fdb_epoch(fdb); /* before any look-up whose answer is remembered under it */
-	p.scope = fdb_scope(fdb, bridge, now);
+	p.view = fdb_view(fdb, bridge, now);
 	p.to = 0;
-	if (memo->second != now || memo->epoch != p.epoch || !memo->stamp) {
-		forget(memo);
-		memo->second = now;
+	if (cache->second != now || cache->epoch != p.epoch || !cache->stamp) {
+		flow_invalidate(cache);
+		cache->second = now;
 	}
 
 	const uint32_t from = in | (uint32_t)bridge << 16;
-	const bool rests = memo->rest;
+	const bool bypass = cache->bypass;
 	struct addresses last = {0, 0};
 	struct br_verdict verdict = drop(BR_DROP_RUNT);
 	bool again = false; /* `verdict` holds for all frames between the last addresses */
-	unsigned looks = 0, gone = 0;
+	unsigned lookups = 0, evictions = 0;
 
-	p.ahead = rests ? HASH_AHEAD : 1;
+	p.ahead = bypass ? HASH_AHEAD : 1;
 	for (unsigned i = 0; i < n; i++) {
 		if (__builtin_expect(frames[i].hdr_len < ETH_HDR_LEN, 0)) {
 			out[i] = drop(BR_DROP_RUNT);
@@ -406,26 +407,26 @@ void br_decide(const struct br_conf *conf, struct fdb *fdb, struct br_memo *memo
 			out[i] = verdict;
 			continue;
 		}
-		struct br_flow_set *set = set_of(memo, a, from);
-		const struct br_flow *flow = rests ? NULL : recall(set, a, from, memo->stamp);
+		struct br_flow_set *set = set_of(cache, a, from);
+		const struct br_flow *flow = bypass ? NULL : flow_lookup(set, a, from, cache->stamp);
 
-		looks++;
-		if (!rests && i + ASK_AHEAD < n)
-			ask(memo, &frames[i + ASK_AHEAD], from);
+		lookups++;
+		if (!bypass && i + PREFETCH_AHEAD < n)
+			prefetch_flow(cache, &frames[i + PREFETCH_AHEAD], from);
 		if (flow) {
 			again = true;
 			verdict = flow->where == BR_NONE ? p.flood : decide_known(conf, in, flow->where, p.flood);
 		} else {
 			int where;
 
-			verdict = look_up(&p, i, a, &where);
+			verdict = decide_by_fdb(&p, i, a, &where);
 			again = where >= 0;
-			if (again && !rests)
-				gone += remember(set, a, from, memo->stamp, where);
+			if (again && !bypass)
+				evictions += flow_insert(set, a, from, cache->stamp, where);
 		}
 		last = a;
 		out[i] = verdict;
 	}
-	memo->epoch = p.epoch;
-	judge(memo, looks, gone);
+	cache->epoch = p.epoch;
+	update_bypass(cache, lookups, evictions);
 }

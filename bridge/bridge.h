@@ -6,12 +6,12 @@
  * is on one bridge or on none. All that an administrator sets (which port is on which bridge) is a `struct br_conf`,
  * written once and never changed after it was handed to a worker: to change it, clone, edit the clone, publish the
  * clone, wait until no worker uses the old one, free that. What frames teach is in a `struct fdb` (fdb.h), which lives
- * on through all confs. What a worker remembers for speed is a `struct br_memo`.
+ * on through all confs. What a worker remembers for speed is a `struct br_flow_cache`.
  *
  * Limits. Looks at nothing but the header snapshot it is given; does no I/O, takes no clock (time is an argument, in
  * seconds) and allocates nothing per frame.
  *
- * Threads. br_decide() may run on any number of workers at once over the same conf and fdb, each with its own memo.
+ * Threads. br_decide() may run on any number of workers at once over the same conf and fdb, each with its own cache.
  * The br_conf_* writers want a conf that no worker sees yet.
  *
  * Errors. Acts return 0 or -errno, look-ups NULL or -1, predicates bool.
@@ -42,7 +42,7 @@ enum br_drop {
 /* A word for scripts and tables, as "no-egress"; "unknown" out of range. A constant. */
 const char *br_drop_name(enum br_drop reason);
 
-enum br_kind { BR_TO_PORT, BR_TO_SET, BR_DROP };
+enum br_kind { BR_TO_PORT, BR_FLOOD, BR_DROP };
 
 struct br_verdict {
 	uint8_t kind; /* enum br_kind */
@@ -83,14 +83,14 @@ uint16_t br_conf_bridge_of(const struct br_conf *conf, uint16_t port);
 bool br_egress_ok(const struct br_conf *conf, uint16_t in, uint16_t out);
 
 /*
- * Walk the ports that a BR_TO_SET verdict names: start with *iter = 0, call until it returns BR_NONE. Only ports for
+ * Walk the ports that a BR_FLOOD verdict names: start with *iter = 0, call until it returns BR_NONE. Only ports for
  * which br_egress_ok() holds are returned.
  */
 uint16_t br_flood_next(const struct br_conf *conf, uint16_t bridge, uint16_t in, unsigned *iter);
 
 /* ---- private to a worker ----------------------------------------------------------------------------------------- */
 
-/* Frames that come in by a port, between two addresses: where they go, for as long as the memo has the same stamp. */
+/* Frames that come in by a port, between two addresses: where they go, for as long as the cache has the same stamp. */
 struct br_flow {
 	uint64_t head; /* the frames' first 12 bytes */
 	uint32_t tail;
@@ -108,22 +108,22 @@ struct br_flow_set { /* a cache line */
 /*
  * What a worker remembers, of flows whose source has been learned and whose destination is known: all of it is good for
  * one second, and until the fdb's epoch changes. Where flows have to go for others most of the time, since there are more
- * than fit, the memo is left alone for a while. All zeroes at first, and it has room for two flows then; br_memo_init()
+ * than fit, the cache is left alone for a while. All zeroes at first, and it has room for two flows then; br_flow_cache_init()
  * gives it more.
  */
-struct br_memo {
+struct br_flow_cache {
 	struct br_flow_set *set; /* NULL: `small` alone */
 	uint32_t mask; /* sets - 1 */
 	uint32_t stamp;
 	uint32_t second, epoch;
-	uint32_t looks, gone; /* since it was last judged; flows that had to go for others */
-	uint32_t rest; /* look-ups for which it is left alone yet */
+	uint32_t lookups, evictions; /* since it was last judged; flows that had to go for others */
+	uint32_t bypass; /* look-ups for which it is left alone yet */
 	struct br_flow_set small;
 };
 
-/* Room for `flows` flows, rounded up to a power of two. -ENOMEM. The memory is the memo's: br_memo_fini(). */
-int br_memo_init(struct br_memo *memo, unsigned flows);
-void br_memo_fini(struct br_memo *memo);
+/* Room for `flows` flows, rounded up to a power of two. -ENOMEM. The memory is the cache's: br_flow_cache_fini(). */
+int br_flow_cache_init(struct br_flow_cache *cache, unsigned flows);
+void br_flow_cache_fini(struct br_flow_cache *cache);
 
 /*
  * Decide a burst of `n` frames that came in on `in`; out[i] is frame i's verdict. `now` is in seconds of a monotonic
@@ -134,7 +134,7 @@ void br_memo_fini(struct br_memo *memo);
  * learned, RESERVED, HAIRPIN, NO_EGRESS. A destination whose port is not on the ingress port's bridge (any more) is
  * unknown, and flooded: no entry of the fdb can carry a frame from one bridge to another.
  */
-void br_decide(const struct br_conf *conf, struct fdb *fdb, struct br_memo *memo, uint16_t in,
+void br_decide(const struct br_conf *conf, struct fdb *fdb, struct br_flow_cache *cache, uint16_t in,
 	       const struct br_frame *frames, unsigned n, uint32_t now, struct br_verdict *out);
 
 #endif

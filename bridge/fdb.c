@@ -15,7 +15,7 @@
 #define ENTRIES_DEFAULT 131072
 #define ENTRIES_MIN 16
 #define AGEING_DEFAULT 300
-#define SHARE_DEFAULT 1024
+#define LIMIT_DEFAULT 1024
 #define HUGE_PAGE (2u << 20)
 
 /* SplitMix64 (Steele, Lea, Flood 2014): several unrelated numbers from one seed. */
@@ -85,13 +85,13 @@ struct fdb *fdb_new(const struct fdb_opts *opts)
 
 	fdb->mask = buckets - 1;
 	fdb->stripe_shift = __builtin_ctz(stripes);
-	fdb->share_default = o->share ? o->share : SHARE_DEFAULT;
+	fdb->limit_default = o->limit ? o->limit : LIMIT_DEFAULT;
 	for (unsigned i = 0; i < FDB_PORT_MAX; i++)
 		atomic_init(&fdb->port[i], 1ull << 32);
 	for (unsigned i = 0; i < FDB_BRIDGE_MAX; i++)
 		atomic_init(&fdb->bridge[i], 1u << 16);
 	for (unsigned i = 0; i < FDB_PORT_MAX; i++)
-		atomic_init(&fdb->share[i], fdb->share_default);
+		atomic_init(&fdb->limit[i], fdb->limit_default);
 	fdb_ageing(fdb, o->ageing ? o->ageing : AGEING_DEFAULT);
 	if (set_hash(fdb, o->seed) < 0 || alloc_buckets(fdb, buckets) < 0) {
 		fdb_free(fdb);
@@ -112,9 +112,9 @@ int fdb_lookup(const struct fdb *fdb, uint64_t key, uint32_t now)
 {
 	if (!key || key >> 48 >= FDB_BRIDGE_MAX)
 		return -1;
-	struct fdb_scope scope = fdb_scope(fdb, key >> 48, now);
+	struct fdb_view view = fdb_view(fdb, key >> 48, now);
 
-	return fdb_scope_get(fdb, &scope, key, fdb_hash(fdb, key));
+	return fdb_view_get(fdb, &view, key, fdb_hash(fdb, key));
 }
 
 uint32_t fdb_epoch(const struct fdb *fdb)
@@ -195,10 +195,10 @@ void fdb_flush_bridge(struct fdb *fdb, uint16_t bridge)
 
 /* ---- settings ---------------------------------------------------------------------------------------------------- */
 
-void fdb_share(struct fdb *fdb, uint16_t port, uint32_t entries)
+void fdb_limit(struct fdb *fdb, uint16_t port, uint32_t entries)
 {
 	if (port < FDB_PORT_MAX)
-		atomic_store_explicit(&fdb->share[port], entries ? entries : fdb->share_default, memory_order_relaxed);
+		atomic_store_explicit(&fdb->limit[port], entries ? entries : fdb->limit_default, memory_order_relaxed);
 }
 
 uint32_t fdb_count(const struct fdb *fdb, uint16_t port)
@@ -208,16 +208,16 @@ uint32_t fdb_count(const struct fdb *fdb, uint16_t port)
 
 void fdb_ageing_bridge(struct fdb *fdb, uint16_t bridge, uint32_t seconds)
 {
-	uint32_t dead_at = 0;
+	uint32_t expire_at = 0;
 
 	if (bridge >= FDB_BRIDGE_MAX)
 		return;
 	if (seconds)
-		dead_at = FDB_SKEW + 1 + (seconds < FDB_AGEING_MAX ? seconds : FDB_AGEING_MAX);
+		expire_at = FDB_SKEW + 1 + (seconds < FDB_AGEING_MAX ? seconds : FDB_AGEING_MAX);
 	fdb_lock(&fdb->control);
 	uint32_t gen = atomic_load_explicit(&fdb->bridge[bridge], memory_order_relaxed) >> 16;
 
-	atomic_store_explicit(&fdb->bridge[bridge], gen << 16 | dead_at, memory_order_release);
+	atomic_store_explicit(&fdb->bridge[bridge], gen << 16 | expire_at, memory_order_release);
 	fdb_bump_epoch(fdb);
 	fdb_unlock(&fdb->control);
 }

@@ -10,7 +10,7 @@
  * refreshed only when its stamp is older than an eighth of the ageing time: no shared line is written per frame, and an
  * entry may die up to an eighth of the ageing time early.
  *
- * Shares. Each port may own at most its share of entries. A port at its share replaces one of its own entries in the
+ * Limits per port. Each port may own at most its limit of entries. A port at its limit replaces one of its own entries in the
  * two buckets; one below it takes a free, expired or flushed entry there, else one of its own; neither ever takes a
  * live one of a neighbour's. Where that fails the address is not learned and fdb_stats.refused counts it. An address
  * that *moves* to a port without room is forgotten (and counted as refused): it is flooded, not sent to where it is no
@@ -43,7 +43,7 @@ struct fdb;
 struct fdb_opts {
 	uint32_t entries; /* capacity, rounded up to a power of two, at least 16; 0: 131072 */
 	uint32_t ageing; /* seconds after which an unused entry is dead; 0: 300 */
-	uint32_t share; /* entries that a port may own unless fdb_share() says otherwise; 0: 1024 */
+	uint32_t limit; /* entries that a port may own unless fdb_limit() says otherwise; 0: 1024 */
 	uint64_t seed; /* of the hash; 0: from getrandom(2) */
 };
 
@@ -92,8 +92,8 @@ uint32_t fdb_epoch(const struct fdb *fdb);
  */
 void fdb_flush_port(struct fdb *fdb, uint16_t port);
 void fdb_flush_bridge(struct fdb *fdb, uint16_t bridge);
-/* How many entries `port` may own; 0: as fdb_opts.share says. What it owns above that stays until it ages. */
-void fdb_share(struct fdb *fdb, uint16_t port, uint32_t entries);
+/* How many entries `port` may own; 0: as fdb_opts.limit says. What it owns above that stays until it ages. */
+void fdb_limit(struct fdb *fdb, uint16_t port, uint32_t entries);
 /* How many entries `port` owns. */
 uint32_t fdb_count(const struct fdb *fdb, uint16_t port);
 /*

@@ -175,9 +175,9 @@ bool fdb_learn(struct fdb *fdb, uint64_t key, uint16_t port, uint32_t now)
 	if (!key || key >> 48 >= FDB_BRIDGE_MAX || port >= FDB_PORT_MAX)
 		return false;
 	struct source src = {.key = key, .hash = fdb_hash(fdb, key), .port = port, .now = now};
-	struct fdb_scope scope = fdb_scope(fdb, key >> 48, now);
+	struct fdb_view view = fdb_view(fdb, key >> 48, now);
 
-	if (fdb_scope_fresh(fdb, &scope, key, src.hash, port))
+	if (fdb_view_fresh(fdb, &view, key, src.hash, port))
 		return true;
 	src.stripe = fdb_stripe_of(fdb, src.hash);
 	fdb_lock(&src.stripe->lock);

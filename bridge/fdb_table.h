@@ -52,7 +52,7 @@ struct fdb {
 	uint64_t seed, mul[2]; /* of the hash; multipliers are odd */
 	uint32_t mask; /* buckets - 1 */
 	uint32_t stripe_shift; /* 1 << this: stripes; a bucket's is its number's low bits */
-	uint32_t share_default;
+	uint32_t limit_default;
 
 	_Atomic uint32_t epoch __attribute__((aligned(64)));
 
@@ -64,7 +64,7 @@ struct fdb {
 	_Atomic uint64_t port[FDB_PORT_MAX] __attribute__((aligned(64)));
 	/* Generation in the upper half; in the lower the fdb_value_aged() of the dead, 0 for an ageing time of 0. */
 	_Atomic uint32_t bridge[FDB_BRIDGE_MAX];
-	_Atomic uint32_t share[FDB_PORT_MAX];
+	_Atomic uint32_t limit[FDB_PORT_MAX];
 	struct fdb_stripe stripe[FDB_STRIPES_MAX];
 };
 
@@ -226,46 +226,46 @@ static inline bool fdb_value_live(const struct fdb *fdb, uint64_t key, uint64_t 
  * What all look-ups on one bridge share for a while. Who keeps one looks at fdb_epoch() first, and takes another when
  * that has changed.
  */
-struct fdb_scope {
+struct fdb_view {
 	uint32_t bridge_gen;
-	uint16_t dead_at, stale_at; /* fdb_value_aged() of who is dead, and of who is to be stamped again */
+	uint16_t expire_at, refresh_at; /* fdb_value_aged() of who is dead, and of who is to be stamped again */
 	uint32_t now;
 };
 
-static inline struct fdb_scope fdb_scope(const struct fdb *fdb, uint16_t bridge, uint32_t now)
+static inline struct fdb_view fdb_view(const struct fdb *fdb, uint16_t bridge, uint32_t now)
 {
 	uint32_t word = atomic_load_explicit(&fdb->bridge[bridge], memory_order_relaxed);
-	uint16_t dead_at = word;
+	uint16_t expire_at = word;
 	/* an eighth of the ageing time; where that is 0 nothing is live */
-	uint16_t stale_at = dead_at ? FDB_SKEW + (dead_at - FDB_SKEW - 1) / 8 + 1 : 0;
+	uint16_t refresh_at = expire_at ? FDB_SKEW + (expire_at - FDB_SKEW - 1) / 8 + 1 : 0;
 
-	return (struct fdb_scope){word >> 16, dead_at, stale_at, now};
+	return (struct fdb_view){word >> 16, expire_at, refresh_at, now};
 }
 
-/* Whether `value`, found for a key of the scope's bridge, is kept, and not `limit` old yet. */
-static inline bool fdb_scope_holds(const struct fdb *fdb, const struct fdb_scope *scope, uint64_t value, uint16_t limit)
+/* Whether `value`, found for a key of the view's bridge, is kept, and not `limit` old yet. */
+static inline bool fdb_view_holds(const struct fdb *fdb, const struct fdb_view *view, uint64_t value, uint16_t limit)
 {
 	uint64_t port = atomic_load_explicit(&fdb->port[fdb_value_port(value)], memory_order_relaxed);
-	uint32_t gens = (uint32_t)(port >> 32) << 12 | scope->bridge_gen; /* GEN_WRAPPING makes it match no entry */
+	uint32_t gens = (uint32_t)(port >> 32) << 12 | view->bridge_gen; /* GEN_WRAPPING makes it match no entry */
 
-	return gens == (value >> 28 & 0xffffff) && fdb_value_aged(value, scope->now) < limit;
+	return gens == (value >> 28 & 0xffffff) && fdb_value_aged(value, view->now) < limit;
 }
 
-/* The live port behind `key`, which is not 0, is of the scope's bridge and hashes to `hash`; or -1. */
-static inline int fdb_scope_get(const struct fdb *fdb, const struct fdb_scope *scope, uint64_t key, uint64_t hash)
+/* The live port behind `key`, which is not 0, is of the view's bridge and hashes to `hash`; or -1. */
+static inline int fdb_view_get(const struct fdb *fdb, const struct fdb_view *view, uint64_t key, uint64_t hash)
 {
 	uint64_t value = fdb_find(fdb, key, hash);
 
-	return value && fdb_scope_holds(fdb, scope, value, scope->dead_at) ? fdb_value_port(value) : -1;
+	return value && fdb_view_holds(fdb, view, value, view->expire_at) ? fdb_value_port(value) : -1;
 }
 
 /* Whether fdb_learn() would find nothing to write: live, on `port`, and stamped within the last eighth of its life. */
-static inline bool fdb_scope_fresh(const struct fdb *fdb, const struct fdb_scope *scope, uint64_t key, uint64_t hash,
-				   uint16_t port)
+static inline bool fdb_view_fresh(const struct fdb *fdb, const struct fdb_view *view, uint64_t key, uint64_t hash,
+				  uint16_t port)
 {
 	uint64_t value = fdb_find(fdb, key, hash);
 
-	return value && fdb_value_port(value) == port && fdb_scope_holds(fdb, scope, value, scope->stale_at);
+	return value && fdb_value_port(value) == port && fdb_view_holds(fdb, view, value, view->refresh_at);
 }
 
 #endif

@@ -49,15 +49,15 @@ static inline void fdb_bump_epoch(struct fdb *fdb)
 	atomic_fetch_add_explicit(&fdb->epoch, 1, memory_order_acq_rel);
 }
 
-/* Count an entry in to `port`. false: it is at its share, or being flushed; else *gen is the generation to stamp. */
+/* Count an entry in to `port`. false: it is at its limit, or being flushed; else *gen is the generation to stamp. */
 static inline bool fdb_port_take(struct fdb *fdb, uint16_t port, uint32_t *gen)
 {
 	uint64_t state = atomic_load_explicit(&fdb->port[port], memory_order_relaxed);
-	uint32_t share = atomic_load_explicit(&fdb->share[port], memory_order_relaxed);
+	uint32_t limit = atomic_load_explicit(&fdb->limit[port], memory_order_relaxed);
 
 	do {
 		*gen = state >> 32;
-		if (*gen == FDB_GEN_WRAPPING || (uint32_t)state >= share)
+		if (*gen == FDB_GEN_WRAPPING || (uint32_t)state >= limit)
 			return false;
 	} while (!atomic_compare_exchange_weak_explicit(&fdb->port[port], &state, state + 1, memory_order_relaxed,
 							memory_order_relaxed));

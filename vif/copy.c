@@ -32,7 +32,7 @@ uint64_t copy_choose(uint32_t len)
 	return __rdtsc();
 }
 
-void copy_judge(uint32_t len, uint64_t start, uint64_t bytes)
+void copy_record(uint32_t len, uint64_t start, uint64_t bytes)
 {
 	struct method *m = &methods[len >= 4096];
 	uint32_t *known = &m->cost[copy_way], cost;

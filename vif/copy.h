@@ -51,13 +51,13 @@ static inline void copy64(uint8_t *dst, const uint8_t *src)
 #endif
 
 /* Bring the line at `p` here, to be written. Encoded by hand: all of x86-64 has it, as a no-op where it has no effect. */
-static inline void copy_expect(const uint8_t *p)
+static inline void copy_prefetchw(const uint8_t *p)
 {
 	__asm__ volatile("prefetchw %0" : : "m"(*p));
 }
 
 /* n <= 128. Each byte of src is read once into dst (tails overlap: some are read and written twice). */
-static inline void copy_snap(uint8_t *dst, const uint8_t *src, unsigned n)
+static inline void copy_head(uint8_t *dst, const uint8_t *src, unsigned n)
 {
 	if (n >= 64) {
 		copy64(dst, src);
@@ -75,7 +75,7 @@ static inline void copy_snap(uint8_t *dst, const uint8_t *src, unsigned n)
 }
 
 /* The same of 128 bytes. */
-static inline void copy_whole_snap(uint8_t *dst, const uint8_t *src)
+static inline void copy_whole_head(uint8_t *dst, const uint8_t *src)
 {
 	copy64(dst, src);
 	copy64(dst + 64, src + 64);
@@ -89,7 +89,7 @@ enum copy_way { COPY_THROUGH, COPY_AROUND };
 extern __thread enum copy_way copy_way; /* of this thread's burst, between copy_begin() and copy_end() */
 
 uint64_t copy_choose(uint32_t len);
-void copy_judge(uint32_t len, uint64_t start, uint64_t bytes);
+void copy_record(uint32_t len, uint64_t start, uint64_t bytes);
 
 /* Begin with a burst of frames of about `len` bytes, and choose the way for it. Returns what copy_end() wants. */
 static inline uint64_t copy_begin(uint32_t len)
@@ -104,7 +104,7 @@ static inline uint64_t copy_begin(uint32_t len)
 static inline void copy_end(uint32_t len, uint64_t start, uint64_t bytes)
 {
 	if (start)
-		copy_judge(len, start, bytes);
+		copy_record(len, start, bytes);
 }
 
 /* A line of memory at `dst`, not by the cache. */

@@ -48,18 +48,18 @@ static struct ethdev_port *port_of(struct vif_port *base)
 
 /* ---- the packet path --------------------------------------------------------------------------------------------- */
 
-static void describe(const struct rte_mbuf *m, struct vif_burst *burst, struct vif_frame *f, uint8_t *snap)
+static void describe(const struct rte_mbuf *m, struct vif_burst *burst, struct vif_frame *f, uint8_t *head)
 {
 	const struct rte_mbuf *s = m;
 	unsigned at = 0, first = burst->nseg;
 
-	*f = (struct vif_frame){.snap = snap, .len = m->pkt_len, .cookie = (uintptr_t)m};
-	f->snap_len = f->len < VIF_SNAP ? f->len : VIF_SNAP;
+	*f = (struct vif_frame){.head = head, .len = m->pkt_len, .cookie = (uintptr_t)m};
+	f->head_len = f->len < VIF_HEAD_LEN ? f->len : VIF_HEAD_LEN;
 	for (; s; s = s->next) {
 		const uint8_t *p = rte_pktmbuf_mtod(s, const uint8_t *);
-		unsigned n = f->snap_len - at < s->data_len ? f->snap_len - at : s->data_len;
+		unsigned n = f->head_len - at < s->data_len ? f->head_len - at : s->data_len;
 
-		copy_snap(snap + at, p, n);
+		copy_head(head + at, p, n);
 		at += n;
 		if (n < s->data_len && burst->nseg < VIF_SEGS)
 			burst->seg[burst->nseg++] = (struct vif_seg){.va = p + n, .len = s->data_len - n};
@@ -83,11 +83,11 @@ static unsigned ethdev_peek(struct vif_port *base, unsigned queue, struct vif_bu
 		if (mbufs[i]->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED && rte_vlan_insert(&mbufs[i]))
 			mbufs[i]->pkt_len = 0;
 		if (mbufs[i]->pkt_len < 14 || mbufs[i]->nb_segs > VIF_SEGS / VIF_BURST) {
-			*f = (struct vif_frame){.snap = burst->snap[i], .cookie = (uintptr_t)mbufs[i]};
+			*f = (struct vif_frame){.head = burst->head[i], .cookie = (uintptr_t)mbufs[i]};
 			count->drop[VIF_RX_MALFORMED]++;
 			continue;
 		}
-		describe(mbufs[i], burst, f, burst->snap[i]);
+		describe(mbufs[i], burst, f, burst->head[i]);
 		count->rx_frames++;
 		count->rx_bytes += f->len;
 		if (f->len > count->rx_max)
@@ -149,8 +149,8 @@ static unsigned ethdev_deliver(struct vif_port *base, unsigned queue, struct vif
 			continue;
 		}
 		p = rte_pktmbuf_mtod(m, uint8_t *);
-		copy_snap(p, f->snap, f->snap_len);
-		p += f->snap_len;
+		copy_head(p, f->head, f->head_len);
+		p += f->head_len;
 		if (__builtin_expect(vif_unmapped(f), 0))
 			unmapped = true;
 		for (unsigned s = 0; s < f->nseg; s++) {
@@ -379,7 +379,7 @@ int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, str
 	port->base = *base;
 	port->base.ops = &ethdev_ops;
 	port->base.rx_queues = port->base.tx_queues = 1;
-	port->base.trunk = true;
+	port->base.shared_uplink = true;
 	port->base.mtu = 1500;
 	port->wait_fd = -1;
 	snprintf(port->netdev, sizeof(port->netdev), "%s", opts->netdev);
@@ -490,7 +490,7 @@ bool ethdev_check(struct vif_port *base)
 	return false;
 }
 
-bool ethdev_timed(const struct vif_port *base)
+bool ethdev_needs_poll(const struct vif_port *base)
 {
 	return ((const struct ethdev_port *)base)->wait_fd < 0;
 }

@@ -36,6 +36,6 @@ bool ethdev_check(struct vif_port *port);
 /* Its netdev is a tap, which vanishes in the course of things: with the program that has made it. */
 bool ethdev_is_tap(const struct vif_port *port);
 /* The device has no descriptor to sleep on: its worker must look once a millisecond. */
-bool ethdev_timed(const struct vif_port *port);
+bool ethdev_needs_poll(const struct vif_port *port);
 
 #endif

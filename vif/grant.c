@@ -23,33 +23,33 @@ static struct {
 	const struct grant_ops *ops;
 	void *ctx;
 	struct queue *queue; /* [VIF_WORKERS_MAX] */
-} all;
+} grants;
 
 int grant_use(const struct grant_ops *ops, void *ctx)
 {
-	if (!all.queue)
-		all.queue = calloc(VIF_WORKERS_MAX, sizeof(*all.queue));
-	if (!all.queue)
+	if (!grants.queue)
+		grants.queue = calloc(VIF_WORKERS_MAX, sizeof(*grants.queue));
+	if (!grants.queue)
 		return -ENOMEM;
-	all.ops = ops;
-	all.ctx = ctx;
+	grants.ops = ops;
+	grants.ctx = ctx;
 	return 0;
 }
 
 void *grant_map(uint32_t domid, uint32_t gref, bool writable)
 {
-	return all.ops ? all.ops->map(all.ctx, domid, gref, writable) : NULL;
+	return grants.ops ? grants.ops->map(grants.ctx, domid, gref, writable) : NULL;
 }
 
 void grant_unmap(void *page)
 {
 	if (page)
-		all.ops->unmap(all.ctx, page);
+		grants.ops->unmap(grants.ctx, page);
 }
 
 static int copy_now(xengnttab_grant_copy_segment_t *op)
 {
-	return all.ops->copy(all.ctx, 1, op) || op->status != GNTST_okay ? -EFAULT : 0;
+	return grants.ops->copy(grants.ctx, 1, op) || op->status != GNTST_okay ? -EFAULT : 0;
 }
 
 /* A copy from guest to guest has failed: is it that the source cannot be read? */
@@ -64,7 +64,7 @@ static bool source_is_bad(const xengnttab_grant_copy_segment_t *failed)
 
 static void submit(struct queue *q)
 {
-	bool lost = all.ops->copy(all.ctx, q->n, q->op);
+	bool lost = grants.ops->copy(grants.ctx, q->n, q->op);
 
 	q->result.copies += q->n;
 	for (unsigned i = 0; i < q->n; i++) {
@@ -85,7 +85,7 @@ static void submit(struct queue *q)
 
 static xengnttab_grant_copy_segment_t *next(unsigned tag, uint32_t len, uint16_t flags)
 {
-	struct queue *q = &all.queue[vif_worker_id];
+	struct queue *q = &grants.queue[vif_worker_id];
 
 	if (__builtin_expect(q->n == QUEUE, 0))
 		submit(q);
@@ -138,7 +138,7 @@ void grant_copy_across(unsigned tag, const struct vif_grant *dst, const struct v
 
 struct grant_result grant_flush(void)
 {
-	struct queue *q = all.queue ? &all.queue[vif_worker_id] : NULL;
+	struct queue *q = grants.queue ? &grants.queue[vif_worker_id] : NULL;
 	struct grant_result result = {0};
 
 	if (!q)
@@ -150,7 +150,7 @@ struct grant_result grant_flush(void)
 	return result;
 }
 
-struct vif_frame *const *grant_localise(struct vif_frame *const *frames, unsigned n, struct vif_frame **room)
+struct vif_frame *const *grant_copy_local(struct vif_frame *const *frames, unsigned n, struct vif_frame **room)
 {
 	struct grant_result result;
 	bool any = false;
@@ -160,7 +160,7 @@ struct vif_frame *const *grant_localise(struct vif_frame *const *frames, unsigne
 		any = vif_unmapped(frames[i]);
 	if (__builtin_expect(!any, 1))
 		return frames;
-	q = &all.queue[vif_worker_id];
+	q = &grants.queue[vif_worker_id];
 	for (unsigned i = 0; i < n; i++) {
 		struct vif_frame *from = frames[i];
 		uint8_t *to = q->local[i];
@@ -170,7 +170,7 @@ struct vif_frame *const *grant_localise(struct vif_frame *const *frames, unsigne
 			continue;
 		for (unsigned s = 0; s < from->nseg; to += from->seg[s++].len)
 			grant_copy_in(i, to, &from->grant[s], from->seg[s].len);
-		q->seg[i] = (struct vif_seg){.va = q->local[i], .len = from->len - from->snap_len};
+		q->seg[i] = (struct vif_seg){.va = q->local[i], .len = from->len - from->head_len};
 		q->frame[i] = *from;
 		q->frame[i].seg = &q->seg[i];
 		q->frame[i].nseg = 1;
@@ -181,7 +181,7 @@ struct vif_frame *const *grant_localise(struct vif_frame *const *frames, unsigne
 		if (!(result.bad_src & 1ull << i))
 			continue;
 		frames[i]->failed = true;
-		q->frame[i].len = q->frame[i].snap_len = q->frame[i].nseg = 0;
+		q->frame[i].len = q->frame[i].head_len = q->frame[i].nseg = 0;
 	}
 	return room;
 }

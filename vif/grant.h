@@ -53,7 +53,7 @@ struct grant_result grant_flush(void);
  * until the worker's next call. One that cannot be had is marked as failed and replaced by a frame of length 0. Returns
  * `frames` itself, or room[0..n).
  */
-struct vif_frame *const *grant_localise(struct vif_frame *const *frames, unsigned n, struct vif_frame **room);
+struct vif_frame *const *grant_copy_local(struct vif_frame *const *frames, unsigned n, struct vif_frame **room);
 
 /* At once, for any thread: 0 or -EFAULT. */
 int grant_read(void *dst, const struct vif_grant *src, uint32_t len);

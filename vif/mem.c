@@ -50,11 +50,11 @@ static unsigned mem_peek(struct vif_port *base, unsigned queue, struct vif_burst
 		struct packet *p = port->in.packet[(port->in.head + n) % port->in.depth];
 		struct vif_frame *f = &burst->frame[n];
 
-		*f = (struct vif_frame){.snap = burst->snap[n], .len = p->len, .off = p->off};
-		f->snap_len = p->len < VIF_SNAP ? p->len : VIF_SNAP;
-		memcpy(f->snap, p->bytes, f->snap_len);
-		if (p->len > f->snap_len) {
-			burst->seg[n] = (struct vif_seg){.va = p->bytes + f->snap_len, .len = p->len - f->snap_len};
+		*f = (struct vif_frame){.head = burst->head[n], .len = p->len, .off = p->off};
+		f->head_len = p->len < VIF_HEAD_LEN ? p->len : VIF_HEAD_LEN;
+		memcpy(f->head, p->bytes, f->head_len);
+		if (p->len > f->head_len) {
+			burst->seg[n] = (struct vif_seg){.va = p->bytes + f->head_len, .len = p->len - f->head_len};
 			f->seg = &burst->seg[n];
 			f->nseg = 1;
 		}
@@ -84,7 +84,7 @@ static unsigned mem_deliver(struct vif_port *base, unsigned queue, struct vif_fr
 	unsigned i;
 
 	(void)queue;
-	frames = grant_localise(frames, n, room);
+	frames = grant_copy_local(frames, n, room);
 	pthread_mutex_lock(&port->lock);
 	for (i = 0; i < n && !queue_full(&port->out); i++) {
 		const struct vif_frame *f = frames[i];
@@ -98,8 +98,8 @@ static unsigned mem_deliver(struct vif_port *base, unsigned queue, struct vif_fr
 			break;
 		p->off = f->off;
 		p->len = f->len;
-		memcpy(p->bytes, f->snap, f->snap_len);
-		to = p->bytes + f->snap_len;
+		memcpy(p->bytes, f->head, f->head_len);
+		to = p->bytes + f->head_len;
 		for (unsigned s = 0; s < f->nseg; s++) {
 			memcpy(to, f->seg[s].va, f->seg[s].len);
 			to += f->seg[s].len;

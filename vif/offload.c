@@ -69,7 +69,7 @@ uint16_t offload_fold(uint64_t sum)
 }
 
 /* The next `n` bytes behind the snapshot, to dst. false: the frame has fewer. */
-static bool take(struct offload *o, uint8_t *dst, uint32_t n)
+static bool read_rest(struct offload *o, uint8_t *dst, uint32_t n)
 {
 	while (n) {
 		const struct vif_seg *s = &o->frame->seg[o->seg];
@@ -91,27 +91,27 @@ static bool take(struct offload *o, uint8_t *dst, uint32_t n)
 }
 
 /* Payload bytes [o->at, o->at + n), which begin in the snapshot and go on in the segments. */
-static bool take_payload(struct offload *o, uint8_t *dst, uint32_t n)
+static bool read_payload(struct offload *o, uint8_t *dst, uint32_t n)
 {
-	uint32_t from = o->hdr + o->at, in_snap = 0;
+	uint32_t from = o->hdr + o->at, in_head = 0;
 
-	if (from < o->frame->snap_len) {
-		in_snap = o->frame->snap_len - from < n ? o->frame->snap_len - from : n;
-		memcpy(dst, o->frame->snap + from, in_snap);
+	if (from < o->frame->head_len) {
+		in_head = o->frame->head_len - from < n ? o->frame->head_len - from : n;
+		memcpy(dst, o->frame->head + from, in_head);
 	}
 	o->at += n;
-	return take(o, dst + in_snap, n - in_snap);
+	return read_rest(o, dst + in_head, n - in_head);
 }
 
 /* Find the headers of a frame to be cut, and check them against the metadata. */
 static int parse(struct offload *o, const struct vif_frame *f)
 {
-	const uint8_t *p = f->snap;
+	const uint8_t *p = f->head;
 	unsigned at = 12, proto;
 
-	while (at + 6 <= f->snap_len && at <= 16 && (get16(p + at) == 0x8100 || get16(p + at) == 0x88a8))
+	while (at + 6 <= f->head_len && at <= 16 && (get16(p + at) == 0x8100 || get16(p + at) == 0x88a8))
 		at += 4;
-	if (at + 2 + 20 > f->snap_len)
+	if (at + 2 + 20 > f->head_len)
 		return -EINVAL;
 	o->l3 = at + 2;
 	o->l4 = f->off.csum_start;
@@ -123,30 +123,30 @@ static int parse(struct offload *o, const struct vif_frame *f)
 		proto = p[o->l3 + 9];
 	} else {
 		/* extension headers never ask for segmentation on Linux: the transport header follows at once */
-		if (o->l4 != o->l3 + 40 || o->l4 > f->snap_len)
+		if (o->l4 != o->l3 + 40 || o->l4 > f->head_len)
 			return -EINVAL;
 		proto = p[o->l3 + 6];
 	}
 	o->tcp = proto == IPPROTO_TCP;
 	if (o->tcp) {
-		if (o->l4 + 20 > f->snap_len || f->off.csum_offset != 16 || p[o->l4 + 12] >> 4 < 5)
+		if (o->l4 + 20 > f->head_len || f->off.csum_offset != 16 || p[o->l4 + 12] >> 4 < 5)
 			return -EINVAL;
 		o->hdr = o->l4 + (p[o->l4 + 12] >> 4) * 4u;
 	} else {
-		if (proto != IPPROTO_UDP || o->l4 + 8 > f->snap_len || f->off.csum_offset != 6)
+		if (proto != IPPROTO_UDP || o->l4 + 8 > f->head_len || f->off.csum_offset != 6)
 			return -EINVAL;
 		o->hdr = o->l4 + 8;
 	}
 	if (o->tcp != !!(f->off.needs & (VIF_CAP_TSO4 | VIF_CAP_TSO6)) ||
 	    o->v6 != !!(f->off.needs & (VIF_CAP_TSO6 | VIF_CAP_USO6)))
 		return -EINVAL;
-	return o->hdr > f->snap_len || o->hdr >= f->len ? -EINVAL : 0;
+	return o->hdr > f->head_len || o->hdr >= f->len ? -EINVAL : 0;
 }
 
 int offload_begin(struct offload *o, struct vif_frame *whole)
 {
 	struct vif_frame *room;
-	const struct vif_frame *frame = *grant_localise(&whole, 1, &room);
+	const struct vif_frame *frame = *grant_copy_local(&whole, 1, &room);
 	uint32_t payload;
 	int err;
 
@@ -233,8 +233,8 @@ unsigned offload_next(struct offload *o)
 		struct vif_frame *out = &o->made[made];
 		uint8_t *p = o->slot[made];
 
-		memcpy(p, f->snap, o->hdr);
-		if (!take_payload(o, p + o->hdr, n)) {
+		memcpy(p, f->head, o->hdr);
+		if (!read_payload(o, p + o->hdr, n)) {
 			o->frame = NULL; /* shorter than it says: what the segments add up to is checked by peek() */
 			break;
 		}
@@ -242,10 +242,10 @@ unsigned offload_next(struct offload *o)
 			finish(o, p, at, n, n == left);
 		else
 			complete(o, p);
-		*out = (struct vif_frame){.snap = p, .len = o->hdr + n, .seg = &o->rest[made]};
-		out->snap_len = out->len < VIF_SNAP ? out->len : VIF_SNAP;
-		if (out->len > out->snap_len) {
-			o->rest[made] = (struct vif_seg){.va = p + out->snap_len, .len = out->len - out->snap_len};
+		*out = (struct vif_frame){.head = p, .len = o->hdr + n, .seg = &o->tail[made]};
+		out->head_len = out->len < VIF_HEAD_LEN ? out->len : VIF_HEAD_LEN;
+		if (out->len > out->head_len) {
+			o->tail[made] = (struct vif_seg){.va = p + out->head_len, .len = out->len - out->head_len};
 			out->nseg = 1;
 		}
 		out->off.csum_valid = f->off.csum_valid;

@@ -27,7 +27,7 @@ struct offload {
 	uint16_t index; /* segments done */
 	unsigned seg; /* reading position in frame->seg */
 	uint32_t seg_at;
-	struct vif_seg rest[OFFLOAD_SLOTS];
+	struct vif_seg tail[OFFLOAD_SLOTS];
 	struct vif_frame made[OFFLOAD_SLOTS];
 	uint8_t slot[OFFLOAD_SLOTS][OFFLOAD_SLOT] __attribute__((aligned(64)));
 };

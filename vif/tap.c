@@ -62,7 +62,7 @@ static uint64_t cycles_of(uint64_t us)
 }
 
 /* Nothing was there, and to find that out has taken from `began` to `now`. */
-static void rest(struct tap_port *port, uint64_t began, uint64_t now)
+static void back_off(struct tap_port *port, uint64_t began, uint64_t now)
 {
 	uint64_t cost = now - began, max = PAUSE_MAX * cost, most = cycles_of(PAUSE_MAX_US);
 
@@ -97,18 +97,18 @@ static unsigned tap_peek(struct vif_port *base, unsigned queue, struct vif_burst
 			got = TAP_HDR;
 		}
 		memcpy(&hdr, slot, sizeof(hdr));
-		f->snap = burst->snap[n];
+		f->head = burst->head[n];
 		f->len = got - TAP_HDR;
-		f->snap_len = f->len < VIF_SNAP ? f->len : VIF_SNAP;
+		f->head_len = f->len < VIF_HEAD_LEN ? f->len : VIF_HEAD_LEN;
 		f->nseg = 0;
-		if (!f->len || !vnet_parse(&hdr, f->len, hdr.gso_type && vnet_is_v6(p, f->snap_len), &f->off)) {
+		if (!f->len || !vnet_parse(&hdr, f->len, hdr.gso_type && vnet_is_v6(p, f->head_len), &f->off)) {
 			count->drop[VIF_RX_MALFORMED]++;
-			f->len = f->snap_len = 0;
+			f->len = f->head_len = 0;
 			continue;
 		}
-		copy_snap(f->snap, p, f->snap_len);
-		if (f->len > f->snap_len) {
-			burst->seg[n] = (struct vif_seg){.va = p + f->snap_len, .len = f->len - f->snap_len};
+		copy_head(f->head, p, f->head_len);
+		if (f->len > f->head_len) {
+			burst->seg[n] = (struct vif_seg){.va = p + f->head_len, .len = f->len - f->head_len};
 			f->seg = &burst->seg[n];
 			f->nseg = 1;
 		}
@@ -122,7 +122,7 @@ static unsigned tap_peek(struct vif_port *base, unsigned queue, struct vif_burst
 		port->pause = 0;
 		__atomic_store_n(&port->down_until, 0, __ATOMIC_RELAXED); /* what sends is up */
 	} else {
-		rest(port, began, rte_rdtsc());
+		back_off(port, began, rte_rdtsc());
 	}
 	burst->n = n;
 	return n;
@@ -153,7 +153,7 @@ static unsigned tap_deliver(struct vif_port *base, unsigned queue, struct vif_fr
 		count->drop[VIF_TX_DOWN] += n;
 		return n;
 	}
-	frames = grant_localise(frames, n, room);
+	frames = grant_copy_local(frames, n, room);
 	for (unsigned i = 0; i < n; i++) {
 		const struct vif_frame *f = frames[i];
 		struct virtio_net_hdr_mrg_rxbuf hdr = {.num_buffers = 0};
@@ -168,9 +168,9 @@ static unsigned tap_deliver(struct vif_port *base, unsigned queue, struct vif_fr
 		}
 		vnet_write(&f->off, &hdr.hdr);
 		if (f->off.gso_size) /* the kernel pulls this much: it must cover the headers, not more */
-			hdr.hdr.hdr_len = f->off.hdr_len < f->len ? f->off.hdr_len : f->snap_len;
+			hdr.hdr.hdr_len = f->off.hdr_len < f->len ? f->off.hdr_len : f->head_len;
 		iov[0] = (struct iovec){&hdr, TAP_HDR};
-		iov[1] = (struct iovec){f->snap, f->snap_len};
+		iov[1] = (struct iovec){f->head, f->head_len};
 		for (unsigned s = 0; s < f->nseg; s++, k++)
 			iov[k] = (struct iovec){(void *)(uintptr_t)f->seg[s].va, f->seg[s].len};
 		if (writev(port->fd, iov, k) < 0) {

@@ -28,7 +28,7 @@
 
 #define VIF_NAME_MAX 64 /* with the NUL; a host port's name is also bounded by IFNAMSIZ */
 #define VIF_BURST 64 /* frames in a burst */
-#define VIF_SNAP 128 /* bytes of a frame that are copied before it is decided */
+#define VIF_HEAD_LEN 128 /* bytes of a frame that are copied before it is decided */
 #define VIF_SEGS 512 /* segments in a burst; more frames wait for the next one */
 #define VIF_FRAME_MAX 65549 /* 64 KiB - 1 of IP packet and an Ethernet header */
 #define VIF_WORKERS_MAX 16
@@ -68,21 +68,21 @@ struct vif_seg {
 };
 
 struct vif_frame {
-	uint8_t *snap; /* VIF_SNAP bytes, private, 64-byte aligned */
+	uint8_t *head; /* VIF_HEAD_LEN bytes, private, 64-byte aligned */
 	const struct vif_seg *seg; /* what follows the snapshot; unused where nseg is 0 */
 	const struct vif_grant *grant; /* for those of seg[] that are granted, at the same index; else unused */
 	uintptr_t cookie; /* the driver's own: what to release */
 	uint32_t len; /* from the Ethernet header to the end; 0: dropped and counted by peek(), only to be released */
-	uint16_t snap_len; /* bytes valid at snap: min(len, VIF_SNAP) */
+	uint16_t head_len; /* bytes valid at snap: min(len, VIF_HEAD_LEN) */
 	uint16_t nseg;
 	struct vif_offload off;
 	bool failed; /* a granting sender's: bytes of it could not be had. Set by who delivers, read by release() */
 };
 
 /* Lengths of a frame without offload metadata: two stores. */
-static inline void vif_frame_plain(struct vif_frame *frame, uint32_t len, uint16_t snap_len, uint16_t nseg)
+static inline void vif_frame_plain(struct vif_frame *frame, uint32_t len, uint16_t head_len, uint16_t nseg)
 {
-	const uint64_t lengths = len | (uint64_t)snap_len << 32 | (uint64_t)nseg << 48;
+	const uint64_t lengths = len | (uint64_t)head_len << 32 | (uint64_t)nseg << 48;
 
 	memcpy(&frame->len, &lengths, sizeof(lengths));
 	memset(&frame->off, 0, sizeof(*frame) - offsetof(struct vif_frame, off));
@@ -100,7 +100,7 @@ struct vif_burst {
 	struct vif_frame frame[VIF_BURST];
 	struct vif_seg seg[VIF_SEGS];
 	struct vif_grant grant[VIF_SEGS]; /* used by drivers whose frames lie in grants */
-	uint8_t snap[VIF_BURST][VIF_SNAP] __attribute__((aligned(64)));
+	uint8_t head[VIF_BURST][VIF_HEAD_LEN] __attribute__((aligned(64)));
 };
 
 /* Why a driver did not take or deliver a frame. RX is from the far side into the switch, TX the other way. */
@@ -189,7 +189,7 @@ struct vif_port {
 	uint32_t mtu; /* longest IP packet that may be delivered; 0: any */
 	bool shared; /* more than one worker runs: deliver() must lock */
 	bool up; /* frames can be delivered */
-	bool trunk; /* many send through it: no one receiver may hold it up for long */
+	bool shared_uplink; /* many send through it: no one receiver may hold it up for long */
 	const char *quarantine; /* NULL, or why the port is cut off: a sentence */
 	uint32_t gen; /* changes when bursts described before have lost their memory */
 	int epfd[VIF_WORKERS_MAX]; /* epoll set of the worker that peeks queue q, at [q]; -1 */

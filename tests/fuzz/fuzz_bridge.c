@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * bridge/ against a naive model of it. The input is a sequence of operations, each an op byte and its arguments:
- * bursts of frames, joining and leaving, flushes, time, ageing times, sweeps, shares. The model keeps one array of
+ * bursts of frames, joining and leaving, flushes, time, ageing times, sweeps, limits. The model keeps one array of
  * addresses and goes by what the headers promise; whatever the two disagree on aborts.
  *
  * The model does not know where in the table an entry is. Where what is done depends on that, it looks at what was
- * done, checks that it was one of the things that may be done, and follows: a port at its share refuses or replaces
+ * done, checks that it was one of the things that may be done, and follows: a port at its limit refuses or replaces
  * one of its own, and in a small table (the first byte says so) one below it does when its buckets are full of
  * others'.
  */
@@ -23,7 +23,7 @@
 #define HOSTS 32
 #define BURST 40
 #define GENERATIONS 4095
-#define SHARE_DEFAULT 1024
+#define LIMIT_DEFAULT 1024
 
 #define CHECK(what)                                                                                                    \
 	do {                                                                                                           \
@@ -44,24 +44,24 @@ struct host {
 struct model {
 	struct br_conf *conf;
 	struct fdb *fdb;
-	struct br_memo memo[PORTS];
+	struct br_flow_cache cache[PORTS];
 	struct host host[BRIDGES][HOSTS];
 	uint16_t bridge_of[PORTS];
 	uint32_t ageing[BRIDGES];
 	uint32_t flushes[BRIDGES];
-	uint32_t share[PORTS];
+	uint32_t limit[PORTS];
 	uint32_t now, swept;
 	bool small;
 	uint64_t refused;
 };
 
 /* Every other port's has room for more than two flows. */
-static void memo_new(struct br_memo *memo, unsigned port)
+static void memo_new(struct br_flow_cache *cache, unsigned port)
 {
 	if (port % 2)
-		CHECK(br_memo_init(memo, 8) == 0);
+		CHECK(br_flow_cache_init(cache, 8) == 0);
 	else
-		memset(memo, 0, sizeof(*memo));
+		memset(cache, 0, sizeof(*cache));
 }
 
 struct input {
@@ -127,7 +127,7 @@ static struct br_verdict model_flood(const struct model *m, unsigned in)
 {
 	for (unsigned p = 0; p < PORTS; p++) {
 		if (p != in && m->bridge_of[p] == m->bridge_of[in])
-			return (struct br_verdict){BR_TO_SET, 0, m->bridge_of[in]};
+			return (struct br_verdict){BR_FLOOD, 0, m->bridge_of[in]};
 	}
 	return (struct br_verdict){BR_DROP, BR_DROP_NO_EGRESS, 0};
 }
@@ -198,7 +198,7 @@ static bool depends_on_places(const struct model *m, unsigned in, const struct f
 		return false;
 	const struct host *h = &m->host[m->bridge_of[in]][HOST(f->src)];
 
-	return !(h->in_table && h->port == in) && (m->small || owned(m, in) >= m->share[in]);
+	return !(h->in_table && h->port == in) && (m->small || owned(m, in) >= m->limit[in]);
 }
 
 static void model_learn(struct model *m, unsigned in, const struct frame *f)
@@ -223,7 +223,7 @@ static void follow(struct model *m, unsigned in, const struct frame *f)
 	unsigned gone = 0, others = 0;
 
 	/* A move leaves the old port's account first, so the address itself is no room for the new one. */
-	bool full = owned(m, in) >= m->share[in];
+	bool full = owned(m, in) >= m->limit[in];
 
 	CHECK(learned || port == -1);
 	for (unsigned b = 0; b < BRIDGES; b++) {
@@ -266,7 +266,7 @@ static void decide(struct model *m, unsigned in, const struct frame *frames, uns
 
 	for (unsigned i = 0; i < n; i++)
 		views[i] = (struct br_frame){frames[i].bytes, frames[i].src & SRC_RUNT ? HOST(frames[i].dst) % 14 : 14};
-	br_decide(m->conf, m->fdb, &m->memo[in], in, views, n, m->now, got);
+	br_decide(m->conf, m->fdb, &m->cache[in], in, views, n, m->now, got);
 }
 
 static void compare(const struct model *m, unsigned in, struct br_verdict got, struct br_verdict want)
@@ -274,7 +274,7 @@ static void compare(const struct model *m, unsigned in, struct br_verdict got, s
 	CHECK(got.kind == want.kind);
 	CHECK(got.kind != BR_DROP || got.reason == want.reason);
 	CHECK(got.kind == BR_DROP || got.to == want.to);
-	if (got.kind == BR_TO_SET)
+	if (got.kind == BR_FLOOD)
 		check_flood_set(m, in, got.to);
 }
 
@@ -288,14 +288,14 @@ static void decide_and_compare(struct model *m, unsigned in, const struct frame 
 		compare(m, in, got[i], want[i]);
 }
 
-/* Alone, since only afterwards the model knows what was learned; and with no memo of an address that may go. */
+/* Alone, since only afterwards the model knows what was learned; and with no cache of an address that may go. */
 static void decide_and_follow(struct model *m, unsigned in, const struct frame *f)
 {
 	struct br_verdict got;
 
 	for (unsigned p = 0; p < PORTS; p++) {
-		br_memo_fini(&m->memo[p]);
-		memo_new(&m->memo[p], p);
+		br_flow_cache_fini(&m->cache[p]);
+		memo_new(&m->cache[p], p);
 	}
 	decide(m, in, f, 1, &got);
 	follow(m, in, f);
@@ -417,13 +417,13 @@ static void op_ageing(struct model *m, struct input *input)
 	}
 }
 
-static void op_share(struct model *m, struct input *input)
+static void op_limit(struct model *m, struct input *input)
 {
 	uint8_t what = take(input);
-	unsigned port = what % PORTS, share = what / PORTS;
+	unsigned port = what % PORTS, limit = what / PORTS;
 
-	fdb_share(m->fdb, port, share);
-	m->share[port] = share ? share : SHARE_DEFAULT;
+	fdb_limit(m->fdb, port, limit);
+	m->limit[port] = limit ? limit : LIMIT_DEFAULT;
 }
 
 /* ---- the whole table --------------------------------------------------------------------------------------------- */
@@ -488,8 +488,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned b = 0; b < BRIDGES; b++)
 		m.ageing[b] = 300;
 	for (unsigned p = 0; p < PORTS; p++) {
-		m.share[p] = SHARE_DEFAULT;
-		memo_new(&m.memo[p], p);
+		m.limit[p] = LIMIT_DEFAULT;
+		memo_new(&m.cache[p], p);
 		m.bridge_of[p] = p < 6 ? p / 3 : BR_NONE; /* two bridges of three, and two ports on none */
 		if (p < 6)
 			CHECK(br_conf_join(m.conf, p, p / 3) == 0);
@@ -514,7 +514,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			op_ageing(&m, &input);
 			break;
 		case 5:
-			op_share(&m, &input);
+			op_limit(&m, &input);
 			break;
 		case 6:
 			sweep(&m);
@@ -530,7 +530,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_all(&m);
 	fdb_free(m.fdb);
 	for (unsigned p = 0; p < PORTS; p++)
-		br_memo_fini(&m.memo[p]);
+		br_flow_cache_fini(&m.cache[p]);
 	br_conf_free(m.conf);
 	return 0;
 }

@@ -56,7 +56,7 @@ static const struct netif_staged *set_staged(void *arg, unsigned queue, const st
 
 static void check_frame(const struct vif_frame *f)
 {
-	uint32_t len = f->snap_len;
+	uint32_t len = f->head_len;
 
 	for (unsigned s = 0; s < f->nseg; s++) {
 		check(f->grant[s].domid == DOMID && f->grant[s].offset + f->seg[s].len <= GRANT_PAGE);
@@ -66,7 +66,7 @@ static void check_frame(const struct vif_frame *f)
 	check(len == f->len);
 	check(!f->len || f->len >= 14);
 	if (f->len && f->off.needs)
-		check((uint32_t)f->off.csum_start + f->off.csum_offset + 2 <= f->snap_len);
+		check((uint32_t)f->off.csum_start + f->off.csum_offset + 2 <= f->head_len);
 	if (f->len && f->off.gso_size)
 		check(f->off.needs & (VIF_CAP_TSO4 | VIF_CAP_TSO6));
 }

@@ -39,14 +39,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct vif_burst burst;
 	static uint8_t payload[3000] __attribute__((aligned(64)));
-	struct vif_seg seg[2] = {{.va = payload + VIF_SNAP, .len = 1000},
-				 {.va = payload + VIF_SNAP + 1000, .len = 300}};
-	struct vif_seg rest = {.va = payload + VIF_SNAP, .len = 1908}; /* 2036 and the header: all lines asked for */
+	struct vif_seg seg[2] = {{.va = payload + VIF_HEAD_LEN, .len = 1000},
+				 {.va = payload + VIF_HEAD_LEN + 1000, .len = 300}};
+	struct vif_seg rest = {.va = payload + VIF_HEAD_LEN,
+			       .len = 1908}; /* 2036 and the header: all lines asked for */
 	struct vif_frame frames[] = {
-		{.snap = payload, .len = 60, .snap_len = 60},
-		{.snap = payload, .len = VIF_SNAP + 1300, .snap_len = VIF_SNAP, .seg = seg, .nseg = 2},
-		{.snap = payload, .len = VIF_SNAP, .snap_len = VIF_SNAP},
-		{.snap = payload, .len = VIF_SNAP + 1908, .snap_len = VIF_SNAP, .seg = &rest, .nseg = 1},
+		{.head = payload, .len = 60, .head_len = 60},
+		{.head = payload, .len = VIF_HEAD_LEN + 1300, .head_len = VIF_HEAD_LEN, .seg = seg, .nseg = 2},
+		{.head = payload, .len = VIF_HEAD_LEN, .head_len = VIF_HEAD_LEN},
+		{.head = payload, .len = VIF_HEAD_LEN + 1908, .head_len = VIF_HEAD_LEN, .seg = &rest, .nseg = 1},
 	};
 	struct vif_frame *ptr[VIF_BURST];
 	struct vif_counters count = {0};
@@ -75,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 			check(n <= VIF_BURST && n == burst.n && burst.nseg <= VIF_SEGS);
 			for (unsigned f = 0; f < n; f++) {
-				uint32_t len = burst.frame[f].snap_len, sum = 0;
+				uint32_t len = burst.frame[f].head_len, sum = 0;
 
 				for (unsigned s = 0; s < burst.frame[f].nseg; s++) {
 					const struct vif_seg *at = &burst.frame[f].seg[s];

@@ -24,9 +24,9 @@ static inline uint64_t key_of(uint16_t bridge, uint32_t host)
 	return fdb_key(bridge, mac);
 }
 
-static inline struct fdb *table(uint32_t entries, uint32_t share)
+static inline struct fdb *table(uint32_t entries, uint32_t limit)
 {
-	struct fdb_opts opts = {.entries = entries, .share = share, .seed = 42};
+	struct fdb_opts opts = {.entries = entries, .limit = limit, .seed = 42};
 	struct fdb *fdb = fdb_new(&opts);
 
 	assert_non_null(fdb);

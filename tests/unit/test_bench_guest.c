@@ -163,7 +163,7 @@ static void what_goes_to_everybody_is_followed_at_each_receiver(void **state)
 	assert_int_equal(pair.traffic.count.lost, 1);
 	traffic_turn(&pair.traffic, 0);
 	take(frame);
-	frame[0]->snap[4] ^= 1; /* another group than the frame is for */
+	frame[0]->head[4] ^= 1; /* another group than the frame is for */
 	give(frame, 1);
 	traffic_receive(&pair.traffic);
 	assert_int_equal(pair.traffic.count.damaged, 1);
@@ -221,10 +221,10 @@ static void a_single_wrong_bit_is_found_wherever_it_is(void **state)
 				break;
 			traffic_turn(&pair.traffic, 0);
 			n = take(frame);
-			if (at < frame[0]->snap_len) {
-				frame[0]->snap[at] ^= 1;
+			if (at < frame[0]->head_len) {
+				frame[0]->head[at] ^= 1;
 			} else {
-				uint32_t in = at - frame[0]->snap_len;
+				uint32_t in = at - frame[0]->head_len;
 				unsigned s = 0;
 
 				while (in >= frame[0]->seg[s].len)

@@ -58,7 +58,7 @@ struct row {
 struct scene {
 	struct br_conf *conf;
 	struct fdb *fdb;
-	struct br_memo memo[BR_PORT_MAX];
+	struct br_flow_cache cache[BR_PORT_MAX];
 	uint32_t now;
 };
 
@@ -75,7 +75,7 @@ static int set_up_with(void **state, bool roomy)
 	for (unsigned i = 0; i < LEN(join); i++) {
 		assert_int_equal(br_conf_join(s->conf, join[i][0], join[i][1]), 0);
 		if (roomy)
-			assert_int_equal(br_memo_init(&s->memo[join[i][0]], 16), 0);
+			assert_int_equal(br_flow_cache_init(&s->cache[join[i][0]], 16), 0);
 	}
 	*state = s;
 	return 0;
@@ -99,7 +99,7 @@ static int tear_down(void **state)
 	fdb_free(s->fdb);
 	br_conf_free(s->conf);
 	for (unsigned i = 0; i < BR_PORT_MAX; i++)
-		br_memo_fini(&s->memo[i]);
+		br_flow_cache_fini(&s->cache[i]);
 	test_free(s);
 	return 0;
 }
@@ -144,7 +144,7 @@ static void decide_rows(struct scene *s, const struct row *rows, unsigned n, uns
 	for (unsigned i = 0, k; i < n; i += k) {
 		for (k = 1; k < burst && i + k < n && rows[i + k].in == rows[i].in;)
 			k++;
-		br_decide(s->conf, s->fdb, &s->memo[rows[i].in], rows[i].in, &frames[i], k, s->now, &verdicts[i]);
+		br_decide(s->conf, s->fdb, &s->cache[rows[i].in], rows[i].in, &frames[i], k, s->now, &verdicts[i]);
 	}
 	for (unsigned i = 0; i < n; i++)
 		check_row(s, &rows[i], i, verdicts[i]);
@@ -266,7 +266,7 @@ static void empty_frame_is_a_runt_and_not_read(void **state)
 	struct br_frame frame = {NULL, 0};
 	struct br_verdict verdict;
 
-	br_decide(s->conf, s->fdb, &s->memo[1], 1, &frame, 1, 0, &verdict);
+	br_decide(s->conf, s->fdb, &s->cache[1], 1, &frame, 1, 0, &verdict);
 	assert_int_equal(verdict.kind, BR_DROP);
 	assert_int_equal(verdict.reason, BR_DROP_RUNT);
 }
@@ -305,13 +305,13 @@ static void port_without_bridge_sends_nothing(void **state)
 		{1, 'b', 'a', "2 3 4094", 0, 0},
 	};
 	struct scene *s = *state;
-	struct br_memo memo = {0};
+	struct br_flow_cache cache = {0};
 	uint8_t bytes[14] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2};
 	struct br_frame frame = {bytes, sizeof(bytes)};
 	struct br_verdict verdict;
 
 	check_table(s, rows, LEN(rows));
-	br_decide(s->conf, s->fdb, &memo, BR_NONE, &frame, 1, 0, &verdict);
+	br_decide(s->conf, s->fdb, &cache, BR_NONE, &frame, 1, 0, &verdict);
 	assert_int_equal(verdict.kind, BR_DROP);
 	assert_int_equal(verdict.reason, BR_DROP_NO_BRIDGE);
 }
@@ -335,7 +335,7 @@ static void moved_address_is_followed_within_the_burst(void **state)
 	check_table(*state, rows, LEN(rows));
 }
 
-/* ---- memos and what makes them wrong ----------------------------------------------------------------------------- */
+/* ---- caches and what makes them wrong ----------------------------------------------------------------------------- */
 
 /* a on 1 and b on 2 have talked; what port 1 remembers is warm. */
 static const struct row talked[] = {
@@ -416,11 +416,11 @@ static void memo_of_another_port_is_not_believed(void **state)
 	struct scene *s = *state;
 
 	decide_rows(s, talked, LEN(talked), 1);
-	struct br_memo own = s->memo[3];
+	struct br_flow_cache own = s->cache[3];
 
-	s->memo[3] = s->memo[1]; /* the queue was given to another port and not cleared */
+	s->cache[3] = s->cache[1]; /* the queue was given to another port and not cleared */
 	decide_rows(s, as_3, LEN(as_3), 1);
-	s->memo[3] = own;
+	s->cache[3] = own;
 	assert_int_equal(fdb_count(s->fdb, 3), 1); /* a was learned there */
 	assert_int_equal(fdb_count(s->fdb, 1), 0);
 }
@@ -438,20 +438,20 @@ static void burst_from_many_addresses_to_many_is_decided_as_one_by_one(void **st
 		if (i % 2) /* half of the destinations are known */
 			assert_true(fdb_learn(s->fdb, fdb_key(1, bytes[i]), 2 + i % 4 / 2, 0));
 	}
-	br_decide(s->conf, s->fdb, &s->memo[1], 1, frames, 256, 0, verdicts);
+	br_decide(s->conf, s->fdb, &s->cache[1], 1, frames, 256, 0, verdicts);
 	for (unsigned i = 0; i < 256; i++) {
 		if (i % 2) {
 			assert_int_equal(verdicts[i].kind, BR_TO_PORT);
 			assert_int_equal(verdicts[i].to, 2 + i % 4 / 2);
 		} else {
-			assert_int_equal(verdicts[i].kind, BR_TO_SET);
+			assert_int_equal(verdicts[i].kind, BR_FLOOD);
 			assert_int_equal(verdicts[i].to, 1);
 		}
 	}
 	assert_int_equal(fdb_count(s->fdb, 1), 256);
 }
 
-/* More flows than a memo has room for, so that they drive each other out, and then those of another epoch. */
+/* More flows than a cache has room for, so that they drive each other out, and then those of another epoch. */
 static void what_is_remembered_of_many_flows_is_what_the_table_says(void **state)
 {
 	struct scene *s = *state;
@@ -471,7 +471,7 @@ static void what_is_remembered_of_many_flows_is_what_the_table_says(void **state
 			memcpy(bytes[i], (uint8_t[]){2, 0, 0, 1, 0, i % 8, 2, 0, 0, 2, 0, i / 8, 8, 0}, 14);
 			frames[i] = (struct br_frame){bytes[i], 14};
 		}
-		br_decide(s->conf, s->fdb, &s->memo[1], 1, frames, 64, 0, verdicts);
+		br_decide(s->conf, s->fdb, &s->cache[1], 1, frames, 64, 0, verdicts);
 		for (unsigned i = 0; i < 64; i++) {
 			assert_int_equal(verdicts[i].kind, BR_TO_PORT);
 			assert_int_equal(verdicts[i].to, i % 2 ? moved : 2);
@@ -485,7 +485,7 @@ static void nothing_is_written_for_an_empty_burst(void **state)
 	struct scene *s = *state;
 	struct br_verdict verdict = {.kind = 77};
 
-	br_decide(s->conf, s->fdb, &s->memo[1], 1, NULL, 0, 0, &verdict);
+	br_decide(s->conf, s->fdb, &s->cache[1], 1, NULL, 0, 0, &verdict);
 	assert_int_equal(verdict.kind, 77);
 }
 

@@ -58,7 +58,7 @@ static void around(uint8_t *dst, const uint8_t *src, uint32_t n)
 
 static void short_one(uint8_t *dst, const uint8_t *src, uint32_t n)
 {
-	copy_snap(dst, src, n);
+	copy_head(dst, src, n);
 }
 
 /* `n` bytes to dst: they arrive, and the bytes around them stay. */

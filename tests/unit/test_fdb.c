@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The MAC table alone: learning, ageing, flushing, dumping. test_fdb_share.c has what ports may own, test_fdb_threads.c
+ * The MAC table alone: learning, ageing, flushing, dumping. test_fdb_limit.c has what ports may own, test_fdb_threads.c
  * several threads.
  */
 #include <errno.h>
@@ -66,7 +66,7 @@ static void what_cannot_be_is_not_learned_and_harms_nothing(void **state)
 	fdb_flush_port(fdb, FDB_PORT_MAX);
 	fdb_flush_bridge(fdb, FDB_BRIDGE_MAX);
 	fdb_ageing_bridge(fdb, FDB_BRIDGE_MAX, 5);
-	fdb_share(fdb, FDB_PORT_MAX, 5);
+	fdb_limit(fdb, FDB_PORT_MAX, 5);
 	assert_int_equal(fdb_count(fdb, FDB_PORT_MAX), 0);
 	assert_int_equal(stats_of(fdb).entries, 0);
 	/* A slot that was used and is free again does not answer for the all-zero address either. */
@@ -92,7 +92,7 @@ static void impossible_options_are_refused(void **state)
 	assert_int_equal(errno, EINVAL);
 }
 
-static void default_table_holds_the_default_share_of_64_ports(void **state)
+static void default_table_holds_the_default_limit_of_64_ports(void **state)
 {
 	struct fdb *fdb = fdb_new(NULL);
 	unsigned refused = 0, found = 0;
@@ -510,7 +510,7 @@ int main(void)
 		cmocka_unit_test(learned_address_is_found_on_its_bridge_only),
 		cmocka_unit_test(what_cannot_be_is_not_learned_and_harms_nothing),
 		cmocka_unit_test(impossible_options_are_refused),
-		cmocka_unit_test(default_table_holds_the_default_share_of_64_ports),
+		cmocka_unit_test(default_table_holds_the_default_limit_of_64_ports),
 		cmocka_unit_test(addresses_in_sequence_spread_as_well_as_random_ones_under_any_seed),
 		cmocka_unit_test(address_seen_elsewhere_moves_and_changes_the_epoch),
 		cmocka_unit_test(learning_and_refreshing_leave_the_epoch_alone),

@@ -116,7 +116,7 @@ static bool tally_in_motion(const struct fdb_entry *entry, void *arg)
 static void look_up_never_answers_a_port_of_another_bridge(void **state)
 {
 	/* 256 addresses for 64 entries: slots change hands all the time. */
-	struct fdb_opts opts = {.entries = 64, .share = 12, .ageing = 4, .seed = 3};
+	struct fdb_opts opts = {.entries = 64, .limit = 12, .ageing = 4, .seed = 3};
 	struct crowd crowd = {.fdb = fdb_new(&opts), .now = 65530};
 	struct worker workers[WORKERS];
 	struct tally tally = {0};
@@ -140,7 +140,7 @@ static void look_up_never_answers_a_port_of_another_bridge(void **state)
 		fdb_flush_port(crowd.fdb, r % (BRIDGES * PORTS));
 		fdb_sweep(crowd.fdb, crowd.now, 16);
 		fdb_ageing_bridge(crowd.fdb, 2, r % 5);
-		fdb_share(crowd.fdb, 3, r % 4);
+		fdb_limit(crowd.fdb, 3, r % 4);
 		fdb_dump(crowd.fdb, FDB_ALL, crowd.now, tally_in_motion, &wrong);
 		if (r % 16 == 0)
 			crowd.now++;
@@ -226,12 +226,12 @@ static void *send(void *arg)
 	struct sender *s = arg;
 	struct br_frame frames[4];
 	struct br_verdict verdicts[4];
-	struct br_memo memo = {0};
+	struct br_flow_cache cache = {0};
 
 	for (unsigned i = 0; i < 4; i++)
 		frames[i] = (struct br_frame){frame_bytes, sizeof(frame_bytes)};
 	while (!s->stop) {
-		br_decide(s->conf, s->fdb, &memo, 1, frames, 4, 5, verdicts);
+		br_decide(s->conf, s->fdb, &cache, 1, frames, 4, 5, verdicts);
 		s->last = verdicts[3].kind == BR_TO_PORT ? verdicts[3].to : BR_NONE;
 		s->bursts++;
 		sched_yield();

@@ -131,10 +131,10 @@ static int16_t status_of(const struct guest *g, uint32_t idx)
 static void flatten(struct vif_frame *f, uint8_t *out)
 {
 	struct vif_frame *room;
-	const struct vif_frame *local = *grant_localise(&f, 1, &room);
+	const struct vif_frame *local = *grant_copy_local(&f, 1, &room);
 
-	memcpy(out, local->snap, local->snap_len);
-	out += local->snap_len;
+	memcpy(out, local->head, local->head_len);
+	out += local->head_len;
 	for (unsigned s = 0; s < local->nseg; out += local->seg[s++].len)
 		memcpy(out, local->seg[s].va, local->seg[s].len);
 }
@@ -209,7 +209,7 @@ static void what_is_rewritten_after_it_was_looked_at_has_no_effect(void **state)
 	memset(g->tx.ring->ring, 0xff, 12);
 	memset(g->mem.page[TX_REF], 0xff, 60);
 	for (uint32_t i = 0; i < 60; i++)
-		assert_int_equal(g->burst.frame[0].snap[i], pattern(i));
+		assert_int_equal(g->burst.frame[0].head[i], pattern(i));
 	release(g);
 	assert_int_equal(g->tx.ring->ring[0].rsp.id, 1);
 }
@@ -380,7 +380,7 @@ static void a_whole_checksum_over_what_is_to_be_cut_is_begun_anew(void **state)
 	send_gso(g, false, 0, XEN_NETIF_GSO_TYPE_TCPV4, 1448);
 	g->mem.page[TX_REF][14 + 20 + 16] = 0xab;
 	assert_int_equal(peek(g), 1);
-	whole = g->burst.frame[0].snap;
+	whole = g->burst.frame[0].head;
 	assert_int_equal(g->burst.frame[0].off.needs, VIF_CAP_CSUM | VIF_CAP_TSO4);
 	blank = g->mem.page[TX_REF];
 	/* the field holds the pseudo header's sum, not complemented: summed up with it, it is the receiver's to check */
@@ -529,12 +529,13 @@ static void post(struct guest *g, unsigned n)
 /* A mapped frame of `len` bytes that count up, with one segment behind its snapshot. */
 static struct vif_frame mapped_frame(uint8_t *bytes, uint32_t len, struct vif_seg *seg)
 {
-	struct vif_frame f = {.snap = bytes, .len = len, .snap_len = len < VIF_SNAP ? len : VIF_SNAP, .seg = seg};
+	struct vif_frame f = {
+		.head = bytes, .len = len, .head_len = len < VIF_HEAD_LEN ? len : VIF_HEAD_LEN, .seg = seg};
 
 	for (uint32_t i = 0; i < len; i++)
 		bytes[i] = pattern(i);
-	if (len > VIF_SNAP) {
-		*seg = (struct vif_seg){.va = bytes + VIF_SNAP, .len = len - VIF_SNAP};
+	if (len > VIF_HEAD_LEN) {
+		*seg = (struct vif_seg){.va = bytes + VIF_HEAD_LEN, .len = len - VIF_HEAD_LEN};
 		f.nseg = 1;
 	}
 	return f;
@@ -856,7 +857,7 @@ static void the_hash_is_the_published_one(void **state)
 					 100, 80, 2794 >> 8, 2794 & 0xff, 1766 >> 8, 1766 & 0xff};
 	struct netif_hash hash = {.algorithm = XEN_NETIF_CTRL_HASH_ALGORITHM_TOEPLITZ, .flags = 15};
 	uint8_t bytes[128];
-	struct vif_frame f = {.snap = bytes, .snap_len = 128, .len = 128};
+	struct vif_frame f = {.head = bytes, .head_len = 128, .len = 128};
 	int type;
 
 	(void)state;

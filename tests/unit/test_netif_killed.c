@@ -157,14 +157,14 @@ static void nothing_is_written_to_where_an_answer_seems_to_point(void **state)
 	struct guest *g = *state;
 	const size_t head = offsetof(struct netif_rx_sring, ring), slot = sizeof(g->rx.ring->ring[0]);
 	const struct netif_rx_sring *after = g->after;
-	struct vif_seg seg = {.va = bytes + VIF_SNAP, .len = sizeof(bytes) - VIF_SNAP};
-	struct vif_frame whole = {.snap = bytes,
-				  .snap_len = VIF_SNAP,
+	struct vif_seg seg = {.va = bytes + VIF_HEAD_LEN, .len = sizeof(bytes) - VIF_HEAD_LEN};
+	struct vif_frame whole = {.head = bytes,
+				  .head_len = VIF_HEAD_LEN,
 				  .len = sizeof(bytes),
 				  .seg = &seg,
 				  .nseg = 1,
 				  .off = {.needs = VIF_CAP_CSUM | VIF_CAP_TSO4, .gso_size = 1448}};
-	struct vif_frame small = {.snap = bytes, .snap_len = 60, .len = 60};
+	struct vif_frame small = {.head = bytes, .head_len = 60, .len = 60};
 
 	for (unsigned i = 0; i < 6; i++)
 		g->rx.ring->ring[AT(i)].req = (struct netif_rx_request){.id = 200 + i, .pad = i, .gref = REF + i};

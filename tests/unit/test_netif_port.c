@@ -280,8 +280,8 @@ static void a_guest_whose_backend_was_lost_is_told_to_look(void **state)
 
 static bool gets_multicast(void)
 {
-	static uint8_t bytes[VIF_SNAP] __attribute__((aligned(64))) = {1, 0, 0x5e, 0, 0, 1};
-	struct vif_frame frame = {.snap = bytes, .len = 60, .snap_len = 60}, *frames = &frame;
+	static uint8_t bytes[VIF_HEAD_LEN] __attribute__((aligned(64))) = {1, 0, 0x5e, 0, 0, 1};
+	struct vif_frame frame = {.head = bytes, .len = 60, .head_len = 60}, *frames = &frame;
 	uint64_t before = counters[0].tx_frames;
 
 	rx->ring[rx->req_prod++ % NETIF_RING_SIZE].req = (struct netif_rx_request){.id = 1, .gref = PAGE_REF};
@@ -338,9 +338,9 @@ static void frames_are_counted_by_queue(void **state)
 {
 	struct netif_rx_sring *rx_1 = (struct netif_rx_sring *)machine.mem.page[RX_REF_1];
 	struct netif_tx_sring *tx_1 = (struct netif_tx_sring *)machine.mem.page[TX_REF_1];
-	static uint8_t bytes[VIF_SNAP] __attribute__((aligned(64)));
+	static uint8_t bytes[VIF_HEAD_LEN] __attribute__((aligned(64)));
 	static struct vif_burst burst;
-	struct vif_frame frame = {.snap = bytes, .len = 60, .snap_len = 60}, *frames[] = {&frame, &frame};
+	struct vif_frame frame = {.head = bytes, .len = 60, .head_len = 60}, *frames[] = {&frame, &frame};
 
 	(void)state;
 	conf.queues = 2;

@@ -47,7 +47,7 @@ static uint32_t be32(const uint8_t *p)
 static struct vif_frame make(bool v6, bool tcp, unsigned vlan, unsigned opt, uint32_t payload, uint16_t gso,
 			     uint32_t piece)
 {
-	struct vif_frame f = {.snap = bytes, .seg = seg};
+	struct vif_frame f = {.head = bytes, .seg = seg};
 	unsigned l3 = 14 + 4 * vlan, l4 = l3 + (v6 ? 40 : 20), hdr = l4 + (tcp ? 20 + opt : 8);
 	uint8_t *ip = bytes + l3, *tp = bytes + l4;
 
@@ -83,8 +83,8 @@ static struct vif_frame make(bool v6, bool tcp, unsigned vlan, unsigned opt, uin
 	f.len = hdr + payload;
 	for (uint32_t i = hdr; i < f.len; i++)
 		bytes[i] = i * 31 + (i >> 8);
-	f.snap_len = f.len < VIF_SNAP ? f.len : VIF_SNAP;
-	for (uint32_t from = f.snap_len; from < f.len; from += piece)
+	f.head_len = f.len < VIF_HEAD_LEN ? f.len : VIF_HEAD_LEN;
+	for (uint32_t from = f.head_len; from < f.len; from += piece)
 		seg[f.nseg++] =
 			(struct vif_seg){.va = bytes + from, .len = f.len - from < piece ? f.len - from : piece};
 	f.off = (struct vif_offload){
@@ -117,8 +117,8 @@ static void check_sums(const uint8_t *p, uint32_t len, bool v6, bool tcp, unsign
 
 static void flatten(const struct vif_frame *f, uint8_t *out)
 {
-	memcpy(out, f->snap, f->snap_len);
-	out += f->snap_len;
+	memcpy(out, f->head, f->head_len);
+	out += f->head_len;
 	for (unsigned s = 0; s < f->nseg; s++) {
 		memcpy(out, f->seg[s].va, f->seg[s].len);
 		out += f->seg[s].len;

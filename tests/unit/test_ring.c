@@ -116,8 +116,8 @@ static void send_frame(struct guest *g, uint16_t head, uint32_t len, uint32_t cu
 
 static void flatten(const struct vif_frame *f, uint8_t *out)
 {
-	memcpy(out, f->snap, f->snap_len);
-	out += f->snap_len;
+	memcpy(out, f->head, f->head_len);
+	out += f->head_len;
 	for (unsigned s = 0; s < f->nseg; s++) {
 		memcpy(out, f->seg[s].va, f->seg[s].len);
 		out += f->seg[s].len;
@@ -184,11 +184,12 @@ static void frames_are_released_in_order_and_once(void **state)
 /* One frame to deliver, of `len` bytes in a snapshot and segments of `piece` bytes. */
 static struct vif_frame make(uint8_t *bytes, uint32_t len, uint32_t piece, struct vif_seg *seg)
 {
-	struct vif_frame f = {.snap = bytes, .len = len, .snap_len = len < VIF_SNAP ? len : VIF_SNAP, .seg = seg};
+	struct vif_frame f = {
+		.head = bytes, .len = len, .head_len = len < VIF_HEAD_LEN ? len : VIF_HEAD_LEN, .seg = seg};
 
 	for (uint32_t i = 0; i < len; i++)
 		bytes[i] = i * 13;
-	for (uint32_t from = f.snap_len; from < len; from += piece)
+	for (uint32_t from = f.head_len; from < len; from += piece)
 		seg[f.nseg++] = (struct vif_seg){.va = bytes + from, .len = len - from < piece ? len - from : piece};
 	return f;
 }
@@ -330,18 +331,18 @@ static void fill(struct source *from, const uint32_t *lens, unsigned n)
 		uint32_t len = lens[rand() % n], rest;
 		struct vif_frame *f = &from->frame[i];
 
-		*f = (struct vif_frame){.snap = from->bytes, .len = len, .seg = from->seg[i]};
-		f->snap_len = len < VIF_SNAP ? len : VIF_SNAP;
+		*f = (struct vif_frame){.head = from->bytes, .len = len, .seg = from->seg[i]};
+		f->head_len = len < VIF_HEAD_LEN ? len : VIF_HEAD_LEN;
 		f->off.csum_valid = rand() % 2;
-		rest = len - f->snap_len;
+		rest = len - f->head_len;
 		if (rest > 1 && rand() % 2) {
 			f->seg = from->seg[i];
-			from->seg[i][0] = (struct vif_seg){.va = from->bytes + f->snap_len, .len = rest / 2};
+			from->seg[i][0] = (struct vif_seg){.va = from->bytes + f->head_len, .len = rest / 2};
 			from->seg[i][1] =
-				(struct vif_seg){.va = from->bytes + f->snap_len + rest / 2, .len = rest - rest / 2};
+				(struct vif_seg){.va = from->bytes + f->head_len + rest / 2, .len = rest - rest / 2};
 			f->nseg = 2;
 		} else if (rest) {
-			from->seg[i][0] = (struct vif_seg){.va = from->bytes + f->snap_len, .len = rest};
+			from->seg[i][0] = (struct vif_seg){.va = from->bytes + f->head_len, .len = rest};
 			f->nseg = 1;
 		}
 		from->ptr[i] = f;
@@ -410,7 +411,7 @@ static void a_burst_leaves_what_its_frames_leave_one_by_one(void **state)
 			g->avail->idx = g->used->idx = seed;
 			g->ring.mergeable = seed & 1;
 			g->ring.hdr_len = seed & 3 ? 12 : 10;
-			g->ring.hot = (struct ring_region){0};
+			g->ring.last_region = (struct ring_region){0};
 			fill(from, lens, seed & 4 ? sizeof(lens) / sizeof(lens[0]) : 5);
 			done[b] = 0;
 			/* runs dry in the middle, and goes on */
@@ -467,7 +468,7 @@ static void frames_of_one_buffer_behind_long_ones_wait_for_the_next_call_too(voi
 	big_ring(g);
 	fill(from, &len, 1);
 	for (unsigned i = longs; i < FRAMES; i++) {
-		from->frame[i].len = from->frame[i].snap_len = 60;
+		from->frame[i].len = from->frame[i].head_len = 60;
 		from->frame[i].nseg = 0;
 	}
 	post(g, BIG - 4, &size, 1, 0, &at);

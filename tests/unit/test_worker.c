@@ -23,7 +23,7 @@
 
 struct net {
 	unsigned ports; /* 0: PORTS, until net_open() */
-	struct view *view;
+	struct dp_conf *view;
 	struct br_conf *conf;
 	struct fdb *fdb;
 	struct vif_port *port[MANY];
@@ -33,9 +33,9 @@ struct net {
 
 static const struct fdb_opts fdb_opts = {.entries = 1024};
 
-static struct view *make_view(struct net *n)
+static struct dp_conf *make_view(struct net *n)
 {
-	struct view *v = calloc(1, sizeof(*v));
+	struct dp_conf *v = calloc(1, sizeof(*v));
 	unsigned workers = workers_count();
 
 	v->conf = n->conf;
@@ -51,7 +51,7 @@ static struct view *make_view(struct net *n)
 	return v;
 }
 
-static void free_view(struct view *v)
+static void free_view(struct dp_conf *v)
 {
 	for (unsigned w = 0; v && w < VIF_WORKERS_MAX; w++)
 		free(v->worker[w].rxq);
@@ -271,7 +271,7 @@ static void bursts_for_many_receivers_arrive_in_order_and_wait_for_slow_ones(voi
 	struct net n = {.ports = MANY};
 	unsigned sent[MANY] = {0};
 	struct got got[MANY] = {{0}};
-	struct view *open, *closed;
+	struct dp_conf *open, *closed;
 	struct timespec ts;
 
 	(void)state;
@@ -324,7 +324,7 @@ static void a_port_may_leave_and_come_back_under_traffic(void **state)
 	net_open(&n, 2, opts);
 	for (int round = 0; round < 200; round++) {
 		struct br_conf *conf = br_conf_clone(n.conf), *old = n.conf;
-		struct view *v;
+		struct dp_conf *v;
 
 		for (unsigned i = 0; i < 20; i++) {
 			frame_make(f, 1 + i % PORTS, 1 + i % 2, sizeof(f));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Theory of operation. A conn is everything that belongs to one connected frontend; it is published in port->conn and
+ * Theory of operation. A session is everything that belongs to one connected frontend; it is published in port->session and
  * read once by each call of a worker, as in vhost.c. Connecting makes one, disconnecting takes it out of view, waits for
  * the workers, and gives pages and channels back.
  *
@@ -37,7 +37,7 @@ struct queue {
 	rte_spinlock_t rx_lock; /* where workers share the port */
 };
 
-struct netif_conn {
+struct netif_session {
 	unsigned queues;
 	uint32_t domid;
 	bool csum4, csum6;
@@ -53,7 +53,7 @@ struct netif_conn {
 
 struct netif_port {
 	struct vif_port base;
-	struct netif_conn *conn;
+	struct netif_session *session;
 	struct netif_port *next; /* with a control ring: in ctrl.ports */
 };
 
@@ -71,15 +71,15 @@ static struct netif_port *port_of(struct vif_port *base)
 
 /* ---- the packet path --------------------------------------------------------------------------------------------- */
 
-static inline struct netif_conn *conn_of(struct vif_port *base)
+static inline struct netif_session *session_of(struct vif_port *base)
 {
 	if (__builtin_expect(__atomic_load_n(&base->quarantine, __ATOMIC_RELAXED) != NULL, 0))
 		return NULL;
-	return __atomic_load_n(&port_of(base)->conn, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&port_of(base)->session, __ATOMIC_ACQUIRE);
 }
 
 /* Cut the port off for what a ring says. When it is given another chance, the ring is looked at afresh. */
-static void cut_off(struct vif_port *base, const char **broken)
+static void quarantine_ring(struct vif_port *base, const char **broken)
 {
 	vif_quarantine(base, *broken);
 	*broken = NULL;
@@ -87,49 +87,49 @@ static void cut_off(struct vif_port *base, const char **broken)
 
 static unsigned netif_peek(struct vif_port *base, unsigned queue, struct vif_burst *burst)
 {
-	struct netif_conn *conn = conn_of(base);
+	struct netif_session *session = session_of(base);
 	struct vif_counters *count = vif_count(base);
 	struct netif_tx *tx;
 	uint64_t before;
 	unsigned n;
 
 	burst->n = 0;
-	if (!conn || queue >= conn->queues)
+	if (!session || queue >= session->queues)
 		return 0;
-	tx = &conn->queue[queue].tx;
-	tx->staged = __atomic_load_n(&conn->staged[queue], __ATOMIC_ACQUIRE);
+	tx = &session->queue[queue].tx;
+	tx->staged = __atomic_load_n(&session->staged[queue], __ATOMIC_ACQUIRE);
 	before = count->rx_frames;
 	n = netif_tx_peek(tx, burst, count);
-	conn->queue[queue].rx_frames += count->rx_frames - before;
+	session->queue[queue].rx_frames += count->rx_frames - before;
 	if (__builtin_expect(tx->broken != NULL, 0))
-		cut_off(base, &tx->broken);
+		quarantine_ring(base, &tx->broken);
 	return n;
 }
 
 static void netif_release(struct vif_port *base, unsigned queue, const struct vif_burst *burst)
 {
-	struct netif_conn *conn = conn_of(base);
+	struct netif_session *session = session_of(base);
 
-	if (conn)
-		netif_tx_release(&conn->queue[queue].tx, burst, vif_count(base));
+	if (session)
+		netif_tx_release(&session->queue[queue].tx, burst, vif_count(base));
 }
 
-static unsigned deliver_to(struct vif_port *base, struct netif_conn *conn, unsigned queue,
+static unsigned deliver_to(struct vif_port *base, struct netif_session *session, unsigned queue,
 			   struct vif_frame *const *frames, unsigned n)
 {
 	struct vif_counters *count = vif_count(base);
-	struct queue *q = &conn->queue[queue];
+	struct queue *q = &session->queue[queue];
 	uint64_t before = count->tx_frames;
 	unsigned done;
 
 	if (base->shared)
 		rte_spinlock_lock(&q->rx_lock);
-	q->rx.hash = __atomic_load_n(&conn->hash, __ATOMIC_ACQUIRE);
-	q->rx.staged = __atomic_load_n(&conn->staged[queue], __ATOMIC_ACQUIRE);
+	q->rx.hash = __atomic_load_n(&session->hash, __ATOMIC_ACQUIRE);
+	q->rx.staged = __atomic_load_n(&session->staged[queue], __ATOMIC_ACQUIRE);
 	done = netif_rx_deliver(&q->rx, frames, n, count);
 	q->tx_frames += count->tx_frames - before;
 	if (__builtin_expect(q->rx.broken != NULL, 0)) {
-		cut_off(base, &q->rx.broken);
+		quarantine_ring(base, &q->rx.broken);
 		count->drop[VIF_TX_DOWN] += n - done;
 		done = n;
 	}
@@ -139,7 +139,7 @@ static unsigned deliver_to(struct vif_port *base, struct netif_conn *conn, unsig
 }
 
 /* The queue that the guest wants a frame in; `queue` where it does not say. */
-static unsigned steer(const struct netif_conn *conn, const struct netif_hash *hash, const struct vif_frame *frame,
+static unsigned steer(const struct netif_session *session, const struct netif_hash *hash, const struct vif_frame *frame,
 		      unsigned queue)
 {
 	uint32_t value;
@@ -148,28 +148,28 @@ static unsigned steer(const struct netif_conn *conn, const struct netif_hash *ha
 	value = netif_hash_frame(hash, frame, &type);
 	if (type < 0)
 		return queue;
-	return hash->map_size ? hash->map[value % hash->map_size] : value % conn->queues;
+	return hash->map_size ? hash->map[value % hash->map_size] : value % session->queues;
 }
 
 static unsigned netif_deliver(struct vif_port *base, unsigned queue, struct vif_frame *const *frames, unsigned n)
 {
-	struct netif_conn *conn = conn_of(base);
+	struct netif_session *session = session_of(base);
 	const struct netif_hash *hash;
 	unsigned done = 0;
 
-	if (!conn || queue >= conn->queues) {
+	if (!session || queue >= session->queues) {
 		vif_count(base)->drop[VIF_TX_DOWN] += n;
 		return n;
 	}
-	hash = __atomic_load_n(&conn->hash, __ATOMIC_ACQUIRE);
-	if (__builtin_expect(!hash || conn->queues == 1, 1))
-		return deliver_to(base, conn, queue, frames, n);
+	hash = __atomic_load_n(&session->hash, __ATOMIC_ACQUIRE);
+	if (__builtin_expect(!hash || session->queues == 1, 1))
+		return deliver_to(base, session, queue, frames, n);
 	while (done < n) { /* runs of frames for the same queue */
-		unsigned to = steer(conn, hash, frames[done], queue), run = 1, taken;
+		unsigned to = steer(session, hash, frames[done], queue), run = 1, taken;
 
-		while (done + run < n && steer(conn, hash, frames[done + run], queue) == to)
+		while (done + run < n && steer(session, hash, frames[done + run], queue) == to)
 			run++;
-		taken = deliver_to(base, conn, to, frames + done, run);
+		taken = deliver_to(base, session, to, frames + done, run);
 		done += taken;
 		if (taken < run)
 			break;
@@ -180,31 +180,32 @@ static unsigned netif_deliver(struct vif_port *base, unsigned queue, struct vif_
 /* A netfront is told that a checksum is missing, and finds out where by itself: can it? */
 static bool netif_takes(const struct vif_port *base, const struct vif_frame *frame)
 {
-	const struct netif_conn *conn = __atomic_load_n(&((const struct netif_port *)base)->conn, __ATOMIC_ACQUIRE);
+	const struct netif_session *session =
+		__atomic_load_n(&((const struct netif_port *)base)->session, __ATOMIC_ACQUIRE);
 	struct netif_headers h;
 
-	return conn && netif_headers(frame->snap, frame->snap_len, &h) && !h.tagged && !h.fragment &&
+	return session && netif_headers(frame->head, frame->head_len, &h) && !h.tagged && !h.fragment &&
 	       h.l4 == frame->off.csum_start && netif_csum_offset(h.proto) == frame->off.csum_offset &&
-	       (h.v6 ? conn->csum6 : conn->csum4);
+	       (h.v6 ? session->csum6 : session->csum4);
 }
 
 static void netif_notify(struct vif_port *base, int rx_queue)
 {
-	struct netif_conn *conn = conn_of(base);
+	struct netif_session *session = session_of(base);
 	unsigned sent = 0;
 
-	if (!conn)
+	if (!session)
 		return;
 	if (rx_queue >= 0) {
-		struct queue *q = &conn->queue[rx_queue];
+		struct queue *q = &session->queue[rx_queue];
 
 		if (netif_tx_wants_signal(&q->tx))
 			sent = netif_events_send(&q->ev, q->ev.tx);
 		vif_count(base)->kicks += sent;
 		return;
 	}
-	for (unsigned i = 0; i < conn->queues; i++) {
-		struct queue *q = &conn->queue[i];
+	for (unsigned i = 0; i < session->queues; i++) {
+		struct queue *q = &session->queue[i];
 		bool wants;
 
 		if (base->shared)
@@ -220,12 +221,12 @@ static void netif_notify(struct vif_port *base, int rx_queue)
 
 static bool netif_arm(struct vif_port *base, unsigned queue)
 {
-	struct netif_conn *conn = conn_of(base);
+	struct netif_session *session = session_of(base);
 
-	if (!conn || queue >= conn->queues)
+	if (!session || queue >= session->queues)
 		return false;
-	netif_events_acknowledge(&conn->queue[queue].ev);
-	return netif_tx_arm(&conn->queue[queue].tx);
+	netif_events_acknowledge(&session->queue[queue].ev);
+	return netif_tx_arm(&session->queue[queue].tx);
 }
 
 /* ---- control rings ----------------------------------------------------------------------------------------------- */
@@ -233,7 +234,7 @@ static bool netif_arm(struct vif_port *base, unsigned queue)
 static const struct netif_hash *set_hash(void *arg, const struct netif_hash *hash)
 {
 	struct netif_port *port = arg;
-	const struct netif_hash *old = __atomic_exchange_n(&port->conn->hash, hash, __ATOMIC_ACQ_REL);
+	const struct netif_hash *old = __atomic_exchange_n(&port->session->hash, hash, __ATOMIC_ACQ_REL);
 
 	if (old)
 		vif_synchronize();
@@ -243,7 +244,7 @@ static const struct netif_hash *set_hash(void *arg, const struct netif_hash *has
 static const struct netif_staged *set_staged(void *arg, unsigned queue, const struct netif_staged *staged)
 {
 	struct netif_port *port = arg;
-	const struct netif_staged *old = __atomic_exchange_n(&port->conn->staged[queue], staged, __ATOMIC_ACQ_REL);
+	const struct netif_staged *old = __atomic_exchange_n(&port->session->staged[queue], staged, __ATOMIC_ACQ_REL);
 
 	if (old) {
 		/* bursts that are held may point to pages that are about to be unmapped */
@@ -260,23 +261,23 @@ static void look_again(struct netif_port *port)
 {
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = port};
 
-	epoll_ctl(ctrl.epfd, EPOLL_CTL_MOD, netif_events_fd(&port->conn->ctrl_ev), &ev);
+	epoll_ctl(ctrl.epfd, EPOLL_CTL_MOD, netif_events_fd(&port->session->ctrl_ev), &ev);
 }
 
 static void serve_ctrl(struct netif_port *port)
 {
-	struct netif_conn *conn = port->conn;
+	struct netif_session *session = port->session;
 
-	netif_events_acknowledge(&conn->ctrl_ev);
+	netif_events_acknowledge(&session->ctrl_ev);
 	if (__atomic_load_n(&port->base.quarantine, __ATOMIC_RELAXED))
 		return;
-	if (netif_ctrl_serve(&conn->ctrl, CTRL_TURN))
-		netif_events_send(&conn->ctrl_ev, conn->ctrl_ev.tx);
-	if (conn->ctrl.broken) {
-		cut_off(&port->base, &conn->ctrl.broken);
+	if (netif_ctrl_serve(&session->ctrl, CTRL_TURN))
+		netif_events_send(&session->ctrl_ev, session->ctrl_ev.tx);
+	if (session->ctrl.broken) {
+		quarantine_ring(&port->base, &session->ctrl.broken);
 		return;
 	}
-	if (netif_ctrl_arm(&conn->ctrl)) /* more of them: behind the others that wait */
+	if (netif_ctrl_arm(&session->ctrl)) /* more of them: behind the others that wait */
 		look_again(port);
 }
 
@@ -334,7 +335,7 @@ static int ctrl_add(struct netif_port *port)
 			ctrl.epfd = -1;
 		}
 	}
-	if (!err && epoll_ctl(ctrl.epfd, EPOLL_CTL_ADD, netif_events_fd(&port->conn->ctrl_ev), &ev))
+	if (!err && epoll_ctl(ctrl.epfd, EPOLL_CTL_ADD, netif_events_fd(&port->session->ctrl_ev), &ev))
 		err = -errno;
 	if (!err) {
 		port->next = ctrl.ports;
@@ -353,23 +354,23 @@ static void ctrl_remove(struct netif_port *port)
 		;
 	if (*at) {
 		*at = port->next;
-		epoll_ctl(ctrl.epfd, EPOLL_CTL_DEL, netif_events_fd(&port->conn->ctrl_ev), NULL);
+		epoll_ctl(ctrl.epfd, EPOLL_CTL_DEL, netif_events_fd(&port->session->ctrl_ev), NULL);
 	}
 	pthread_mutex_unlock(&ctrl.lock);
 }
 
 /* ---- connect ----------------------------------------------------------------------------------------------------- */
 
-static void conn_free(struct netif_conn *conn)
+static void session_free(struct netif_session *session)
 {
-	for (unsigned i = 0; i < conn->queues; i++) {
-		netif_events_close(&conn->queue[i].ev);
-		grant_unmap(conn->queue[i].tx.ring);
-		grant_unmap(conn->queue[i].rx.ring);
+	for (unsigned i = 0; i < session->queues; i++) {
+		netif_events_close(&session->queue[i].ev);
+		grant_unmap(session->queue[i].tx.ring);
+		grant_unmap(session->queue[i].rx.ring);
 	}
-	netif_events_close(&conn->ctrl_ev);
-	grant_unmap(conn->ctrl.ring);
-	free(conn);
+	netif_events_close(&session->ctrl_ev);
+	grant_unmap(session->ctrl.ring);
+	free(session);
 }
 
 /* A frontend's ring page, mapped; NULL: *err and a sentence say why. */
@@ -385,14 +386,14 @@ static void *map_ring(const struct netif_conf *conf, uint32_t ref, const char *w
 	return NULL;
 }
 
-static int queue_open(struct netif_conn *conn, struct queue *q, const struct netif_conf *conf,
+static int queue_open(struct netif_session *session, struct queue *q, const struct netif_conf *conf,
 		      const struct netif_queue_conf *qc, char *why, size_t size)
 {
 	int err = 0;
 
 	q->tx.domid = q->rx.domid = conf->domid;
-	q->tx.mcast = &conn->mcast;
-	q->rx.mcast = &conn->mcast;
+	q->tx.mcast = &session->mcast;
+	q->rx.mcast = &session->mcast;
 	q->rx.sg = conf->sg;
 	q->tx.ring = map_ring(conf, qc->tx_ref, "transmit", &err, why, size);
 	if (!err)
@@ -404,7 +405,7 @@ static int queue_open(struct netif_conn *conn, struct queue *q, const struct net
 		return -EPROTO;
 	}
 	if (q->tx.rsp_prod) /* adopted: the groups asked for went with the backend that was told of them */
-		conn->groups_lost = true;
+		session->groups_lost = true;
 	err = netif_events_open(&q->ev, conf->domid, qc->tx_evtchn, qc->rx_evtchn);
 	if (err)
 		snprintf(why, size, "event channels %u and %u of domain %u: %s", qc->tx_evtchn, qc->rx_evtchn,
@@ -412,24 +413,24 @@ static int queue_open(struct netif_conn *conn, struct queue *q, const struct net
 	return err;
 }
 
-static int ctrl_open(struct netif_port *port, struct netif_conn *conn, const struct netif_conf *conf, char *why,
+static int ctrl_open(struct netif_port *port, struct netif_session *session, const struct netif_conf *conf, char *why,
 		     size_t size)
 {
 	int err = 0;
 
-	conn->ctrl.domid = conf->domid;
-	conn->ctrl.queues = conf->queues;
-	conn->ctrl.ops = &ctrl_ops;
-	conn->ctrl.arg = port;
-	conn->ctrl.ring = map_ring(conf, conf->ctrl_ref, "control", &err, why, size);
+	session->ctrl.domid = conf->domid;
+	session->ctrl.queues = conf->queues;
+	session->ctrl.ops = &ctrl_ops;
+	session->ctrl.arg = port;
+	session->ctrl.ring = map_ring(conf, conf->ctrl_ref, "control", &err, why, size);
 	if (err)
 		return err;
-	if (!netif_ctrl_begin(&conn->ctrl)) {
+	if (!netif_ctrl_begin(&session->ctrl)) {
 		snprintf(why, size, "domain %u's control ring says that there are more requests than it holds",
 			 conf->domid);
 		return -EPROTO;
 	}
-	err = netif_events_open(&conn->ctrl_ev, conf->domid, conf->ctrl_evtchn, conf->ctrl_evtchn);
+	err = netif_events_open(&session->ctrl_ev, conf->domid, conf->ctrl_evtchn, conf->ctrl_evtchn);
 	if (err)
 		snprintf(why, size, "event channel %u of domain %u: %s", conf->ctrl_evtchn, conf->domid,
 			 strerror(-err));
@@ -458,7 +459,7 @@ static void tell(const struct netif_events *ev)
 int netif_connect(struct vif_port *base, const struct netif_conf *conf, char *why, size_t size)
 {
 	struct netif_port *port = port_of(base);
-	struct netif_conn *conn;
+	struct netif_session *session;
 	int err;
 
 	if (!conf->queues || conf->queues > VIF_QUEUES_MAX) {
@@ -469,39 +470,39 @@ int netif_connect(struct vif_port *base, const struct netif_conf *conf, char *wh
 	err = netif_xen_open(why, size);
 	if (err)
 		return err;
-	conn = calloc(1, sizeof(*conn));
-	if (!conn) {
+	session = calloc(1, sizeof(*session));
+	if (!session) {
 		snprintf(why, size, "no memory");
 		return -ENOMEM;
 	}
-	conn->queues = conf->queues;
-	conn->domid = conf->domid;
-	conn->csum4 = conf->csum4;
-	conn->csum6 = conf->csum6;
+	session->queues = conf->queues;
+	session->domid = conf->domid;
+	session->csum4 = conf->csum4;
+	session->csum6 = conf->csum6;
 	for (unsigned i = 0; !err && i < conf->queues; i++)
-		err = queue_open(conn, &conn->queue[i], conf, &conf->queue[i], why, size);
+		err = queue_open(session, &session->queue[i], conf, &conf->queue[i], why, size);
 	if (!err && conf->ctrl)
-		err = ctrl_open(port, conn, conf, why, size);
+		err = ctrl_open(port, session, conf, why, size);
 	if (err) {
-		conn_free(conn);
+		session_free(session);
 		return err;
 	}
-	conn->mcast.on = conf->multicast_control && !conn->groups_lost;
+	session->mcast.on = conf->multicast_control && !session->groups_lost;
 	base->caps = caps_of(conf);
 	base->rx_queues = base->tx_queues = conf->queues;
 	__atomic_store_n(&base->quarantine, NULL, __ATOMIC_RELEASE); /* a new start */
-	__atomic_store_n(&port->conn, conn, __ATOMIC_RELEASE);
-	for (unsigned i = 0; !err && i < conn->queues; i++) {
+	__atomic_store_n(&port->session, session, __ATOMIC_RELEASE);
+	for (unsigned i = 0; !err && i < session->queues; i++) {
 		struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
 
 		/* binding has made the channel fire: the worker wakes, sees the ring, and arms it */
-		if (epoll_ctl(base->epfd[i], EPOLL_CTL_ADD, netif_events_fd(&conn->queue[i].ev), &ev))
+		if (epoll_ctl(base->epfd[i], EPOLL_CTL_ADD, netif_events_fd(&session->queue[i].ev), &ev))
 			err = -errno;
-		tell(&conn->queue[i].ev);
+		tell(&session->queue[i].ev);
 	}
 	if (!err && conf->ctrl) {
 		err = ctrl_add(port);
-		tell(&conn->ctrl_ev);
+		tell(&session->ctrl_ev);
 	}
 	if (err) {
 		netif_disconnect(base);
@@ -515,51 +516,51 @@ int netif_connect(struct vif_port *base, const struct netif_conf *conf, char *wh
 void netif_disconnect(struct vif_port *base)
 {
 	struct netif_port *port = port_of(base);
-	struct netif_conn *conn = port->conn;
+	struct netif_session *session = port->session;
 
-	if (!conn)
+	if (!session)
 		return;
 	base->up = false;
-	if (conn->ctrl.ring) {
+	if (session->ctrl.ring) {
 		ctrl_remove(port);
-		netif_ctrl_end(&conn->ctrl);
+		netif_ctrl_end(&session->ctrl);
 	}
-	for (unsigned i = 0; i < conn->queues; i++)
-		epoll_ctl(base->epfd[i], EPOLL_CTL_DEL, netif_events_fd(&conn->queue[i].ev), NULL);
-	__atomic_store_n(&port->conn, NULL, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < session->queues; i++)
+		epoll_ctl(base->epfd[i], EPOLL_CTL_DEL, netif_events_fd(&session->queue[i].ev), NULL);
+	__atomic_store_n(&port->session, NULL, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&base->gen, 1, __ATOMIC_RELEASE);
 	vif_synchronize();
-	conn_free(conn);
+	session_free(session);
 }
 
 void netif_multicast_control(struct vif_port *base, bool on)
 {
-	struct netif_conn *conn = port_of(base)->conn;
+	struct netif_session *session = port_of(base)->session;
 
-	if (conn && !conn->groups_lost)
-		__atomic_store_n(&conn->mcast.on, on, __ATOMIC_RELAXED);
+	if (session && !session->groups_lost)
+		__atomic_store_n(&session->mcast.on, on, __ATOMIC_RELAXED);
 }
 
 static struct vif_queue_count netif_count(const struct vif_port *base, unsigned queue)
 {
-	const struct netif_conn *conn = ((const struct netif_port *)base)->conn;
+	const struct netif_session *session = ((const struct netif_port *)base)->session;
 
-	if (!conn || queue >= conn->queues)
+	if (!session || queue >= session->queues)
 		return (struct vif_queue_count){0};
-	return (struct vif_queue_count){conn->queue[queue].rx_frames, conn->queue[queue].tx_frames};
+	return (struct vif_queue_count){session->queue[queue].rx_frames, session->queue[queue].tx_frames};
 }
 
 static void netif_resume(struct vif_port *base)
 {
 	struct netif_port *port = port_of(base);
-	const struct netif_conn *conn = port->conn;
+	const struct netif_session *session = port->session;
 
-	if (!conn)
+	if (!session)
 		return;
-	for (unsigned i = 0; i < conn->queues; i++)
-		tell(&conn->queue[i].ev);
-	if (conn->ctrl.ring) {
-		tell(&conn->ctrl_ev);
+	for (unsigned i = 0; i < session->queues; i++)
+		tell(&session->queue[i].ev);
+	if (session->ctrl.ring) {
+		tell(&session->ctrl_ev);
 		look_again(port);
 	}
 }

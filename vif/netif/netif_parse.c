@@ -184,15 +184,15 @@ uint32_t netif_hash_frame(const struct netif_hash *hash, const struct vif_frame 
 
 	*type = -1;
 	if (hash->algorithm != XEN_NETIF_CTRL_HASH_ALGORITHM_TOEPLITZ || !hash->flags ||
-	    !netif_headers(frame->snap, frame->snap_len, &h))
+	    !netif_headers(frame->head, frame->head_len, &h))
 		return 0;
 	n = h.v6 ? 32 : 8;
-	memcpy(in, frame->snap + h.l3 + (h.v6 ? 8 : 12), n);
-	if (h.proto == PROTO_TCP && !h.fragment && h.l4 + 4u <= frame->snap_len) {
+	memcpy(in, frame->head + h.l3 + (h.v6 ? 8 : 12), n);
+	if (h.proto == PROTO_TCP && !h.fragment && h.l4 + 4u <= frame->head_len) {
 		int with_ports = h.v6 ? _XEN_NETIF_CTRL_HASH_TYPE_IPV6_TCP : _XEN_NETIF_CTRL_HASH_TYPE_IPV4_TCP;
 
 		if (hash->flags & 1u << with_ports) {
-			memcpy(in + n, frame->snap + h.l4, 4);
+			memcpy(in + n, frame->head + h.l4, 4);
 			*type = with_ports;
 			return toeplitz(hash->key, in, n + 4);
 		}

@@ -107,14 +107,14 @@ static uint32_t fill(struct cursor *c, unsigned tag, struct vif_grant dst, uint8
 	uint32_t done = 0;
 
 	while (done < GRANT_PAGE && c->seg < (int)f->nseg) {
-		bool snap = c->seg < 0;
-		const uint8_t *src = snap ? f->snap : f->seg[c->seg].va;
-		uint32_t len = (snap ? f->snap_len : f->seg[c->seg].len) - c->at, n = len;
+		bool in_head = c->seg < 0;
+		const uint8_t *src = in_head ? f->head : f->seg[c->seg].va;
+		uint32_t len = (in_head ? f->head_len : f->seg[c->seg].len) - c->at, n = len;
 
 		if (n > GRANT_PAGE - done)
 			n = GRANT_PAGE - done;
 		dst.offset = done;
-		if (!snap && f->seg[c->seg].granted && !(va && src)) {
+		if (!in_head && f->seg[c->seg].granted && !(va && src)) {
 			struct vif_grant from = f->grant[c->seg];
 
 			/* memory of a grant is nothing that the kernel would pin: tell both by their grants */
@@ -232,7 +232,7 @@ static unsigned put_all(struct netif_rx *rx, struct vif_frame *const *frames, un
 
 		if (__builtin_expect(b->skip & 1ull << i || f->failed, 0))
 			continue;
-		if (__builtin_expect(f->snap[0] & 1, 0) && !netif_mcast_wants(rx->mcast, f->snap)) {
+		if (__builtin_expect(f->head[0] & 1, 0) && !netif_mcast_wants(rx->mcast, f->head)) {
 			count->drop[VIF_TX_FILTERED]++;
 			b->skip |= 1ull << i;
 			continue;

@@ -203,7 +203,7 @@ static void describe(const struct netif_tx *tx, const struct request *r, struct 
 	struct vif_frame *frame = &burst->frame[i];
 	const uint8_t *va[NETIF_SLOTS_MAX];
 	bool mapped = tx->staged != NULL;
-	uint32_t snapped = 0;
+	uint32_t head_done = 0;
 
 	for (unsigned k = 0; mapped && k < r->frags; k++) {
 		const struct netif_staged_page *page = netif_staged_find(tx->staged, r->grant[k].gref);
@@ -212,17 +212,17 @@ static void describe(const struct netif_tx *tx, const struct request *r, struct 
 		va[k] = page ? page->va + r->grant[k].offset : NULL;
 	}
 	frame->len = r->len;
-	frame->snap_len = r->len < VIF_SNAP ? r->len : VIF_SNAP;
+	frame->head_len = r->len < VIF_HEAD_LEN ? r->len : VIF_HEAD_LEN;
 	frame->seg = &burst->seg[burst->nseg];
 	frame->grant = &burst->grant[burst->nseg];
 	for (unsigned k = 0; k < r->frags; k++) {
-		uint32_t n = frame->snap_len - snapped < r->size[k] ? frame->snap_len - snapped : r->size[k];
+		uint32_t n = frame->head_len - head_done < r->size[k] ? frame->head_len - head_done : r->size[k];
 
 		if (mapped)
-			memcpy(frame->snap + snapped, va[k], n);
+			memcpy(frame->head + head_done, va[k], n);
 		else
-			grant_copy_in(i, frame->snap + snapped, &r->grant[k], n);
-		snapped += n;
+			grant_copy_in(i, frame->head + head_done, &r->grant[k], n);
+		head_done += n;
 		if (n == r->size[k])
 			continue;
 		burst->grant[burst->nseg] = r->grant[k];
@@ -255,27 +255,27 @@ static bool parse_offload(struct vif_frame *frame, const struct pending *p)
 	frame->off = (struct vif_offload){.csum_valid = p->flags & NETTXF_data_validated};
 	if (!(p->flags & NETTXF_csum_blank) && !p->gso_size)
 		return true;
-	if (!netif_headers(frame->snap, frame->snap_len, &h) || h.fragment || !netif_csum_offset(h.proto))
+	if (!netif_headers(frame->head, frame->head_len, &h) || h.fragment || !netif_csum_offset(h.proto))
 		return false;
 	frame->off.csum_valid = false;
 	frame->off.needs = VIF_CAP_CSUM;
 	frame->off.csum_start = h.l4;
 	frame->off.csum_offset = netif_csum_offset(h.proto);
-	if ((uint32_t)h.l4 + frame->off.csum_offset + 2 > frame->snap_len)
+	if ((uint32_t)h.l4 + frame->off.csum_offset + 2 > frame->head_len)
 		return false;
 	if (!p->gso_size)
 		return true;
 	if (h.proto != 6 || h.v6 != (p->gso_type == XEN_NETIF_GSO_TYPE_TCPV6))
 		return false;
 	frame->off.needs |= h.v6 ? VIF_CAP_TSO6 : VIF_CAP_TSO4;
-	if (frame->snap[h.l4 + 13] & 0x80) /* CWR */
+	if (frame->head[h.l4 + 13] & 0x80) /* CWR */
 		frame->off.needs |= VIF_CAP_ECN;
 	frame->off.gso_size = p->gso_size;
-	frame->off.hdr_len = h.l4 + (frame->snap[h.l4 + 12] >> 4) * 4u;
+	frame->off.hdr_len = h.l4 + (frame->head[h.l4 + 12] >> 4) * 4u;
 	if (!(p->flags & NETTXF_csum_blank)) { /* a whole checksum over what is to be cut: begin it anew */
-		sum = pseudo_sum(frame->snap, &h, frame->len - h.l4);
-		frame->snap[h.l4 + 16] = sum >> 8;
-		frame->snap[h.l4 + 17] = sum & 0xff;
+		sum = pseudo_sum(frame->head, &h, frame->len - h.l4);
+		frame->head[h.l4 + 16] = sum >> 8;
+		frame->head[h.l4 + 17] = sum & 0xff;
 	}
 	return true;
 }
@@ -293,7 +293,7 @@ static void groups(struct netif_tx *tx, uint32_t idx, const struct request *r)
 
 static void drop(struct vif_frame *frame, struct vif_counters *count, enum vif_drop reason)
 {
-	frame->len = frame->snap_len = frame->nseg = 0;
+	frame->len = frame->head_len = frame->nseg = 0;
 	frame->failed = true;
 	count->drop[reason]++;
 }
@@ -316,10 +316,10 @@ unsigned netif_tx_peek(struct netif_tx *tx, struct vif_burst *burst, struct vif_
 			verdict = read_gso(tx, &r, &pending[i]);
 		if (verdict == BROKEN || burst->nseg + NETIF_SLOTS_MAX > VIF_SEGS)
 			break; /* or: it begins the next burst */
-		frame->snap = burst->snap[i];
+		frame->head = burst->head[i];
 		frame->cookie = idx + r.slots;
 		frame->failed = false;
-		frame->len = frame->snap_len = frame->nseg = 0;
+		frame->len = frame->head_len = frame->nseg = 0;
 		if (verdict == AUXILIARY)
 			groups(tx, idx, &r);
 		else if (r.frags > NETIF_SLOTS_MAX)

@@ -6,7 +6,7 @@
 #define RING_WIDTH(name) name##_sse
 #include "ring_path.h"
 
-#define EXPECTED 16 /* frames of the next burst that are asked for at the end of this one */
+#define PREFETCH_NEXT 16 /* frames of the next burst that are asked for at the end of this one */
 
 /* ---- the version for this processor ------------------------------------------------------------------------------ */
 
@@ -37,14 +37,14 @@ unsigned ring_deliver(struct ring *ring, struct vif_frame *const *frames, unsign
 /* ---- release ----------------------------------------------------------------------------------------------------- */
 
 /* Ask for what the next burst begins with. What is read here decides nothing. */
-static void expect_next(const struct ring *ring)
+static void prefetch_next(const struct ring *ring)
 {
 	uint16_t n = ring->avail_seen - ring->last_avail;
 
 	__builtin_prefetch(&ring->avail->idx);
-	for (unsigned i = 0; i < n && i < EXPECTED; i++) {
+	for (unsigned i = 0; i < n && i < PREFETCH_NEXT; i++) {
 		struct vring_desc desc = fetch(&ring->desc[available(ring, ring->last_avail + i) & (ring->size - 1)]);
-		const uint8_t *va = in_region(&ring->hot, desc.addr, desc.len);
+		const uint8_t *va = in_region(&ring->last_region, desc.addr, desc.len);
 
 		if (va) {
 			__builtin_prefetch(va);
@@ -64,7 +64,7 @@ void ring_release(struct ring *ring, const struct vif_burst *burst)
 	}
 	ring->used_idx = idx;
 	__atomic_store_n(&ring->used->idx, idx, __ATOMIC_RELEASE);
-	expect_next(ring);
+	prefetch_next(ring);
 }
 
 /* ---- notifications ----------------------------------------------------------------------------------------------- */

@@ -39,7 +39,7 @@ struct ring {
 	struct vring_avail *avail;
 	struct vring_used *used;
 	const struct ring_mem *mem;
-	struct ring_region hot; /* the region that served last; size 0: none yet */
+	struct ring_region last_region; /* the region that served last; size 0: none yet */
 	uint16_t size; /* a power of two */
 	uint16_t last_avail; /* next entry of the available ring to look at */
 	uint16_t used_idx; /* next entry of the used ring to write; published by release and deliver */

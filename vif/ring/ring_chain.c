@@ -28,12 +28,12 @@ uint8_t *ring_translate(struct ring *ring, uint64_t gpa, uint32_t len)
 
 	if (!region)
 		return NULL;
-	ring->hot = *region;
+	ring->last_region = *region;
 	return in_region(region, gpa, len);
 }
 
 /* Host address of [gpa, gpa + *len), cut to what lies in one region. NULL: in none. */
-static inline uint8_t *translate(const struct ring_mem *mem, uint64_t gpa, uint32_t *len)
+static inline uint8_t *translate_part(const struct ring_mem *mem, uint64_t gpa, uint32_t *len)
 {
 	const struct ring_region *region = region_of(mem, gpa);
 
@@ -52,7 +52,7 @@ static bool append(struct ring *ring, struct chain *chain, const struct vring_de
 
 	while (left) {
 		uint32_t len = left;
-		uint8_t *va = translate(ring->mem, gpa, &len);
+		uint8_t *va = translate_part(ring->mem, gpa, &len);
 
 		if (!va)
 			return broken(ring, "a descriptor points outside the memory that the guest shares");
@@ -147,30 +147,30 @@ static bool describe(struct ring *ring, const struct chain *chain, struct vif_bu
 		return false;
 	}
 	frame->len = chain->len - ring->hdr_len;
-	frame->snap_len = frame->len < VIF_SNAP ? frame->len : VIF_SNAP;
-	if (chain->n == 2 && chain->seg[0].len == skip && chain->seg[1].len >= frame->snap_len) { /* Linux, usually */
+	frame->head_len = frame->len < VIF_HEAD_LEN ? frame->len : VIF_HEAD_LEN;
+	if (chain->n == 2 && chain->seg[0].len == skip && chain->seg[1].len >= frame->head_len) { /* Linux, usually */
 		memcpy(&hdr, chain->seg[0].va, sizeof(hdr));
-		copy_snap(frame->snap, chain->seg[1].va, frame->snap_len);
+		copy_head(frame->head, chain->seg[1].va, frame->head_len);
 		seg = 1;
-		off = frame->snap_len;
-	} else if (chain->seg[0].len >= skip + frame->snap_len) {
+		off = frame->head_len;
+	} else if (chain->seg[0].len >= skip + frame->head_len) {
 		memcpy(&hdr, chain->seg[0].va, sizeof(hdr));
-		copy_snap(frame->snap, chain->seg[0].va + skip, frame->snap_len);
-		off = skip + frame->snap_len;
+		copy_head(frame->head, chain->seg[0].va + skip, frame->head_len);
+		off = skip + frame->head_len;
 	} else {
 		uint8_t pad[RING_HDR_MAX];
 
 		gather(chain, &seg, &off, pad, skip);
 		memcpy(&hdr, pad, sizeof(hdr));
-		gather(chain, &seg, &off, frame->snap, frame->snap_len);
+		gather(chain, &seg, &off, frame->head, frame->head_len);
 	}
-	if (!vnet_parse(&hdr, frame->len, hdr.gso_type && vnet_is_v6(frame->snap, frame->snap_len), &frame->off)) {
+	if (!vnet_parse(&hdr, frame->len, hdr.gso_type && vnet_is_v6(frame->head, frame->head_len), &frame->off)) {
 		*drop = VIF_RX_MALFORMED;
 		return false;
 	}
 	frame->seg = &burst->seg[burst->nseg];
 	frame->nseg = 0;
-	if (frame->len == frame->snap_len)
+	if (frame->len == frame->head_len)
 		return true;
 	if (burst->nseg + chain->n - seg > VIF_SEGS)
 		return false;
@@ -199,7 +199,7 @@ bool ring_peek_chain(struct ring *ring, uint16_t head, struct vif_burst *burst, 
 		return false; /* no room for its segments: it begins the next burst */
 	}
 	if (drop >= 0) {
-		frame->len = frame->snap_len = frame->nseg = 0;
+		frame->len = frame->head_len = frame->nseg = 0;
 		count->drop[drop]++;
 	}
 	return true;
@@ -208,7 +208,7 @@ bool ring_peek_chain(struct ring *ring, uint16_t head, struct vif_burst *burst, 
 /* Copy header, snapshot and rest into the receiver's chain. Both hold as much as is said. */
 static void scatter(const struct vif_frame *frame, const uint8_t *hdr, unsigned hdr_len, const struct vif_seg *dst)
 {
-	struct vif_seg src[2] = {{.va = hdr, .len = hdr_len}, {.va = frame->snap, .len = frame->snap_len}};
+	struct vif_seg src[2] = {{.va = hdr, .len = hdr_len}, {.va = frame->head, .len = frame->head_len}};
 	const struct vif_seg *from = src;
 	uint32_t at = 0, done = 0;
 	unsigned left = 2 + frame->nseg, i = 0;
@@ -282,7 +282,7 @@ static enum fit take(struct ring *ring, uint32_t need, struct chain *all, struct
 enum fit ring_put_chained(struct ring *ring, struct vif_frame *const *frame, struct heads *heads)
 {
 	struct virtio_net_hdr_mrg_rxbuf hdr;
-	struct vif_frame *room, *const *local = grant_localise(frame, 1, &room);
+	struct vif_frame *room, *const *local = grant_copy_local(frame, 1, &room);
 	struct chain chain;
 	unsigned buffers;
 	enum fit fit;

@@ -65,7 +65,7 @@ static inline uint16_t available(const struct ring *ring, uint16_t idx)
 	return __atomic_load_n(&ring->avail->ring[idx & (ring->size - 1)], __ATOMIC_RELAXED);
 }
 
-/* The same for any one region, which becomes ring->hot. */
+/* The same for any one region, which becomes ring->last_region. */
 uint8_t *ring_translate(struct ring *ring, uint64_t gpa, uint32_t len);
 
 /* ring_peek() and ring_deliver() for the width of vectors that is in their names. */

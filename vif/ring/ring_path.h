@@ -15,34 +15,34 @@
 #include "vif/vnet.h"
 
 #define LINE 64 /* bytes of a cache line */
-#define NOT_ALONE (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE)
+#define CHAINED (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE)
 
 /* Of the ring, what does not change while a burst is served; to the compiler all of it might, with each byte copied. */
-struct fixed {
+struct ring_consts {
 	const struct vring_desc *desc;
 	const uint16_t *avail;
 	uint16_t size;
-	struct ring_region hot;
+	struct ring_region last_region;
 };
 
-static inline struct fixed fixed_of(const struct ring *ring)
+static inline struct ring_consts ring_consts_of(const struct ring *ring)
 {
-	return (struct fixed){ring->desc, ring->avail->ring, ring->size, ring->hot};
+	return (struct ring_consts){ring->desc, ring->avail->ring, ring->size, ring->last_region};
 }
 
-static inline uint16_t available_of(const struct fixed *fixed, uint16_t idx)
+static inline uint16_t available_of(const struct ring_consts *consts, uint16_t idx)
 {
-	return __atomic_load_n(&fixed->avail[idx & (fixed->size - 1)], __ATOMIC_RELAXED);
+	return __atomic_load_n(&consts->avail[idx & (consts->size - 1)], __ATOMIC_RELAXED);
 }
 
 /* Host address of what lies wholly in one region, the one that served last as it nearly always does; or NULL. */
-static inline uint8_t *translate(struct fixed *fixed, struct ring *ring, uint64_t gpa, uint32_t len)
+static inline uint8_t *translate_whole(struct ring_consts *consts, struct ring *ring, uint64_t gpa, uint32_t len)
 {
-	uint8_t *va = in_region(&fixed->hot, gpa, len);
+	uint8_t *va = in_region(&consts->last_region, gpa, len);
 
 	if (__builtin_expect(!va, 0)) {
 		va = ring_translate(ring, gpa, len);
-		fixed->hot = ring->hot;
+		consts->last_region = ring->last_region;
 	}
 	return va;
 }
@@ -56,29 +56,29 @@ struct offered {
 	const uint8_t *va[VIF_BURST]; /* of the header; NULL: by the long way */
 };
 
-static __attribute__((noinline)) void look_at_offered(struct ring *ring, struct vif_burst *burst, unsigned n,
-						      struct offered *offered)
+static __attribute__((noinline)) void find_offered(struct ring *ring, struct vif_burst *burst, unsigned n,
+						   struct offered *offered)
 {
 	const uint32_t hdr_len = ring->hdr_len;
-	struct fixed fixed = fixed_of(ring);
+	struct ring_consts consts = ring_consts_of(ring);
 	uint16_t at = ring->last_avail;
 	unsigned i;
 
 	for (i = 0; i < n; i++, at++) {
-		uint16_t head = available_of(&fixed, at);
+		uint16_t head = available_of(&consts, at);
 		struct vring_desc desc;
 		const uint8_t *va;
 		uint32_t len;
 
-		if (__builtin_expect(head >= fixed.size, 0))
+		if (__builtin_expect(head >= consts.size, 0))
 			break;
-		desc = fetch(&fixed.desc[head]);
-		va = translate(&fixed, ring, desc.addr, desc.len);
+		desc = fetch(&consts.desc[head]);
+		va = translate_whole(&consts, ring, desc.addr, desc.len);
 		len = desc.len - hdr_len;
 		__builtin_prefetch(va);
 		__builtin_prefetch(va + LINE);
 		burst->frame[i].cookie = head;
-		if (__builtin_expect(desc.flags & NOT_ALONE || len - 14 > VIF_FRAME_MAX - 14, 0))
+		if (__builtin_expect(desc.flags & CHAINED || len - 14 > VIF_FRAME_MAX - 14, 0))
 			va = NULL;
 		offered->len[i] = len;
 		offered->va[i] = va;
@@ -93,7 +93,7 @@ static __attribute__((noinline)) bool peek_offload(struct vif_frame *frame, cons
 
 	memcpy(&hdr, va, sizeof(hdr));
 	__asm__ volatile("" : : "r"(&hdr) : "memory"); /* a copy, not a name for the guest's memory */
-	return vnet_parse(&hdr, frame->len, hdr.gso_type && vnet_is_v6(frame->snap, frame->snap_len), &frame->off);
+	return vnet_parse(&hdr, frame->len, hdr.gso_type && vnet_is_v6(frame->head, frame->head_len), &frame->off);
 }
 
 unsigned RING_WIDTH(ring_peek)(struct ring *ring, struct vif_burst *burst, struct vif_counters *count)
@@ -110,14 +110,14 @@ unsigned RING_WIDTH(ring_peek)(struct ring *ring, struct vif_burst *burst, struc
 	}
 	if (n > VIF_BURST)
 		n = VIF_BURST;
-	look_at_offered(ring, burst, n, &offered);
+	find_offered(ring, burst, n, &offered);
 	for (i = 0; i < offered.n; i++) {
 		struct vif_frame *frame = &burst->frame[i];
 		const uint8_t *va = offered.va[i];
 		uint32_t len = offered.len[i];
 		uint16_t flags_and_gso;
 
-		frame->snap = burst->snap[i];
+		frame->head = burst->head[i];
 		if (__builtin_expect(!va || nseg == VIF_SEGS, 0)) {
 			bool taken;
 
@@ -133,14 +133,14 @@ unsigned RING_WIDTH(ring_peek)(struct ring *ring, struct vif_burst *burst, struc
 		}
 		memcpy(&flags_and_gso, va, sizeof(flags_and_gso));
 		va += hdr_len;
-		if (len <= VIF_SNAP) {
-			copy_snap(frame->snap, va, len);
+		if (len <= VIF_HEAD_LEN) {
+			copy_head(frame->head, va, len);
 			vif_frame_plain(frame, len, len, 0);
 		} else {
-			copy_whole_snap(frame->snap, va);
-			vif_frame_plain(frame, len, VIF_SNAP, 1);
+			copy_whole_head(frame->head, va);
+			vif_frame_plain(frame, len, VIF_HEAD_LEN, 1);
 			frame->seg = &burst->seg[nseg];
-			burst->seg[nseg++] = (struct vif_seg){.va = va + VIF_SNAP, .len = len - VIF_SNAP};
+			burst->seg[nseg++] = (struct vif_seg){.va = va + VIF_HEAD_LEN, .len = len - VIF_HEAD_LEN};
 		}
 		if (__builtin_expect(!flags_and_gso, 1))
 			continue;
@@ -148,7 +148,7 @@ unsigned RING_WIDTH(ring_peek)(struct ring *ring, struct vif_burst *burst, struc
 			count->rx_gso += frame->off.gso_size != 0;
 			continue;
 		}
-		frame->len = frame->snap_len = frame->nseg = 0;
+		frame->len = frame->head_len = frame->nseg = 0;
 		offered.len[i] = 0;
 		count->drop[VIF_RX_MALFORMED]++;
 		bad++;
@@ -183,7 +183,7 @@ struct unmapped {
 static void copy_unmapped(struct unmapped *un, unsigned i, const struct vif_frame *frame, uint8_t *dst)
 {
 	un->set |= 1ull << i;
-	un->eth[i] = dst - frame->snap_len;
+	un->eth[i] = dst - frame->head_len;
 	for (unsigned s = 0; s < frame->nseg; dst += frame->seg[s++].len)
 		grant_copy_in(i, dst, &frame->grant[s], frame->seg[s].len);
 }
@@ -219,13 +219,13 @@ struct ahead {
 };
 
 /* Ask for the lines of the buffer behind its first two, and for those of the frame behind its snapshot. */
-static inline void ask_for_rest(const struct vif_frame *frame, const uint8_t *dst, uint32_t need)
+static inline void prefetch_rest(const struct vif_frame *frame, const uint8_t *dst, uint32_t need)
 {
 	uint32_t len = need < AHEAD / 2 ? need : AHEAD / 2;
 	const uint8_t *src = frame->nseg ? frame->seg[0].va : NULL;
 
 	for (uint32_t l = 2 * LINE; l < len && copy_way == COPY_THROUGH; l += LINE)
-		copy_expect(dst + l);
+		copy_prefetchw(dst + l);
 	if (!src)
 		return;
 	if (frame->seg[0].len < len)
@@ -235,7 +235,7 @@ static inline void ask_for_rest(const struct vif_frame *frame, const uint8_t *ds
 }
 
 /* Look at frames from ahead->n on. `i` of the burst's are written; heads->n entries are used. */
-static __attribute__((noinline)) void look_ahead(struct ring *ring, struct fixed *fixed,
+static __attribute__((noinline)) void look_ahead(struct ring *ring, struct ring_consts *consts,
 						 struct vif_frame *const *frames, unsigned i, unsigned n,
 						 struct heads *heads, struct ahead *ahead)
 {
@@ -259,19 +259,19 @@ static __attribute__((noinline)) void look_ahead(struct ring *ring, struct fixed
 			if (!left)
 				break;
 		}
-		head = available_of(fixed, at);
-		if (__builtin_expect(head >= fixed->size, 0))
+		head = available_of(consts, at);
+		if (__builtin_expect(head >= consts->size, 0))
 			break;
-		desc = fetch(&fixed->desc[head]);
+		desc = fetch(&consts->desc[head]);
 		if (__builtin_expect(desc.flags != VRING_DESC_F_WRITE || desc.len < need, 0))
 			break;
-		dst = translate(fixed, ring, desc.addr, desc.len);
+		dst = translate_whole(consts, ring, desc.addr, desc.len);
 		if (__builtin_expect(!dst, 0))
 			break;
-		copy_expect(dst);
-		copy_expect(dst + LINE);
+		copy_prefetchw(dst);
+		copy_prefetchw(dst + LINE);
 		if (need > 2 * LINE)
-			ask_for_rest(frames[k], dst, need);
+			prefetch_rest(frames[k], dst, need);
 		ahead->dst[k] = dst;
 		*elem++ = (struct vring_used_elem){head, need};
 		asked += need + LINE;
@@ -297,8 +297,8 @@ static inline uint8_t *put_head(uint8_t *dst, const struct vif_frame *frame, uns
 		vnet_write(&frame->off, &hdr.hdr);
 		memcpy(dst, &hdr, hdr_len);
 	}
-	copy_snap(dst + hdr_len, frame->snap, frame->snap_len);
-	return dst + hdr_len + frame->snap_len;
+	copy_head(dst + hdr_len, frame->head, frame->head_len);
+	return dst + hdr_len + frame->head_len;
 }
 
 static inline void put_rest(uint8_t *dst, const struct vif_frame *frame)
@@ -351,7 +351,7 @@ unsigned RING_WIDTH(ring_deliver)(struct ring *ring, struct vif_frame *const *fr
 {
 	const unsigned hdr_len = ring->hdr_len;
 	const uint64_t before = count->tx_bytes;
-	struct fixed fixed = fixed_of(ring);
+	struct ring_consts consts = ring_consts_of(ring);
 	struct unmapped un;
 	struct heads heads;
 	struct ahead ahead;
@@ -367,7 +367,7 @@ unsigned RING_WIDTH(ring_deliver)(struct ring *ring, struct vif_frame *const *fr
 	while (i < n) {
 		unsigned until, part;
 
-		look_ahead(ring, &fixed, frames, i, n, &heads, &ahead);
+		look_ahead(ring, &consts, frames, i, n, &heads, &ahead);
 		/* half of them, so that others are on their way meanwhile */
 		until = ahead.n == n || ahead.end ? ahead.n : i + (ahead.n - i + 1) / 2;
 		part = until - i;

@@ -6,18 +6,18 @@
  * port needs (a TAP's read and write, a signal to a guest that asked for one).
  *
  * A turn of the loop (pass) looks at every receive queue of the worker once, then, behind one full barrier, notifies
- * whom it must. Between two passes the worker is quiescent: it holds no pointer into a view, a port or a guest's
+ * whom it must. Between two passes the worker is quiescent: it holds no pointer into a dp, a port or a guest's
  * memory, but for held bursts, which are thrown away when their port's generation has changed.
  *
  * A burst that goes to many receivers has a frame or two for each, and to begin with a receiver takes longer than to give
- * it a few frames more. So such bursts are put aside, up to COLLECT of them or to the end of the pass, and what they have
+ * it a few frames more. So such bursts are put aside, up to DEFER_MAX of them or to the end of the pass, and what they have
  * for one receiver is delivered together.
  *
  * A receiver without buffers. Frames to one port that has none posted wait, in the sender's own ring, for at most
  * GRACE_US: the burst is held, and nothing more is taken from that queue. After that they are dropped, and the receiver
  * is known as stalled: nothing waits for it again until it takes a frame. So a stalled guest costs each of its senders
  * one grace, and no memory. Flooded frames never wait. A receiver that takes a frame now and then is not stalled, and
- * could hold up all that comes in by an uplink: so an uplink that has waited does not wait again within three times as
+ * could hold up workers that comes in by an uplink: so an uplink that has waited does not wait again within three times as
  * long.
  *
  * Idle. A worker without work polls for a while, then arms every queue's wake-up, looks once more, and sleeps. The while
@@ -41,26 +41,26 @@
 #include "vif/offload.h"
 
 #define GRACE_US 1000
-#define GROUPS_MAX 64
-#define SCATTERED 8 /* a burst of so many groups at least, with fewer frames on average, is put aside */
-#define COLLECT 8 /* bursts put aside at most: what they fill is to stay in the cache */
+#define EGRESS_MAX 64
+#define FANOUT_MIN 8 /* a burst of so many groups at least, with fewer frames on average, is put aside */
+#define DEFER_MAX 8 /* bursts put aside at most: what they fill is to stay in the cache */
 #define POLL_GROWS 8
 #define FLOWS 65536 /* that a worker remembers, 32 bytes each: one line in place of two or more of the MAC table */
 
-struct group { /* frames of a burst for one port, in order */
+struct egress { /* frames of a burst for one port, in order */
 	uint16_t port;
-	uint16_t needs; /* of all frames together */
+	uint16_t needs; /* of workers frames together */
 	uint32_t longest; /* frame, bytes */
 	uint8_t n, done;
 	bool flooded; /* some of them are copies of a flood: none waits */
-	struct group *next; /* of another burst, for the same port; used while bursts are collected */
+	struct egress *next; /* of another burst, for the same port; used while bursts are ndeferred */
 	struct vif_frame *frame[VIF_BURST];
 } __attribute__((aligned(64))); /* that few frames lie in the same cache line */
 
-struct batch { /* a burst under way */
+struct burst { /* a burst under way */
 	struct vif_burst burst;
-	unsigned ngroups;
-	struct group group[GROUPS_MAX];
+	unsigned negress;
+	struct egress egress[EGRESS_MAX];
 	struct rxq *from;
 	uint64_t since, deadline; /* TSC; held from, and until */
 	uint32_t gen; /* of the port, when it was described */
@@ -70,17 +70,17 @@ struct worker {
 	unsigned id;
 	int cpu, epfd, wakefd;
 	pthread_t thread;
-	struct batch *batch[COLLECT]; /* the first `collected` are put aside, the next one is in use by process() */
-	unsigned collected;
-	struct group merged; /* of several bursts */
-	struct group *last_of[BR_PORT_MAX]; /* port -> the last group for it of those that are put aside, or NULL */
+	struct burst *burst[DEFER_MAX]; /* the first `ndeferred` are put aside, the next one is in use by process() */
+	unsigned ndeferred;
+	struct egress merged; /* of several bursts */
+	struct egress *last_of[BR_PORT_MAX]; /* port -> the last egress for it of those that are put aside, or NULL */
 	struct offload *offload;
-	struct br_memo memo;
-	uint8_t group_of[BR_PORT_MAX]; /* port -> its group + 1 in the batch being sorted, or 0 */
+	struct br_flow_cache flows;
+	uint8_t egress_of[BR_PORT_MAX]; /* port -> its egress + 1 in the burst being sorted, or 0 */
 	bool stalled[BR_PORT_MAX]; /* port has run out of its grace */
-	uint16_t touched[BR_PORT_MAX]; /* ports to notify at the end of the pass */
-	bool is_touched[BR_PORT_MAX];
-	unsigned ntouched;
+	uint16_t notify_list[BR_PORT_MAX]; /* ports to notify at the end of the pass */
+	bool notify_pending[BR_PORT_MAX];
+	unsigned nnotify;
 	struct rxq **released; /* queues to notify likewise */
 	unsigned nreleased, released_max;
 	bool holding; /* some queue holds a burst */
@@ -92,24 +92,24 @@ static struct {
 	unsigned poll_us;
 	uint64_t tsc_per_us;
 	bool stop;
-	struct view *view;
+	struct dp_conf *dp;
 	struct worker *worker[VIF_WORKERS_MAX];
-} all;
+} workers;
 
 /* ---- deliver ----------------------------------------------------------------------------------------------------- */
 
-static inline void touch(struct worker *w, uint16_t port)
+static inline void notify_later(struct worker *w, uint16_t port)
 {
-	if (!w->is_touched[port]) {
-		w->is_touched[port] = true;
-		w->touched[w->ntouched++] = port;
+	if (!w->notify_pending[port]) {
+		w->notify_pending[port] = true;
+		w->notify_list[w->nnotify++] = port;
 	}
 }
 
 /* The longest frame that `dst` takes without segmentation: IP packet, Ethernet header, and a VLAN tag if it has one. */
 static inline bool too_big(const struct vif_port *dst, const struct vif_frame *f)
 {
-	uint32_t extra = f->snap[12] == 0x81 && f->snap[13] == 0x00 ? 18 : 14;
+	uint32_t extra = f->head[12] == 0x81 && f->head[13] == 0x00 ? 18 : 14;
 
 	return dst->mtu && !f->off.gso_size && f->len > dst->mtu + extra;
 }
@@ -149,9 +149,9 @@ static inline bool takes(const struct vif_port *dst, const struct vif_frame *f)
 	return !f->off.needs || (!(f->off.needs & ~dst->caps) && (!dst->ops->takes || dst->ops->takes(dst, f)));
 }
 
-/* The rest of a group of which some frames are not for the receiver as they are. As deliver_group(). */
+/* The rest of a egress of which some frames are not for the receiver as they are. As deliver_egress(). */
 static __attribute__((noinline)) bool deliver_mixed(struct worker *w, struct vif_port *dst, unsigned queue,
-						    struct group *g)
+						    struct egress *g)
 {
 	while (g->done < g->n) {
 		struct vif_frame *f = g->frame[g->done];
@@ -186,10 +186,10 @@ static inline unsigned queue_for(const struct vif_port *dst, const struct rxq *f
 	return queues > 1 ? (from->port->id + from->queue) % queues : 0;
 }
 
-/* Deliver the rest of a group. true: all of it is done with; false: the receiver has run out of buffers. */
-static inline bool deliver_group(struct worker *w, const struct view *view, const struct rxq *from, struct group *g)
+/* Deliver the rest of a egress. true: workers of it is done with; false: the receiver has run out of buffers. */
+static inline bool deliver_egress(struct worker *w, const struct dp_conf *dp, const struct rxq *from, struct egress *g)
 {
-	struct vif_port *dst = view->port[g->port];
+	struct vif_port *dst = dp->port[g->port];
 	unsigned queue, taken;
 
 	if (!dst || !dst->up || !dst->tx_queues) {
@@ -199,7 +199,7 @@ static inline bool deliver_group(struct worker *w, const struct view *view, cons
 		return true;
 	}
 	queue = queue_for(dst, from);
-	touch(w, g->port);
+	notify_later(w, g->port);
 	if (__builtin_expect((g->needs & ~dst->caps) || (g->needs && dst->ops->takes) ||
 				     (dst->mtu && g->longest > dst->mtu + 14),
 			     0))
@@ -211,69 +211,69 @@ static inline bool deliver_group(struct worker *w, const struct view *view, cons
 	return g->done == g->n;
 }
 
-static void drop_rest(const struct view *view, struct group *g)
+static void drop_rest(const struct dp_conf *dp, struct egress *g)
 {
-	vif_count(view->port[g->port])->drop[VIF_TX_NO_BUFFER] += g->n - g->done;
+	vif_count(dp->port[g->port])->drop[VIF_TX_NO_BUFFER] += g->n - g->done;
 	g->done = g->n;
 }
 
-/* After all was delivered that could be. true: the burst is done; false: some groups wait, and are alone in b->group. */
-static bool settle(struct worker *w, const struct view *view, struct batch *b)
+/* After workers was delivered that could be. true: the burst is done; false: some groups wait, and are alone in b->egress. */
+static bool finish_or_keep(struct worker *w, const struct dp_conf *dp, struct burst *b)
 {
 	unsigned waiting = 0;
 
-	for (unsigned i = 0; i < b->ngroups; i++) {
-		struct group *g = &b->group[i];
+	for (unsigned i = 0; i < b->negress; i++) {
+		struct egress *g = &b->egress[i];
 
 		if (__builtin_expect(g->done == g->n, 1))
 			continue;
-		if (g->flooded || w->stalled[g->port] || __rdtsc() < b->from->tired)
-			drop_rest(view, g);
+		if (g->flooded || w->stalled[g->port] || __rdtsc() < b->from->no_hold_until)
+			drop_rest(dp, g);
 		else if (waiting != i)
-			b->group[waiting++] = *g;
+			b->egress[waiting++] = *g;
 		else
 			waiting++;
 	}
-	b->ngroups = waiting;
+	b->negress = waiting;
 	return !waiting;
 }
 
-/* Deliver all groups. As settle(). */
-static bool deliver_all(struct worker *w, const struct view *view, struct batch *b)
+/* Deliver workers groups. As finish_or_keep(). */
+static bool deliver_all(struct worker *w, const struct dp_conf *dp, struct burst *b)
 {
 	bool done = true;
 
-	for (unsigned i = 0; i < b->ngroups; i++) /* of a held burst some may be done with: drop_strangers() */
-		if (__builtin_expect(b->group[i].done < b->group[i].n, 1))
-			done &= deliver_group(w, view, b->from, &b->group[i]);
-	return __builtin_expect(done, 1) || settle(w, view, b);
+	for (unsigned i = 0; i < b->negress; i++) /* of a held burst some may be done with: drop_departed() */
+		if (__builtin_expect(b->egress[i].done < b->egress[i].n, 1))
+			done &= deliver_egress(w, dp, b->from, &b->egress[i]);
+	return __builtin_expect(done, 1) || finish_or_keep(w, dp, b);
 }
 
 /* ---- sort -------------------------------------------------------------------------------------------------------- */
 
-static void ungroup(struct worker *w, struct batch *b)
+static void clear_index(struct worker *w, struct burst *b)
 {
-	for (unsigned i = 0; i < b->ngroups; i++)
-		w->group_of[b->group[i].port] = 0;
+	for (unsigned i = 0; i < b->negress; i++)
+		w->egress_of[b->egress[i].port] = 0;
 }
 
-/* The group of `port`, made where it is not there yet. All are flushed first where there is no room: nothing waits then. */
-static inline struct group *group_for(struct worker *w, const struct view *view, struct batch *b, uint16_t port)
+/* The egress of `port`, made where it is not there yet. All are flushed first where there is no room: nothing waits then. */
+static inline struct egress *egress_for(struct worker *w, const struct dp_conf *dp, struct burst *b, uint16_t port)
 {
-	unsigned at = w->group_of[port];
-	struct group *g;
+	unsigned at = w->egress_of[port];
+	struct egress *g;
 
 	if (__builtin_expect(at, 1))
-		return &b->group[at - 1];
-	if (__builtin_expect(b->ngroups == GROUPS_MAX, 0)) {
-		ungroup(w, b);
-		if (!deliver_all(w, view, b))
-			for (unsigned k = 0; k < b->ngroups; k++)
-				drop_rest(view, &b->group[k]);
-		b->ngroups = 0;
+		return &b->egress[at - 1];
+	if (__builtin_expect(b->negress == EGRESS_MAX, 0)) {
+		clear_index(w, b);
+		if (!deliver_all(w, dp, b))
+			for (unsigned k = 0; k < b->negress; k++)
+				drop_rest(dp, &b->egress[k]);
+		b->negress = 0;
 	}
-	g = &b->group[b->ngroups++];
-	w->group_of[port] = b->ngroups;
+	g = &b->egress[b->negress++];
+	w->egress_of[port] = b->negress;
 	g->port = port;
 	g->n = g->done = 0;
 	g->flooded = false;
@@ -282,8 +282,8 @@ static inline struct group *group_for(struct worker *w, const struct view *view,
 	return g;
 }
 
-/* Add frames `i` up to before `end` to the group. */
-static inline void add(struct group *g, struct vif_frame *frames, unsigned i, unsigned end)
+/* Add frames `i` up to before `end` to the egress. */
+static inline void add(struct egress *g, struct vif_frame *frames, unsigned i, unsigned end)
 {
 	uint32_t longest = g->longest;
 	uint16_t needs = g->needs;
@@ -303,7 +303,7 @@ static inline void add(struct group *g, struct vif_frame *frames, unsigned i, un
 }
 
 /* Decide every frame and sort the burst by receiver. */
-static void sort(struct worker *w, const struct view *view, struct batch *b, uint32_t now)
+static void sort(struct worker *w, const struct dp_conf *dp, struct burst *b, uint32_t now)
 {
 	struct vif_counters *count = vif_count(b->from->port);
 	struct br_verdict verdict[VIF_BURST];
@@ -311,25 +311,25 @@ static void sort(struct worker *w, const struct view *view, struct batch *b, uin
 	const uint16_t in = b->from->port->id;
 	const unsigned n = b->burst.n;
 
-	b->ngroups = 0;
+	b->negress = 0;
 	if (!n)
 		return;
 	for (unsigned i = 0; i < n; i++)
-		frame[i] = (struct br_frame){b->burst.frame[i].snap, b->burst.frame[i].snap_len};
-	br_decide(view->conf, view->fdb, &w->memo, in, frame, n, now, verdict);
+		frame[i] = (struct br_frame){b->burst.frame[i].head, b->burst.frame[i].head_len};
+	br_decide(dp->conf, dp->fdb, &w->flows, in, frame, n, now, verdict);
 	for (unsigned i = 0, end; i < n; i = end) {
 		const struct br_verdict v = verdict[i];
 
 		for (end = i + 1; end < n && br_verdict_same(verdict[end], v); end++)
 			;
 		if (__builtin_expect(v.kind == BR_TO_PORT, 1)) {
-			add(group_for(w, view, b, v.to), b->burst.frame, i, end);
-		} else if (v.kind == BR_TO_SET) {
+			add(egress_for(w, dp, b, v.to), b->burst.frame, i, end);
+		} else if (v.kind == BR_FLOOD) {
 			unsigned iter = 0;
 			uint16_t port;
 
-			while ((port = br_flood_next(view->conf, v.to, in, &iter)) != BR_NONE) {
-				struct group *g = group_for(w, view, b, port);
+			while ((port = br_flood_next(dp->conf, v.to, in, &iter)) != BR_NONE) {
+				struct egress *g = egress_for(w, dp, b, port);
 
 				g->flooded = true;
 				add(g, b->burst.frame, i, end);
@@ -339,12 +339,12 @@ static void sort(struct worker *w, const struct view *view, struct batch *b, uin
 				count->br_drop[v.reason] += b->burst.frame[k].len != 0;
 		}
 	}
-	ungroup(w, b);
+	clear_index(w, b);
 }
 
 /* ---- a queue, a pass --------------------------------------------------------------------------------------------- */
 
-static void release(struct worker *w, const struct batch *b)
+static void release(struct worker *w, const struct burst *b)
 {
 	struct rxq *rxq = b->from;
 
@@ -353,14 +353,14 @@ static void release(struct worker *w, const struct batch *b)
 		w->released[w->nreleased++] = rxq;
 }
 
-/* The burst at *slot waits for its receivers; another batch takes the slot. */
-static void hold(struct worker *w, struct batch **slot)
+/* The burst at *slot waits for its receivers; another burst takes the slot. */
+static void hold(struct worker *w, struct burst **slot)
 {
-	struct batch *b = *slot;
+	struct burst *b = *slot;
 	struct rxq *rxq = b->from;
 
 	b->since = __rdtsc();
-	b->deadline = b->since + GRACE_US * all.tsc_per_us;
+	b->deadline = b->since + GRACE_US * workers.tsc_per_us;
 	rxq->held = b;
 	*slot = rxq->spare;
 	rxq->spare = NULL;
@@ -368,12 +368,12 @@ static void hold(struct worker *w, struct batch **slot)
 }
 
 /* What was decided may wait while a receiver leaves the sender's bridge, and its number becomes another's. */
-static void drop_strangers(const struct view *view, struct batch *b)
+static void drop_departed(const struct dp_conf *dp, struct burst *b)
 {
-	for (unsigned i = 0; i < b->ngroups; i++) {
-		struct group *g = &b->group[i];
+	for (unsigned i = 0; i < b->negress; i++) {
+		struct egress *g = &b->egress[i];
 
-		if (__builtin_expect(br_egress_ok(view->conf, b->from->port->id, g->port), 1))
+		if (__builtin_expect(br_egress_ok(dp->conf, b->from->port->id, g->port), 1))
 			continue;
 		vif_count(b->from->port)->br_drop[BR_DROP_NO_EGRESS] += g->n - g->done;
 		g->done = g->n;
@@ -381,9 +381,9 @@ static void drop_strangers(const struct view *view, struct batch *b)
 }
 
 /* Go on with a held burst. true: the queue may be looked at again. */
-static bool resume(struct worker *w, const struct view *view, struct rxq *rxq)
+static bool resume(struct worker *w, const struct dp_conf *dp, struct rxq *rxq)
 {
-	struct batch *b = rxq->held;
+	struct burst *b = rxq->held;
 
 	if (b->gen != __atomic_load_n(&rxq->port->gen, __ATOMIC_ACQUIRE)) {
 		/* the sender's memory has gone, and with it what was held */
@@ -391,21 +391,21 @@ static bool resume(struct worker *w, const struct view *view, struct rxq *rxq)
 		rxq->spare = b;
 		return true;
 	}
-	drop_strangers(view, b);
-	if (!deliver_all(w, view, b)) {
+	drop_departed(dp, b);
+	if (!deliver_all(w, dp, b)) {
 		if (__rdtsc() < b->deadline) {
 			w->holding = true;
 			return false;
 		}
-		for (unsigned i = 0; i < b->ngroups; i++) {
-			w->stalled[b->group[i].port] = true;
-			drop_rest(view, &b->group[i]);
+		for (unsigned i = 0; i < b->negress; i++) {
+			w->stalled[b->egress[i].port] = true;
+			drop_rest(dp, &b->egress[i]);
 		}
 	}
-	if (rxq->port->trunk) {
+	if (rxq->port->shared_uplink) {
 		uint64_t now = __rdtsc();
 
-		rxq->tired = now + 3 * (now - b->since);
+		rxq->no_hold_until = now + 3 * (now - b->since);
 	}
 	release(w, b);
 	rxq->held = NULL;
@@ -414,16 +414,16 @@ static bool resume(struct worker *w, const struct view *view, struct rxq *rxq)
 }
 
 /* Deliver the groups from `first` on, which are for one port, together. */
-static void deliver_chain(struct worker *w, const struct view *view, const struct rxq *from, struct group *first)
+static void deliver_chain(struct worker *w, const struct dp_conf *dp, const struct rxq *from, struct egress *first)
 {
-	struct group *m = &w->merged;
+	struct egress *m = &w->merged;
 
-	for (struct group *end = first; first; first = end) {
+	for (struct egress *end = first; first; first = end) {
 		unsigned done;
 
 		if (!first->next || first->n + first->next->n > VIF_BURST) {
 			end = first->next;
-			if (!deliver_group(w, view, from, first))
+			if (!deliver_egress(w, dp, from, first))
 				return;
 			continue;
 		}
@@ -438,9 +438,9 @@ static void deliver_chain(struct worker *w, const struct view *view, const struc
 			m->needs |= end->needs;
 			m->longest = end->longest > m->longest ? end->longest : m->longest;
 		}
-		deliver_group(w, view, from, m);
+		deliver_egress(w, dp, from, m);
 		done = m->done;
-		for (struct group *g = first; g != end; g = g->next) {
+		for (struct egress *g = first; g != end; g = g->next) {
 			g->done = done < g->n ? done : g->n;
 			done -= g->done;
 		}
@@ -450,56 +450,56 @@ static void deliver_chain(struct worker *w, const struct view *view, const struc
 }
 
 /* Deliver the bursts that were put aside. */
-static __attribute__((noinline)) void deliver_collected(struct worker *w, const struct view *view)
+static __attribute__((noinline)) void deliver_deferred(struct worker *w, const struct dp_conf *dp)
 {
-	struct group *first[COLLECT * GROUPS_MAX];
-	const struct rxq *from[COLLECT * GROUPS_MAX];
+	struct egress *first[DEFER_MAX * EGRESS_MAX];
+	const struct rxq *from[DEFER_MAX * EGRESS_MAX];
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < w->collected; i++)
-		for (unsigned k = 0; k < w->batch[i]->ngroups; k++) {
-			struct group *g = &w->batch[i]->group[k], **last = &w->last_of[g->port];
-			const struct vif_port *dst = view->port[g->port];
+	for (unsigned i = 0; i < w->ndeferred; i++)
+		for (unsigned k = 0; k < w->burst[i]->negress; k++) {
+			struct egress *g = &w->burst[i]->egress[k], **last = &w->last_of[g->port];
+			const struct vif_port *dst = dp->port[g->port];
 
 			g->next = NULL;
 			if (*last && dst && dst->tx_queues <= 1) { /* else the sender decides by which queue */
 				(*last)->next = g;
 			} else {
-				from[n] = w->batch[i]->from;
+				from[n] = w->burst[i]->from;
 				first[n++] = g;
 			}
 			*last = g;
 		}
 	for (unsigned i = 0; i < n; i++) {
 		w->last_of[first[i]->port] = NULL;
-		deliver_chain(w, view, from[i], first[i]);
+		deliver_chain(w, dp, from[i], first[i]);
 	}
-	for (unsigned i = 0; i < w->collected; i++) {
-		if (settle(w, view, w->batch[i]))
-			release(w, w->batch[i]);
+	for (unsigned i = 0; i < w->ndeferred; i++) {
+		if (finish_or_keep(w, dp, w->burst[i]))
+			release(w, w->burst[i]);
 		else
-			hold(w, &w->batch[i]);
+			hold(w, &w->burst[i]);
 	}
-	w->collected = 0;
+	w->ndeferred = 0;
 }
 
 /* The whole way of a burst, or up to where it is put aside. Returns its frames. */
-static unsigned process(struct worker *w, const struct view *view, struct rxq *rxq, uint32_t now)
+static unsigned process(struct worker *w, const struct dp_conf *dp, struct rxq *rxq, uint32_t now)
 {
-	struct batch **slot = &w->batch[w->collected], *b = *slot;
+	struct burst **slot = &w->burst[w->ndeferred], *b = *slot;
 	struct vif_port *port = rxq->port;
 
-	if (rxq->held && !resume(w, view, rxq))
+	if (rxq->held && !resume(w, dp, rxq))
 		return 0;
 	b->from = rxq;
 	b->gen = __atomic_load_n(&port->gen, __ATOMIC_ACQUIRE);
 	if (!port->ops->peek(port, rxq->queue, &b->burst))
 		return 0;
-	sort(w, view, b, now);
-	if (__builtin_expect(b->ngroups >= SCATTERED && b->burst.n < SCATTERED * b->ngroups, 0)) {
-		if (++w->collected == COLLECT)
-			deliver_collected(w, view);
-	} else if (__builtin_expect(deliver_all(w, view, b), 1)) {
+	sort(w, dp, b, now);
+	if (__builtin_expect(b->negress >= FANOUT_MIN && b->burst.n < FANOUT_MIN * b->negress, 0)) {
+		if (++w->ndeferred == DEFER_MAX)
+			deliver_deferred(w, dp);
+	} else if (__builtin_expect(deliver_all(w, dp, b), 1)) {
 		release(w, b);
 	} else {
 		hold(w, slot);
@@ -507,26 +507,26 @@ static unsigned process(struct worker *w, const struct view *view, struct rxq *r
 	return b->burst.n;
 }
 
-static unsigned pass(struct worker *w, const struct view *view, uint32_t now)
+static unsigned pass(struct worker *w, const struct dp_conf *dp, uint32_t now)
 {
 	unsigned moved = 0;
 
 	w->holding = false;
-	w->ntouched = w->nreleased = 0;
-	for (unsigned i = 0; i < view->worker[w->id].n; i++)
-		moved += process(w, view, view->worker[w->id].rxq[i], now);
-	if (w->collected)
-		deliver_collected(w, view);
-	if (!w->ntouched && !w->nreleased)
+	w->nnotify = w->nreleased = 0;
+	for (unsigned i = 0; i < dp->worker[w->id].n; i++)
+		moved += process(w, dp, dp->worker[w->id].rxq[i], now);
+	if (w->ndeferred)
+		deliver_deferred(w, dp);
+	if (!w->nnotify && !w->nreleased)
 		return moved;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the indices we wrote before the wishes we read */
 	for (unsigned i = 0; i < w->nreleased; i++)
 		if (w->released[i]->port->ops->notify)
 			w->released[i]->port->ops->notify(w->released[i]->port, (int)w->released[i]->queue);
-	for (unsigned i = 0; i < w->ntouched; i++) {
-		struct vif_port *port = view->port[w->touched[i]];
+	for (unsigned i = 0; i < w->nnotify; i++) {
+		struct vif_port *port = dp->port[w->notify_list[i]];
 
-		w->is_touched[w->touched[i]] = false;
+		w->notify_pending[w->notify_list[i]] = false;
 		if (port && port->ops->notify)
 			port->ops->notify(port, -1);
 	}
@@ -536,36 +536,36 @@ static unsigned pass(struct worker *w, const struct view *view, uint32_t now)
 /* ---- the loop ---------------------------------------------------------------------------------------------------- */
 
 /* true: somebody has something for us already. */
-static bool arm(const struct worker *w, const struct view *view)
+static bool arm(const struct worker *w, const struct dp_conf *dp)
 {
 	bool waiting = false;
 
-	for (unsigned i = 0; i < view->worker[w->id].n && !waiting; i++) {
-		const struct rxq *q = view->worker[w->id].rxq[i];
+	for (unsigned i = 0; i < dp->worker[w->id].n && !waiting; i++) {
+		const struct rxq *q = dp->worker[w->id].rxq[i];
 
 		waiting = q->port->ops->arm && q->port->ops->arm(q->port, q->queue);
 	}
 	return waiting;
 }
 
-static void disarm(const struct worker *w, const struct view *view)
+static void disarm(const struct worker *w, const struct dp_conf *dp)
 {
-	for (unsigned i = 0; i < view->worker[w->id].n; i++) {
-		const struct rxq *q = view->worker[w->id].rxq[i];
+	for (unsigned i = 0; i < dp->worker[w->id].n; i++) {
+		const struct rxq *q = dp->worker[w->id].rxq[i];
 
 		if (q->port->ops->disarm)
 			q->port->ops->disarm(q->port, q->queue);
 	}
 }
 
-static void sleep_until_woken(struct worker *w, const struct view *view)
+static void sleep_until_woken(struct worker *w, const struct dp_conf *dp)
 {
 	struct epoll_event ev[8];
-	int timeout = view->worker[w->id].timed ? 1 : -1, n;
+	int timeout = dp->worker[w->id].needs_poll ? 1 : -1, n;
 
-	if (!arm(w, view)) {
+	if (!arm(w, dp)) {
 		w->sleeps++;
-		urcu_qsbr_thread_offline(); /* the control thread need not wait for a sleeper; the view may go */
+		urcu_qsbr_thread_offline(); /* the control thread need not wait for a sleeper; the dp may go */
 		n = epoll_wait(w->epfd, ev, 8, timeout);
 		urcu_qsbr_thread_online();
 		for (int i = 0; i < n; i++) {
@@ -575,7 +575,7 @@ static void sleep_until_woken(struct worker *w, const struct view *view)
 				continue; /* another wake-up took it */
 		}
 	}
-	disarm(w, rcu_dereference(all.view));
+	disarm(w, rcu_dereference(workers.dp));
 }
 
 static uint32_t seconds(void)
@@ -589,20 +589,20 @@ static uint32_t seconds(void)
 static void *loop(void *arg)
 {
 	struct worker *w = arg;
-	const uint64_t poll = all.poll_us * all.tsc_per_us;
+	const uint64_t poll = workers.poll_us * workers.tsc_per_us;
 	uint64_t idle_since = 0, clock_read = 0, t0 = __rdtsc(), polls_for = poll;
 	uint32_t now = seconds();
 
 	vif_worker_id = w->id;
 	urcu_qsbr_register_thread();
 	w->started = t0;
-	while (!__atomic_load_n(&all.stop, __ATOMIC_RELAXED)) {
-		const struct view *view = rcu_dereference(all.view);
+	while (!__atomic_load_n(&workers.stop, __ATOMIC_RELAXED)) {
+		const struct dp_conf *dp = rcu_dereference(workers.dp);
 		unsigned moved = 0;
 		uint64_t t1;
 
-		if (view)
-			moved = pass(w, view, now);
+		if (dp)
+			moved = pass(w, dp, now);
 		urcu_qsbr_quiescent_state();
 		t1 = __rdtsc();
 		w->passes++;
@@ -614,12 +614,13 @@ static void *loop(void *arg)
 			idle_since = t1;
 		} else if (w->holding) {
 			sched_yield(); /* the receiver may be waiting for this CPU */
-		} else if (!view || t1 - idle_since > polls_for) {
+		} else if (!dp || t1 - idle_since > polls_for) {
 			uint64_t slept_from = t1;
 			struct epoll_event ev;
 
-			if (view)
-				sleep_until_woken(w, rcu_dereference(all.view)); /* the one of this pass may be gone */
+			if (dp)
+				sleep_until_woken(w,
+						  rcu_dereference(workers.dp)); /* the one of this pass may be gone */
 			else
 				epoll_wait(w->epfd, &ev, 1, 10);
 			idle_since = 0;
@@ -632,7 +633,7 @@ static void *loop(void *arg)
 		} else {
 			_mm_pause();
 		}
-		if (t1 - clock_read > 1000 * all.tsc_per_us) {
+		if (t1 - clock_read > 1000 * workers.tsc_per_us) {
 			clock_read = t1;
 			now = seconds();
 		}
@@ -652,7 +653,7 @@ struct rxq *rxq_new(struct vif_port *port, unsigned queue)
 		return NULL;
 	rxq->port = port;
 	rxq->queue = queue;
-	rxq->spare = aligned_alloc(64, (sizeof(struct batch) + 63) & ~63UL);
+	rxq->spare = aligned_alloc(64, (sizeof(struct burst) + 63) & ~63UL);
 	if (!rxq->spare) {
 		free(rxq);
 		return NULL;
@@ -688,9 +689,9 @@ static void worker_free(struct worker *w)
 		close(w->epfd);
 	if (w->wakefd >= 0)
 		close(w->wakefd);
-	br_memo_fini(&w->memo);
-	for (unsigned i = 0; i < COLLECT; i++)
-		free(w->batch[i]);
+	br_flow_cache_fini(&w->flows);
+	for (unsigned i = 0; i < DEFER_MAX; i++)
+		free(w->burst[i]);
 	free(w->offload);
 	free(w->released);
 	free(w);
@@ -708,16 +709,16 @@ static struct worker *worker_new(unsigned id)
 	w->id = id;
 	w->epfd = epoll_create1(EPOLL_CLOEXEC);
 	w->wakefd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	for (unsigned i = 0; i < COLLECT; i++) {
-		w->batch[i] = aligned_alloc(64, (sizeof(struct batch) + 63) & ~63UL);
-		batches += w->batch[i] != NULL;
+	for (unsigned i = 0; i < DEFER_MAX; i++) {
+		w->burst[i] = aligned_alloc(64, (sizeof(struct burst) + 63) & ~63UL);
+		batches += w->burst[i] != NULL;
 	}
 	w->offload = aligned_alloc(64, (sizeof(*w->offload) + 63) & ~63UL);
 	w->released_max = BR_PORT_MAX * 2;
 	w->released = calloc(w->released_max, sizeof(*w->released));
 	ev.data.fd = w->wakefd;
-	if (w->epfd < 0 || w->wakefd < 0 || batches < COLLECT || !w->offload || !w->released ||
-	    br_memo_init(&w->memo, FLOWS) || epoll_ctl(w->epfd, EPOLL_CTL_ADD, w->wakefd, &ev)) {
+	if (w->epfd < 0 || w->wakefd < 0 || batches < DEFER_MAX || !w->offload || !w->released ||
+	    br_flow_cache_init(&w->flows, FLOWS) || epoll_ctl(w->epfd, EPOLL_CTL_ADD, w->wakefd, &ev)) {
 		worker_free(w);
 		return NULL;
 	}
@@ -746,9 +747,9 @@ int workers_start(unsigned n, int first_cpu, unsigned poll_us, struct err *err)
 {
 	if (!n || n > VIF_WORKERS_MAX)
 		return err_set(err, -EINVAL, "%u workers: choose 1 to %u", n, VIF_WORKERS_MAX);
-	memset(&all, 0, sizeof(all));
-	all.poll_us = poll_us;
-	all.tsc_per_us = measure_tsc();
+	memset(&workers, 0, sizeof(workers));
+	workers.poll_us = poll_us;
+	workers.tsc_per_us = measure_tsc();
 	vif_synchronize = urcu_qsbr_synchronize_rcu;
 	for (unsigned i = 0; i < n; i++) {
 		struct worker *w = worker_new(i);
@@ -766,7 +767,7 @@ int workers_start(unsigned n, int first_cpu, unsigned poll_us, struct err *err)
 			workers_stop();
 			return err_set(err, -e, "worker %u does not start: %s", i, strerror(e));
 		}
-		all.worker[all.n++] = w;
+		workers.worker[workers.n++] = w;
 		pthread_setname_np(w->thread, "xbar-worker");
 		CPU_ZERO(&set);
 		if (w->cpu >= 0)
@@ -788,37 +789,37 @@ static void wake_all(void)
 {
 	const uint64_t one = 1;
 
-	for (unsigned i = 0; i < all.n; i++)
-		if (write(all.worker[i]->wakefd, &one, sizeof(one)) < 0)
+	for (unsigned i = 0; i < workers.n; i++)
+		if (write(workers.worker[i]->wakefd, &one, sizeof(one)) < 0)
 			continue; /* it has been woken more often than can be counted */
 }
 
 void workers_stop(void)
 {
-	__atomic_store_n(&all.stop, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&workers.stop, true, __ATOMIC_RELAXED);
 	wake_all();
-	for (unsigned i = 0; i < all.n; i++) {
-		pthread_join(all.worker[i]->thread, NULL);
-		worker_free(all.worker[i]);
+	for (unsigned i = 0; i < workers.n; i++) {
+		pthread_join(workers.worker[i]->thread, NULL);
+		worker_free(workers.worker[i]);
 	}
-	all.n = 0;
+	workers.n = 0;
 }
 
 unsigned workers_count(void)
 {
-	return all.n;
+	return workers.n;
 }
 
 int worker_epfd(unsigned id)
 {
-	return all.worker[id]->epfd;
+	return workers.worker[id]->epfd;
 }
 
-struct view *worker_publish(struct view *view)
+struct dp_conf *worker_publish(struct dp_conf *dp)
 {
-	struct view *old = all.view;
+	struct dp_conf *old = workers.dp;
 
-	rcu_assign_pointer(all.view, view);
+	rcu_assign_pointer(workers.dp, dp);
 	wake_all();
 	vif_synchronize();
 	return old;
@@ -826,7 +827,7 @@ struct view *worker_publish(struct view *view)
 
 void worker_info(unsigned id, struct worker_info *info)
 {
-	const struct worker *w = all.worker[id];
+	const struct worker *w = workers.worker[id];
 
 	*info = (struct worker_info){.id = id,
 				     .cpu = w->cpu,

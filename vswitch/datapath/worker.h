@@ -2,7 +2,7 @@
 /*
  * Workers: the threads that move frames. See the top of worker.c for how.
  *
- * Model. Everything that a worker needs to know is in a struct view, which never changes once published. The control
+ * Model. Everything that a worker needs to know is in a struct dp_conf, which never changes once published. The control
  * thread makes a new one, publishes it (worker_publish), waits (vif_synchronize), and frees what was replaced.
  *
  * Threads. All calls here are the control thread's; vif_synchronize() is anybody's but a worker's.
@@ -14,28 +14,28 @@
 #include "vif/vif.h"
 #include "vswitch/base/err.h"
 
-struct batch;
+struct burst;
 
-/* A receive queue of a port, with what its worker remembers of it. Made by rxq_new(), touched by its worker alone. */
+/* A receive queue of a port, with what its worker remembers of it. Made by rxq_new(), notify_list by its worker alone. */
 struct rxq {
 	struct vif_port *port;
 	unsigned queue;
-	struct batch *held; /* a burst that waits for a receiver; NULL: none */
-	uint64_t tired; /* TSC: until then no burst is held */
-	struct batch *spare; /* to be swapped with the worker's own when that is held; NULL while held */
+	struct burst *held; /* a burst that waits for a receiver; NULL: none */
+	uint64_t no_hold_until; /* TSC: until then no burst is held */
+	struct burst *spare; /* to be swapped with the worker's own when that is held; NULL while held */
 };
 
 struct rxq *rxq_new(struct vif_port *port, unsigned queue);
 void rxq_free(struct rxq *rxq);
 
-struct view {
+struct dp_conf {
 	const struct br_conf *conf;
 	struct fdb *fdb;
 	struct vif_port *port[BR_PORT_MAX];
 	struct {
 		struct rxq **rxq;
 		unsigned n;
-		bool timed; /* a port cannot wake the worker: look once a millisecond */
+		bool needs_poll; /* a port cannot wake the worker: look once a millisecond */
 	} worker[VIF_WORKERS_MAX];
 };
 
@@ -45,8 +45,8 @@ void workers_stop(void);
 unsigned workers_count(void);
 /* The epoll set of worker `id`, to which a port's driver adds what wakes it. */
 int worker_epfd(unsigned id);
-/* Show `view` to all workers, wake them, wait until none uses the old one, and return that (NULL at first). */
-struct view *worker_publish(struct view *view);
+/* Show `dp` to workers workers, wake them, wait until none uses the old one, and return that (NULL at first). */
+struct dp_conf *worker_publish(struct dp_conf *dp);
 struct worker_info {
 	unsigned id;
 	int cpu;

@@ -21,8 +21,8 @@
 
 /* MAC addresses: of all, of a guest, and of what is beyond an uplink, which is many */
 #define FDB_ENTRIES 262144
-#define FDB_SHARE 2048
-#define FDB_SHARE_UPLINK 65536
+#define FDB_LIMIT 2048
+#define FDB_LIMIT_UPLINK 65536
 
 struct port {
 	struct vif_port *vif;
@@ -74,7 +74,7 @@ static int no_port(const char *name, struct err *err)
 
 /* ---- publishing -------------------------------------------------------------------------------------------------- */
 
-static void view_free(struct view *view)
+static void view_free(struct dp_conf *view)
 {
 	if (!view)
 		return;
@@ -86,7 +86,7 @@ static void view_free(struct view *view)
 /* What the workers should see from now on: `conf` (taken over on success), and the ports less `without`. */
 static int publish(struct br_conf *conf, const struct port *without, struct err *err)
 {
-	struct view *view = calloc(1, sizeof(*view));
+	struct dp_conf *view = calloc(1, sizeof(*view));
 	unsigned workers = workers_count();
 
 	if (!view)
@@ -112,8 +112,8 @@ static int publish(struct br_conf *conf, const struct port *without, struct err 
 			if (view->worker[w].n == BR_PORT_MAX)
 				continue;
 			view->worker[w].rxq[view->worker[w].n++] = p->rxq[q];
-			if (!strcmp(p->vif->ops->kind, "uplink") && ethdev_timed(p->vif))
-				view->worker[w].timed = true;
+			if (!strcmp(p->vif->ops->kind, "uplink") && ethdev_needs_poll(p->vif))
+				view->worker[w].needs_poll = true;
 		}
 	}
 	view_free(worker_publish(view));
@@ -127,7 +127,7 @@ static int publish(struct br_conf *conf, const struct port *without, struct err 
 
 int sw_init(const struct sw_opts *opts, struct err *err)
 {
-	struct fdb_opts fdb = {.ageing = opts->ageing, .entries = FDB_ENTRIES, .share = FDB_SHARE};
+	struct fdb_opts fdb = {.ageing = opts->ageing, .entries = FDB_ENTRIES, .limit = FDB_LIMIT};
 	int e = eal_open(opts->no_huge, err);
 
 	if (e)
@@ -510,7 +510,7 @@ int sw_port_add_uplink(const char *name, const struct sw_uplink_opts *opts, stru
 		return err_set(err, e, "uplink %s", why[0] ? why : strerror(-e));
 	}
 	log_info("uplink %s", why);
-	fdb_share(sw.fdb, p->id, FDB_SHARE_UPLINK);
+	fdb_limit(sw.fdb, p->id, FDB_LIMIT_UPLINK);
 	return port_show(p, 1, err);
 }
 
@@ -532,7 +532,7 @@ int sw_port_del(const char *name, struct err *err)
 		return e;
 	}
 	fdb_flush_port(sw.fdb, p->id);
-	fdb_share(sw.fdb, p->id, 0);
+	fdb_limit(sw.fdb, p->id, 0);
 	sw.port[p->id] = NULL;
 	if (!strcmp(p->vif->ops->kind, "host"))
 		tap_unpersist(p->vif);

@@ -70,7 +70,7 @@ static uint64_t key_in_bucket_0(const struct fdb *fdb, uint16_t bridge, unsigned
 	}
 }
 
-static void port_at_its_share_replaces_its_own_longest_unused(void **state)
+static void port_at_its_limit_replaces_its_own_longest_unused(void **state)
 {
 	struct fdb *fdb = table(64, 2);
 	uint64_t neighbour = key_in_bucket_0(fdb, 1, 0);
@@ -89,7 +89,7 @@ static void port_at_its_share_replaces_its_own_longest_unused(void **state)
 	fdb_free(fdb);
 }
 
-static void port_at_its_share_replaces_its_own_dead_before_its_live(void **state)
+static void port_at_its_limit_replaces_its_own_dead_before_its_live(void **state)
 {
 	struct fdb *fdb = table(64, 2);
 
@@ -106,7 +106,7 @@ static void port_at_its_share_replaces_its_own_dead_before_its_live(void **state
 	fdb_free(fdb);
 }
 
-static void port_at_its_share_takes_nothing_of_a_neighbour_even_dead(void **state)
+static void port_at_its_limit_takes_nothing_of_a_neighbour_even_dead(void **state)
 {
 	struct fdb *fdb = table(64, 1);
 	uint64_t far_away = 0;
@@ -164,21 +164,21 @@ static void address_that_moves_to_a_port_without_room_is_forgotten(void **state)
 	fdb_free(fdb);
 }
 
-static void share_of_a_port_can_be_raised_lowered_and_reset(void **state)
+static void limit_of_a_port_can_be_raised_lowered_and_reset(void **state)
 {
 	struct fdb *fdb = table(65536, 4);
 
 	(void)state;
-	fdb_share(fdb, 1, 100);
+	fdb_limit(fdb, 1, 100);
 	for (uint32_t host = 0; host < 100; host++)
 		assert_true(fdb_learn(fdb, key_of(1, host), 1, 0));
 	assert_false(fdb_learn(fdb, key_of(1, 100), 1, 0));
-	fdb_share(fdb, 1, 50);
+	fdb_limit(fdb, 1, 50);
 	assert_int_equal(fdb_count(fdb, 1), 100);
 	assert_true(fdb_learn(fdb, key_of(1, 0), 1, 100)); /* a refresh needs no room */
 	fdb_sweep(fdb, 350, ALL_BUCKETS);
 	assert_int_equal(fdb_count(fdb, 1), 1);
-	fdb_share(fdb, 1, 0);
+	fdb_limit(fdb, 1, 0);
 	for (uint32_t host = 1; host < 4; host++)
 		assert_true(fdb_learn(fdb, key_of(1, host), 1, 350));
 	assert_false(fdb_learn(fdb, key_of(1, 4), 1, 350));
@@ -190,12 +190,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(port_with_a_million_addresses_evicts_no_neighbour),
 		cmocka_unit_test(full_buckets_refuse_a_newcomer_and_keep_the_live),
-		cmocka_unit_test(port_at_its_share_replaces_its_own_longest_unused),
-		cmocka_unit_test(port_at_its_share_replaces_its_own_dead_before_its_live),
-		cmocka_unit_test(port_at_its_share_takes_nothing_of_a_neighbour_even_dead),
+		cmocka_unit_test(port_at_its_limit_replaces_its_own_longest_unused),
+		cmocka_unit_test(port_at_its_limit_replaces_its_own_dead_before_its_live),
+		cmocka_unit_test(port_at_its_limit_takes_nothing_of_a_neighbour_even_dead),
 		cmocka_unit_test(address_that_moves_to_a_full_port_takes_the_place_of_one_there),
 		cmocka_unit_test(address_that_moves_to_a_port_without_room_is_forgotten),
-		cmocka_unit_test(share_of_a_port_can_be_raised_lowered_and_reset),
+		cmocka_unit_test(limit_of_a_port_can_be_raised_lowered_and_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
