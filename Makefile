@@ -149,6 +149,7 @@ $(B)/bench/peer_%: $(B)/bench/peer_%.o $(PARTS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SAN) -o $@ $^ $(DAEMON_LIBS)
 
+$(B)/tests/unit/test_worker: $(B)/tests/unit/mem_port.o
 $(B)/tests/unit/test_bench_guest: $(addprefix $(B)/bench/,traffic.o frame.o guest.o)
 
 .PHONY: bench bench-programs deps-bench

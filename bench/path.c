@@ -15,11 +15,17 @@
 #include <getopt.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <x86intrin.h>
 
 #include "load.h"
 #include "vif/ring/ring.h"
-#include "vswitch/datapath/worker.c" /* its pass() is what is measured, and is nobody else's to call */
+#include "vswitch/base/clock.h"
+#include "vswitch/datapath/forward.h"
 
 #define PORTS TRAFFIC_GUESTS
 #define CPUS 8
@@ -88,7 +94,7 @@ static struct ring ring_of(const struct guest_queue *q, const struct ring_mem *m
 static struct side {
 	pthread_t thread;
 	unsigned id;
-	struct worker *worker;
+	struct forwarder *fw;
 	struct guest guest[PORTS];
 	struct traffic traffic;
 	struct path_port port[PORTS];
@@ -143,10 +149,10 @@ static struct side *side_new(unsigned id, struct br_conf *conf)
 		die("no memory");
 	memset(s, 0, sizeof(*s));
 	s->id = id;
-	s->worker = worker_new(id);
+	s->fw = forwarder_new(id);
 	dp.worker[id].rxq = calloc(opt.guests, sizeof(struct rxq *));
 	dp.worker[id].n = opt.guests;
-	if (!s->worker || !dp.worker[id].rxq)
+	if (!s->fw || !dp.worker[id].rxq)
 		die("no memory");
 	for (unsigned i = 0; i < opt.guests; i++) {
 		open_guest(s, i);
@@ -179,7 +185,7 @@ static void turn(struct side *s, uint32_t now)
 
 	traffic_turn(&s->traffic, 0);
 	t0 = __rdtsc();
-	pass(s->worker, &dp, now);
+	forward_pass(s->fw, &dp, now);
 	s->in_switch += __rdtsc() - t0;
 }
 
@@ -203,7 +209,7 @@ static void *work(void *arg)
 		s->in_switch = 0;
 		t0 = __rdtsc();
 		while (s->works && __rdtsc() < until) {
-			uint32_t now = seconds();
+			uint32_t now = clock_coarse_s();
 
 			for (unsigned i = 0; i < 32; i++)
 				turn(s, now);
@@ -219,7 +225,7 @@ static void window(unsigned n)
 {
 	uint64_t frames = 0, in_switch = 0, cycles = 0;
 
-	until = __rdtsc() + opt.load.window_ms * 1000 * workers.tsc_per_us;
+	until = __rdtsc() + opt.load.window_ms * 1000 * tsc_per_us();
 	for (unsigned i = 0; i < opt.workers; i++)
 		side[i]->works = i < n;
 	pthread_barrier_wait(&begin);
@@ -298,21 +304,20 @@ int main(int argc, char **argv)
 	uint64_t last;
 
 	read_options(argc, argv);
-	workers.tsc_per_us = measure_tsc();
 	dp.fdb = fdb_new(&fdb);
 	if (!dp.fdb || !conf)
 		die("no memory");
 	dp.conf = conf;
 	for (unsigned i = 0; i < opt.workers; i++) {
 		side[i] = side_new(i, conf);
-		learn(side[i], seconds());
+		learn(side[i], clock_coarse_s());
 	}
 	pthread_barrier_init(&begin, NULL, opt.workers + 1);
 	pthread_barrier_init(&end, NULL, opt.workers + 1);
 	for (unsigned i = 0; i < opt.workers; i++)
 		if (pthread_create(&side[i]->thread, NULL, work, side[i]))
 			die("no thread");
-	last = __rdtsc() + (uint64_t)(opt.seconds * 1e6) * workers.tsc_per_us;
+	last = __rdtsc() + (uint64_t)(opt.seconds * 1e6) * tsc_per_us();
 	while (__rdtsc() < last) {
 		window(1);
 		if (opt.workers > 1)

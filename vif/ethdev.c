@@ -39,6 +39,7 @@ struct ethdev_port {
 	bool tap; /* it lasts as long as a program holds it open */
 	int wait_fd; /* our duplicate of what the worker sleeps on; -1: look once a millisecond */
 	char netdev[64], device[64], driver[16];
+	const char *reason; /* why that driver: for people */
 };
 
 static struct ethdev_port *port_of(struct vif_port *base)
@@ -301,12 +302,12 @@ static int ring_frame(uint32_t mtu)
 }
 
 /* Set up device, queues and pool; start. */
-static int start(struct ethdev_port *port, char *why, size_t whylen)
+static int start(struct ethdev_port *port, struct err *err)
 {
 	struct rte_eth_conf conf = {0};
 	uint16_t mtu = port->base.mtu;
 	char pool[RTE_MEMPOOL_NAMESIZE];
-	int err;
+	int r;
 
 	port->room = (mtu < 1500 ? 1500 : mtu) + 14 + 8;
 	snprintf(pool, sizeof(pool), "uplink%u", port->base.id);
@@ -314,42 +315,37 @@ static int start(struct ethdev_port *port, char *why, size_t whylen)
 	int least = !strcmp(port->driver, "af_packet") ? ring_frame(mtu) : 2048;
 	port->pool = rte_pktmbuf_pool_create(
 		pool, MBUFS, 128, 0, RTE_PKTMBUF_HEADROOM + (port->room < least ? least : port->room), SOCKET_ID_ANY);
-	if (!port->pool) {
-		snprintf(why, whylen, "no memory for %d packet buffers: give xbard hugepages (sysctl vm.nr_hugepages)",
-			 MBUFS);
-		return -ENOMEM;
-	}
-	err = rte_eth_dev_configure(port->dev, 1, 1, &conf);
-	if (!err)
-		err = rte_eth_rx_queue_setup(port->dev, 0, RX_RING, SOCKET_ID_ANY, NULL, port->pool);
-	if (!err)
-		err = rte_eth_tx_queue_setup(port->dev, 0, TX_RING, SOCKET_ID_ANY, NULL);
-	if (!err)
-		err = rte_eth_dev_start(port->dev);
-	if (err) {
-		snprintf(why, whylen, "%s: the %s driver would not start: %s", port->netdev, port->driver,
-			 strerror(-err));
+	if (!port->pool)
+		return err_set(err, -ENOMEM,
+			       "no memory for %d packet buffers: give xbard hugepages (sysctl vm.nr_hugepages)", MBUFS);
+	r = rte_eth_dev_configure(port->dev, 1, 1, &conf);
+	if (!r)
+		r = rte_eth_rx_queue_setup(port->dev, 0, RX_RING, SOCKET_ID_ANY, NULL, port->pool);
+	if (!r)
+		r = rte_eth_tx_queue_setup(port->dev, 0, TX_RING, SOCKET_ID_ANY, NULL);
+	if (!r)
+		r = rte_eth_dev_start(port->dev);
+	if (r) {
 		rte_mempool_free(port->pool);
-		return err;
+		return err_set(err, r, "%s: the %s driver would not start: %s", port->netdev, port->driver,
+			       strerror(-r));
 	}
 	rte_eth_promiscuous_enable(port->dev);
 	return 0;
 }
 
-static int netdev_check(const char *netdev, uint32_t *mtu, char *why, size_t whylen)
+static int netdev_check(const char *netdev, uint32_t *mtu, struct err *err)
 {
 	struct ifreq ifr = {0};
-	int fd, err = 0;
+	int fd, r = 0;
 
-	if (strlen(netdev) >= IFNAMSIZ || !if_nametoindex(netdev)) {
-		snprintf(why, whylen, "there is no netdev %s here: `ip link` shows those that there are", netdev);
-		return -ENODEV;
-	}
+	if (strlen(netdev) >= IFNAMSIZ || !if_nametoindex(netdev))
+		return err_set(err, -ENODEV, "there is no netdev %s here: `ip link` shows those that there are",
+			       netdev);
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	strcpy(ifr.ifr_name, netdev);
 	if (fd < 0 || ioctl(fd, SIOCGIFMTU, &ifr)) {
-		err = -errno;
-		snprintf(why, whylen, "%s: %s", netdev, strerror(errno));
+		r = err_set(err, -errno, "%s: %s", netdev, strerror(errno));
 	} else {
 		*mtu = ifr.ifr_mtu;
 		if (!ioctl(fd, SIOCGIFFLAGS, &ifr) && !(ifr.ifr_flags & IFF_UP)) {
@@ -359,28 +355,28 @@ static int netdev_check(const char *netdev, uint32_t *mtu, char *why, size_t why
 	}
 	if (fd >= 0)
 		close(fd);
-	return err;
+	return r;
 }
 
-int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, struct vif_port **out, char *why,
-		size_t whylen)
+int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, struct vif_port **out, struct err *err)
 {
 	const char *driver = opts->driver, *reason = "as asked";
 	struct ethdev_port *port;
 	uint64_t before[COOKIES];
-	int fds[COOKIES], family, err;
+	int fds[COOKIES], family, r;
 	unsigned nbefore;
+	uint32_t mtu = 1500;
 	char args[160];
 
 	port = aligned_alloc(64, (sizeof(*port) + 63) & ~63UL);
 	if (!port)
-		return -ENOMEM;
+		return err_nomem(err);
 	memset(port, 0, sizeof(*port));
 	port->base = *base;
 	port->base.ops = &ethdev_ops;
 	port->base.rx_queues = port->base.tx_queues = 1;
 	port->base.shared_uplink = true;
-	port->base.mtu = 1500;
+	port->base.mtu = mtu;
 	port->wait_fd = -1;
 	snprintf(port->netdev, sizeof(port->netdev), "%s", opts->netdev);
 	if (!driver && is_pci(opts->netdev)) {
@@ -396,34 +392,37 @@ int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, str
 	if (!strcmp(driver, "pci")) {
 		snprintf(port->device, sizeof(port->device), "%s", opts->netdev);
 		args[0] = 0;
-		err = rte_eal_hotplug_add("pci", opts->netdev, "");
+		r = rte_eal_hotplug_add("pci", opts->netdev, "");
 	} else {
-		err = netdev_check(opts->netdev, &port->base.mtu, why, whylen);
-		if (err)
+		r = netdev_check(opts->netdev, &mtu, err);
+		if (r)
 			goto free_port;
+		port->base.mtu = mtu;
 		snprintf(port->device, sizeof(port->device), "net_%s%u", driver, base->id);
 		if (!strcmp(driver, "af_packet"))
 			snprintf(args, sizeof(args),
 				 "iface=%s,qpairs=1,blocksz=%d,framesz=%d,framecnt=512,qdisc_bypass=1", opts->netdev,
-				 port->base.mtu > 1900 ? 65536 : 4096, ring_frame(port->base.mtu));
+				 mtu > 1900 ? 65536 : 4096, ring_frame(mtu));
 		else
 			snprintf(args, sizeof(args), "iface=%s,start_queue=0,queue_count=1", opts->netdev);
-		err = rte_eal_hotplug_add("vdev", port->device, args);
+		r = rte_eal_hotplug_add("vdev", port->device, args);
 	}
-	if (err) {
-		snprintf(why, whylen,
-			 !strcmp(driver, "pci")
-				 ? "%s: DPDK cannot take this device: is it bound to vfio-pci (driverctl "
-				   "set-override %s vfio-pci)?"
-				 : "%s: the %s driver would not take it: is another program using it? "
-				   "Try the other of af_packet and af_xdp",
-			 opts->netdev, !strcmp(driver, "pci") ? opts->netdev : driver);
+	if (r) {
+		r = err_set(err, r < 0 ? r : -EIO,
+			    !strcmp(driver, "pci")
+				    ? "%s: DPDK cannot take this device: is it bound to vfio-pci (driverctl "
+				      "set-override %s vfio-pci)?"
+				    : "%s: the %s driver would not take it: is another program using it? "
+				      "Try the other of af_packet and af_xdp",
+			    opts->netdev, !strcmp(driver, "pci") ? opts->netdev : driver);
 		goto free_port;
 	}
-	err = rte_eth_dev_get_port_by_name(port->device, &port->dev);
-	if (!err)
-		err = start(port, why, whylen);
-	if (err)
+	r = rte_eth_dev_get_port_by_name(port->device, &port->dev);
+	if (r)
+		err_set(err, r, "%s: the %s driver has made no device of it", opts->netdev, driver);
+	else
+		r = start(port, err);
+	if (r)
 		goto remove;
 	if (strcmp(driver, "pci")) {
 		port->ifindex = if_nametoindex(opts->netdev);
@@ -436,8 +435,7 @@ int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, str
 
 		epoll_ctl(base->epfd[0], EPOLL_CTL_ADD, port->wait_fd, &ev);
 	}
-	snprintf(why, whylen, "%s by the %s driver (%s)%s", opts->netdev, driver, reason,
-		 port->wait_fd < 0 ? "; it cannot wake a sleeping worker, so one looks every millisecond" : "");
+	port->reason = reason;
 	port->base.up = true;
 	*out = &port->base;
 	return 0;
@@ -446,7 +444,7 @@ remove:
 	detach(port);
 free_port:
 	free(port);
-	return err < 0 ? err : -EIO;
+	return r;
 }
 
 bool ethdev_is_tap(const struct vif_port *base)
@@ -464,6 +462,14 @@ const char *ethdev_driver(const struct vif_port *base)
 	return ((const struct ethdev_port *)base)->driver;
 }
 
+void ethdev_describe(const struct vif_port *base, char *buf, size_t size)
+{
+	const struct ethdev_port *port = (const struct ethdev_port *)base;
+
+	snprintf(buf, size, "%s by the %s driver (%s)%s", port->netdev, port->driver, port->reason,
+		 port->wait_fd < 0 ? "; it cannot wake a sleeping worker, so one looks every millisecond" : "");
+}
+
 bool ethdev_link(const struct vif_port *base)
 {
 	struct rte_eth_link link;
@@ -475,12 +481,12 @@ bool ethdev_check(struct vif_port *base)
 {
 	struct ethdev_port *port = port_of(base);
 	socklen_t len = sizeof(int);
-	int err;
+	int r;
 
 	if (!port->ifindex || !base->up)
 		return base->up;
 	if (port->wait_fd >= 0)
-		getsockopt(port->wait_fd, SOL_SOCKET, SO_ERROR, &err, &len); /* reading it is what clears it */
+		getsockopt(port->wait_fd, SOL_SOCKET, SO_ERROR, &r, &len); /* reading it is what clears it */
 	/* by index: hooks rename netdevs under us */
 	if (if_indextoname(port->ifindex, (char[IFNAMSIZ]){0}))
 		return true;

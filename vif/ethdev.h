@@ -12,20 +12,19 @@
 #define XBAR_ETHDEV_H
 
 #include "vif.h"
+#include "vswitch/base/err.h"
 
 struct ethdev_opts {
 	const char *netdev; /* a netdev's name, or a PCI address */
 	const char *driver; /* "af_packet", "af_xdp", "pci"; NULL: choose */
 };
 
-/*
- * As vhost_open. `why` (of whylen bytes) gets a sentence: on success which driver was taken and why, on failure what is
- * wrong and what to do.
- */
-int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, struct vif_port **out, char *why,
-		size_t whylen);
+/* As vhost_open. 0 or -errno with *err. */
+int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, struct vif_port **out, struct err *err);
 const char *ethdev_netdev(const struct vif_port *port);
 const char *ethdev_driver(const struct vif_port *port);
+/* A sentence for the log: which driver was taken, and why. */
+void ethdev_describe(const struct vif_port *port, char *buf, size_t size);
 /* Link state as the driver knows it now. Control thread. */
 bool ethdev_link(const struct vif_port *port);
 /*

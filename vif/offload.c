@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "offload.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+
+#include <rte_ip.h>
 
 #include "grant.h"
 
@@ -32,40 +33,6 @@ static void put32(uint8_t *p, uint32_t v)
 {
 	put16(p, v >> 16);
 	put16(p + 2, v & 0xffff);
-}
-
-uint64_t offload_sum(const uint8_t *p, uint32_t n, uint64_t sum)
-{
-	/* in memory order; the fold sets the bytes right. 32 bits at a time cannot overflow 64 in 64 KiB */
-	for (; n >= 4; n -= 4, p += 4) {
-		uint32_t v;
-
-		memcpy(&v, p, 4);
-		sum += v;
-	}
-	if (n >= 2) {
-		uint16_t v;
-
-		memcpy(&v, p, 2);
-		sum += v;
-		p += 2;
-		n -= 2;
-	}
-	if (n) {
-		uint8_t last[2] = {*p, 0};
-		uint16_t v;
-
-		memcpy(&v, last, 2);
-		sum += v;
-	}
-	return sum;
-}
-
-uint16_t offload_fold(uint64_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~ntohs((uint16_t)sum);
 }
 
 /* The next `n` bytes behind the snapshot, to dst. false: the frame has fewer. */
@@ -143,43 +110,48 @@ static int parse(struct offload *o, const struct vif_frame *f)
 	return o->hdr > f->head_len || o->hdr >= f->len ? -EINVAL : 0;
 }
 
-int offload_begin(struct offload *o, struct vif_frame *whole)
+int offload_begin(struct offload *o, struct vif_frame *whole, uint32_t longest)
 {
 	struct vif_frame *room;
 	const struct vif_frame *frame = *grant_copy_local(&whole, 1, &room);
 	uint32_t payload;
-	int err;
+	int r;
 
 	o->frame = NULL;
+	if (!longest || longest > OFFLOAD_SLOT)
+		longest = OFFLOAD_SLOT;
 	if (!frame->len)
 		return -EFAULT;
 	o->at = o->index = o->seg = o->seg_at = 0;
 	if (!frame->off.gso_size) {
-		if (frame->len > OFFLOAD_SLOT)
+		if (frame->len > longest)
 			return -EMSGSIZE;
 		o->frame = frame;
 		o->hdr = 0;
 		o->size = frame->len;
 		return 0;
 	}
-	err = parse(o, frame);
-	if (err)
-		return err;
+	r = parse(o, frame);
+	if (r)
+		return r;
 	payload = frame->len - o->hdr;
 	o->size = frame->off.gso_size;
-	if (o->hdr + o->size > OFFLOAD_SLOT || (payload + o->size - 1) / o->size > OFFLOAD_SEGMENTS)
+	if (o->hdr + (payload < o->size ? payload : o->size) > longest ||
+	    (payload + o->size - 1) / o->size > OFFLOAD_SEGMENTS)
 		return -EMSGSIZE;
 	o->frame = frame;
 	return 0;
 }
 
-/* The pseudo header's sum for `len` bytes of transport header and payload (RFC 793, RFC 8200 8.1). */
-static uint64_t pseudo(const struct offload *o, const uint8_t *p, uint32_t len)
+/* Store a checksum: the complement of the sum of both. A UDP checksum of 0 would mean that there is none. */
+static void put_checksum(uint8_t *at, uint16_t a, uint16_t b, bool udp)
 {
-	uint8_t tail[4] = {0, o->tcp ? IPPROTO_TCP : IPPROTO_UDP, len >> 8 & 0xff, len & 0xff};
-	uint64_t sum = offload_sum(tail, sizeof(tail), 0);
+	uint32_t sum = (uint32_t)a + b;
+	uint16_t checksum = ~((sum & 0xffff) + (sum >> 16));
 
-	return o->v6 ? offload_sum(p + o->l3 + 8, 32, sum) : offload_sum(p + o->l3 + 12, 8, sum);
+	if (udp && !checksum)
+		checksum = 0xffff;
+	memcpy(at, &checksum, sizeof(checksum)); /* sums are in memory order */
 }
 
 /* Set right the headers of segment o->index, `n` bytes of payload from `at` on. */
@@ -187,15 +159,17 @@ static void finish(const struct offload *o, uint8_t *p, uint32_t at, uint32_t n,
 {
 	uint8_t *ip = p + o->l3, *tp = p + o->l4;
 	uint32_t len = o->hdr - o->l4 + n; /* transport header and payload */
-	uint16_t sum;
+	uint16_t pseudo;
 
 	if (o->v6) {
 		put16(ip + 4, len);
+		pseudo = rte_ipv6_phdr_cksum((const struct rte_ipv6_hdr *)ip, 0);
 	} else {
 		put16(ip + 2, o->l4 - o->l3 + len);
 		put16(ip + 4, get16(ip + 4) + o->index);
 		put16(ip + 10, 0);
-		put16(ip + 10, offload_fold(offload_sum(ip, o->l4 - o->l3, 0)));
+		put_checksum(ip + 10, rte_raw_cksum(ip, o->l4 - o->l3), 0, false);
+		pseudo = rte_ipv4_phdr_cksum((const struct rte_ipv4_hdr *)ip, 0);
 	}
 	if (o->tcp) {
 		put32(tp + 4, get32(tp + 4) + at);
@@ -207,28 +181,31 @@ static void finish(const struct offload *o, uint8_t *p, uint32_t at, uint32_t n,
 		put16(tp + 4, len);
 	}
 	put16(tp + o->frame->off.csum_offset, 0);
-	sum = offload_fold(offload_sum(tp, len, pseudo(o, p, len)));
-	put16(tp + o->frame->off.csum_offset, sum || o->tcp ? sum : 0xffff);
+	put_checksum(tp + o->frame->off.csum_offset, rte_raw_cksum(tp, len), pseudo, !o->tcp);
 }
 
 /* A frame that is only to have its checksum completed: sum from csum_start, the pseudo header is in the field. */
 static void complete(const struct offload *o, uint8_t *p)
 {
 	const struct vif_offload *off = &o->frame->off;
-	uint16_t sum;
 
-	if (!(off->needs & VIF_CAP_CSUM))
-		return;
-	sum = offload_fold(offload_sum(p + off->csum_start, o->frame->len - off->csum_start, 0));
-	put16(p + off->csum_start + off->csum_offset, sum || off->csum_offset != 6 ? sum : 0xffff);
+	if (off->needs & VIF_CAP_CSUM)
+		put_checksum(p + off->csum_start + off->csum_offset,
+			     rte_raw_cksum(p + off->csum_start, o->frame->len - off->csum_start), 0,
+			     off->csum_offset == 6);
 }
 
-unsigned offload_next(struct offload *o)
+unsigned offload_left(const struct offload *o)
+{
+	return o->frame ? (o->frame->len - o->hdr - o->at + o->size - 1) / o->size : 0;
+}
+
+unsigned offload_next(struct offload *o, unsigned max)
 {
 	const struct vif_frame *f = o->frame;
 	unsigned made = 0;
 
-	while (o->frame && made < OFFLOAD_SLOTS) {
+	while (o->frame && made < max) {
 		uint32_t at = o->at, left = f->len - o->hdr - at, n = left < o->size ? left : o->size;
 		struct vif_frame *out = &o->made[made];
 		uint8_t *p = o->slot[made];

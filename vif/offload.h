@@ -33,16 +33,17 @@ struct offload {
 };
 
 /*
- * Begin with `frame`, which must stay until the last offload_next(). 0; -EINVAL: its headers and metadata do not agree;
- * -EMSGSIZE: too many or too long segments; -EFAULT: what the sender has granted cannot be read (frame->failed).
+ * Begin with `frame`, which must stay until the last offload_next(). No frame made of it may be longer than `longest`
+ * bytes (0: OFFLOAD_SLOT). 0; -EINVAL: its headers and metadata do not agree; -EMSGSIZE: too many or too long segments;
+ * -EFAULT: what the sender has granted cannot be read (frame->failed).
  */
-int offload_begin(struct offload *o, struct vif_frame *frame);
-/* Make up to OFFLOAD_SLOTS frames, o->made[]; returns how many, 0 when the frame is done. They are valid until the next
- * call. */
-unsigned offload_next(struct offload *o);
-
-/* The Internet checksum's sum (RFC 1071) of `n` bytes at p, added to `sum`; fold it with offload_fold(). */
-uint64_t offload_sum(const uint8_t *p, uint32_t n, uint64_t sum);
-uint16_t offload_fold(uint64_t sum);
+int offload_begin(struct offload *o, struct vif_frame *frame, uint32_t longest);
+/*
+ * Make up to `max` frames, at most OFFLOAD_SLOTS: o->made[], valid until the next call. Returns how many; 0: the frame is
+ * done.
+ */
+unsigned offload_next(struct offload *o, unsigned max);
+/* How many frames are still to be made of it. */
+unsigned offload_left(const struct offload *o);
 
 #endif

@@ -215,35 +215,35 @@ static const struct vif_ops tap_ops = {
 /* One request about the netdev, by a socket of the moment. */
 static int netdev_ioctl(const char *name, unsigned long request, struct ifreq *ifr)
 {
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), r = 0;
 
 	if (fd < 0)
 		return -errno;
 	memcpy(ifr->ifr_name, name, strnlen(name, IFNAMSIZ - 1)); /* tap_open() has checked its length */
 	if (ioctl(fd, request, ifr))
-		err = -errno;
+		r = -errno;
 	close(fd);
-	return err;
+	return r;
 }
 
 int tap_mtu(struct vif_port *base, uint32_t mtu)
 {
 	struct ifreq ifr = {.ifr_mtu = (int)mtu};
-	int err = netdev_ioctl(base->name, SIOCSIFMTU, &ifr);
+	int r = netdev_ioctl(base->name, SIOCSIFMTU, &ifr);
 
-	if (!err)
+	if (!r)
 		base->mtu = mtu;
-	return err;
+	return r;
 }
 
 int tap_mac(const struct vif_port *base, uint8_t mac[6])
 {
 	struct ifreq ifr = {0};
-	int err = netdev_ioctl(base->name, SIOCGIFHWADDR, &ifr);
+	int r = netdev_ioctl(base->name, SIOCGIFHWADDR, &ifr);
 
-	if (!err)
+	if (!r)
 		memcpy(mac, ifr.ifr_hwaddr.sa_data, 6);
-	return err;
+	return r;
 }
 
 int tap_set_mac(struct vif_port *base, const uint8_t mac[6])
@@ -269,7 +269,7 @@ void tap_unpersist(struct vif_port *base)
 static int set_up(const char *name, const uint8_t *mac)
 {
 	struct ifreq ifr = {0};
-	int err;
+	int r;
 
 	if (mac) {
 		struct ifreq now = {0};
@@ -278,15 +278,15 @@ static int set_up(const char *name, const uint8_t *mac)
 		memcpy(ifr.ifr_hwaddr.sa_data, mac, 6);
 		/* an adopted device keeps its MAC, and need not go down for it */
 		if (netdev_ioctl(name, SIOCGIFHWADDR, &now) || memcmp(now.ifr_hwaddr.sa_data, mac, 6)) {
-			err = netdev_ioctl(name, SIOCSIFHWADDR, &ifr);
-			if (err)
-				return err;
+			r = netdev_ioctl(name, SIOCSIFHWADDR, &ifr);
+			if (r)
+				return r;
 		}
 	}
 	memset(&ifr, 0, sizeof(ifr));
-	err = netdev_ioctl(name, SIOCGIFFLAGS, &ifr);
-	if (err || ifr.ifr_flags & IFF_UP)
-		return err;
+	r = netdev_ioctl(name, SIOCGIFFLAGS, &ifr);
+	if (r || ifr.ifr_flags & IFF_UP)
+		return r;
 	ifr.ifr_flags |= IFF_UP;
 	return netdev_ioctl(name, SIOCSIFFLAGS, &ifr);
 }
@@ -297,7 +297,7 @@ int tap_open(const struct vif_port *base, const uint8_t *mac, uint32_t mtu, stru
 	unsigned offload = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
 	struct epoll_event ev = {.events = EPOLLIN};
 	struct tap_port *port;
-	int hdr = TAP_HDR, err;
+	int hdr = TAP_HDR, r;
 	bool uso;
 
 	if (strlen(base->name) >= IFNAMSIZ)
@@ -324,14 +324,14 @@ int tap_open(const struct vif_port *base, const uint8_t *mac, uint32_t mtu, stru
 	port->base.caps = VIF_CAP_CSUM | VIF_CAP_TSO4 | VIF_CAP_TSO6 | VIF_CAP_ECN;
 	if (uso)
 		port->base.caps |= VIF_CAP_USO4 | VIF_CAP_USO6;
-	err = tap_mtu(&port->base, mtu);
-	if (!err)
-		err = set_up(base->name, mac);
-	if (!err && epoll_ctl(base->epfd[0], EPOLL_CTL_ADD, port->fd, &ev))
-		err = -errno;
-	if (err) {
+	r = tap_mtu(&port->base, mtu);
+	if (!r)
+		r = set_up(base->name, mac);
+	if (!r && epoll_ctl(base->epfd[0], EPOLL_CTL_ADD, port->fd, &ev))
+		r = -errno;
+	if (r) {
 		tap_unpersist(&port->base);
-		errno = -err;
+		errno = -r;
 		goto fail;
 	}
 	port->base.up = true;
@@ -339,10 +339,10 @@ int tap_open(const struct vif_port *base, const uint8_t *mac, uint32_t mtu, stru
 	return 0;
 
 fail:
-	err = errno ? -errno : -ENOMEM;
+	r = errno ? -errno : -ENOMEM;
 	if (port->fd >= 0)
 		close(port->fd);
 	free(port->slots);
 	free(port);
-	return err;
+	return r;
 }

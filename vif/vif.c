@@ -2,6 +2,7 @@
 #include "vif.h"
 
 __thread unsigned vif_worker_id;
+__thread uint32_t vif_pass;
 void (*vif_synchronize)(void);
 
 static const char *const drop_names[] = {

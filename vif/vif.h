@@ -10,7 +10,7 @@
  *
  * Threads. A receive queue (peek, release) belongs to one worker at a time. deliver() may be called by
  * several workers for one port: the driver takes its own lock where `shared` is set. Everything else is the control
- * thread's. A worker that is inside a pass (between two quiescent states, vswitch/worker.c) may use a port that is being
+ * thread's. A worker that is inside a pass (vswitch/datapath/worker.c) may use a port that is being
  * taken away; the control thread waits for the pass to end before it frees anything.
  *
  * Ownership. Segments belong to the sender, and are valid from peek() to release() of the same burst.
@@ -21,6 +21,7 @@
 #ifndef XBAR_VIF_H
 #define XBAR_VIF_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -180,24 +181,52 @@ struct vif_ops {
 
 /* What every driver's port begins with. */
 struct vif_port {
+	/* Set before the port is published, and constant after that: anybody may read these. */
 	const struct vif_ops *ops;
 	char name[VIF_NAME_MAX];
 	uint16_t id; /* the port's number in bridge/ */
-	uint16_t rx_queues; /* how many queues a worker should peek (may change while running) */
-	uint16_t tx_queues; /* likewise deliver to */
-	uint16_t caps; /* VIF_CAP_*, of the receiver as it is now */
-	uint32_t mtu; /* longest IP packet that may be delivered; 0: any */
 	bool shared; /* more than one worker runs: deliver() must lock */
-	bool up; /* frames can be delivered */
 	bool shared_uplink; /* many send through it: no one receiver may hold it up for long */
-	const char *quarantine; /* NULL, or why the port is cut off: a sentence */
-	uint32_t gen; /* changes when bursts described before have lost their memory */
 	int epfd[VIF_WORKERS_MAX]; /* epoll set of the worker that peeks queue q, at [q]; -1 */
 	struct vif_counters *counters; /* [VIF_WORKERS_MAX] */
+
+	/*
+	 * The far side as it is now. Written by the driver's control side (one thread at a time) while workers run, which
+	 * read each of them on its own and relaxed. No two belong together: what the driver publishes for its own packet
+	 * path (its session, its rings) is what makes an access safe.
+	 */
+	_Atomic uint16_t rx_queues; /* that the far side sends on */
+	_Atomic uint16_t tx_queues; /* that the far side receives on; 0: none can be delivered to */
+	_Atomic uint16_t caps; /* VIF_CAP_* that the receiver takes */
+	_Atomic uint32_t mtu; /* longest IP packet that may be delivered; 0: any */
+	_Atomic bool up; /* frames can be delivered */
+
+	/* Accessed with __atomic builtins. */
+	const char
+		*quarantine; /* NULL, or why the port is quarantined: a sentence. Set by any thread: vif_quarantine() */
+	uint32_t gen; /* changed by vif_memory_gone(); a burst described under another value must not be touched */
 };
 
-/* Which worker the calling thread is: index of its counters. Set once by vswitch/worker.c. */
+/* Relaxed: for workers. */
+static inline bool vif_is_up(const struct vif_port *port)
+{
+	return atomic_load_explicit(&port->up, memory_order_relaxed);
+}
+
+/*
+ * The memory of bursts that were described until now goes away. Control side: call it when no worker can describe more
+ * of them, then vif_synchronize(), then unmap.
+ */
+static inline void vif_memory_gone(struct vif_port *port)
+{
+	__atomic_fetch_add(&port->gen, 1, __ATOMIC_RELEASE);
+}
+
+/* Which worker the calling thread is: index of its counters. Set once by vswitch/datapath/worker.c. */
 extern __thread unsigned vif_worker_id;
+
+/* Number of the calling worker's pass, for budgets per pass. Written by vswitch/datapath/forward.c. */
+extern __thread uint32_t vif_pass;
 
 static inline struct vif_counters *vif_count(struct vif_port *port)
 {
@@ -206,7 +235,7 @@ static inline struct vif_counters *vif_count(struct vif_port *port)
 
 /*
  * Wait until every worker has finished the pass that it was in: nobody uses then what was taken out of view before. Set
- * once by vswitch/worker.c, before the first port is made. Any thread but a worker.
+ * once by vswitch/datapath/worker.c, before the first port is made. Any thread but a worker.
  */
 extern void (*vif_synchronize)(void);
 

@@ -90,9 +90,9 @@ static void turn(struct guest *g)
 		if (!f->len)
 			continue;
 		netif_rx_deliver(&g->rx, &f, 1, &g->count);
-		if (offload_begin(&offload, f))
+		if (offload_begin(&offload, f, 0))
 			continue;
-		for (unsigned made; (made = offload_next(&offload));) {
+		for (unsigned made; (made = offload_next(&offload, OFFLOAD_SLOTS));) {
 			struct vif_frame *ptr = &offload.made[made - 1];
 
 			netif_rx_deliver(&g->rx, &ptr, 1, &g->count);

@@ -374,6 +374,7 @@ static void a_whole_checksum_over_what_is_to_be_cut_is_begun_anew(void **state)
 	struct guest *g = *state;
 	struct offload *o = aligned_alloc(64, (sizeof(*o) + 63) & ~63UL);
 	uint8_t *blank, *whole;
+	uint32_t sum;
 	unsigned n;
 
 	/* what the segments come out as must not depend on what was in the field */
@@ -384,12 +385,12 @@ static void a_whole_checksum_over_what_is_to_be_cut_is_begun_anew(void **state)
 	assert_int_equal(g->burst.frame[0].off.needs, VIF_CAP_CSUM | VIF_CAP_TSO4);
 	blank = g->mem.page[TX_REF];
 	/* the field holds the pseudo header's sum, not complemented: summed up with it, it is the receiver's to check */
-	assert_int_equal(
-		(whole[50] << 8 | whole[51]),
-		(uint16_t)~offload_fold(offload_sum(
-			blank + 26, 8, offload_sum((uint8_t[4]){0, 6, (4000 - 34) >> 8, (4000 - 34) & 0xff}, 4, 0))));
-	assert_int_equal(offload_begin(o, &g->burst.frame[0]), 0);
-	n = offload_next(o);
+	sum = 6 + (4000 - 34);
+	for (unsigned i = 26; i < 34; i += 2)
+		sum += (uint32_t)blank[i] << 8 | blank[i + 1];
+	assert_int_equal((whole[50] << 8 | whole[51]), (sum & 0xffff) + (sum >> 16));
+	assert_int_equal(offload_begin(o, &g->burst.frame[0], 0), 0);
+	n = offload_next(o, OFFLOAD_SLOTS);
 	assert_int_equal(n, 3);
 	assert_int_equal(o->made[2].len, 4000 - 2 * 1448);
 	free(o);

@@ -217,10 +217,10 @@ static int teardown(void **state)
 
 static void connect_port(void)
 {
-	char why[400] = "";
+	struct err err;
 
-	if (netif_connect(port, &conf, why, sizeof(why)))
-		fail_msg("%s", why);
+	if (netif_connect(port, &conf, &err))
+		fail_msg("%s", err.text);
 }
 
 static void both_channels_of_a_queue_are_heard_again_once_it_is_armed(void **state)

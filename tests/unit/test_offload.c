@@ -132,8 +132,8 @@ static void check_cut(bool v6, bool tcp, unsigned vlan, unsigned opt, uint32_t p
 	static uint8_t out[OFFLOAD_SLOT];
 	uint32_t at = 0;
 
-	assert_int_equal(offload_begin(o, &f), 0);
-	while ((n = offload_next(o))) {
+	assert_int_equal(offload_begin(o, &f, 0), 0);
+	while ((n = offload_next(o, OFFLOAD_SLOTS))) {
 		for (unsigned i = 0; i < n; i++, made++) {
 			const struct vif_frame *s = &o->made[i];
 			uint32_t part = s->len - hdr;
@@ -199,12 +199,12 @@ static void a_partial_checksum_is_completed(void **state)
 				bytes[24] = ip >> 8;
 				bytes[25] = ip & 0xff;
 			}
-			assert_int_equal(offload_begin(o, &f), 0);
-			assert_int_equal(offload_next(o), 1);
+			assert_int_equal(offload_begin(o, &f, 0), 0);
+			assert_int_equal(offload_next(o, OFFLOAD_SLOTS), 1);
 			assert_int_equal(o->made[0].len, f.len);
 			flatten(&o->made[0], out);
 			check_sums(out, f.len, v6, tcp, 14);
-			assert_int_equal(offload_next(o), 0);
+			assert_int_equal(offload_next(o, OFFLOAD_SLOTS), 0);
 		}
 	}
 }
@@ -216,25 +216,25 @@ static void headers_that_do_not_agree_with_the_metadata_are_refused(void **state
 	(void)state;
 	f = make(false, true, 0, 0, 5000, 1448, 4096);
 	f.off.csum_start++;
-	assert_int_equal(offload_begin(o, &f), -EINVAL);
+	assert_int_equal(offload_begin(o, &f, 0), -EINVAL);
 	f = make(false, true, 0, 0, 5000, 1448, 4096);
 	f.off.csum_offset = 6;
-	assert_int_equal(offload_begin(o, &f), -EINVAL);
+	assert_int_equal(offload_begin(o, &f, 0), -EINVAL);
 	f = make(false, true, 0, 0, 5000, 1448, 4096);
 	f.off.needs = VIF_CAP_CSUM | VIF_CAP_TSO6;
-	assert_int_equal(offload_begin(o, &f), -EINVAL);
+	assert_int_equal(offload_begin(o, &f, 0), -EINVAL);
 	f = make(false, true, 0, 0, 5000, 1448, 4096);
 	bytes[14] = 0x4f; /* an IP header longer than csum_start says */
-	assert_int_equal(offload_begin(o, &f), -EINVAL);
+	assert_int_equal(offload_begin(o, &f, 0), -EINVAL);
 	f = make(false, true, 0, 0, 5000, 1448, 4096);
 	bytes[46] = 0x40; /* a TCP header of 16 bytes */
-	assert_int_equal(offload_begin(o, &f), -EINVAL);
+	assert_int_equal(offload_begin(o, &f, 0), -EINVAL);
 	f = make(false, true, 2, 0, 5000, 1448, 4096);
 	bytes[20] = 0x81, bytes[21] = 0x00; /* a third VLAN tag */
-	assert_int_equal(offload_begin(o, &f), -EINVAL);
+	assert_int_equal(offload_begin(o, &f, 0), -EINVAL);
 	f = make(true, true, 0, 0, 5000, 1448, 4096);
 	bytes[20] = 0; /* an extension header where TCP should be */
-	assert_int_equal(offload_begin(o, &f), -EINVAL);
+	assert_int_equal(offload_begin(o, &f, 0), -EINVAL);
 }
 
 static void work_is_bounded_whatever_the_sender_asks(void **state)
@@ -243,11 +243,11 @@ static void work_is_bounded_whatever_the_sender_asks(void **state)
 
 	(void)state;
 	f = make(false, true, 0, 0, 60000, 1, 4096);
-	assert_int_equal(offload_begin(o, &f), -EMSGSIZE);
+	assert_int_equal(offload_begin(o, &f, 0), -EMSGSIZE);
 	f = make(false, true, 0, 0, 60000, 20000, 4096);
-	assert_int_equal(offload_begin(o, &f), -EMSGSIZE);
+	assert_int_equal(offload_begin(o, &f, 0), -EMSGSIZE);
 	f = make(false, true, 0, 0, 60000, 0, 4096);
-	assert_int_equal(offload_begin(o, &f), -EMSGSIZE);
+	assert_int_equal(offload_begin(o, &f, 0), -EMSGSIZE);
 }
 
 int main(void)

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "vif/mem.h"
+#include "mem_port.h"
 #include "vswitch/datapath/worker.h"
 
 #define PORTS 4

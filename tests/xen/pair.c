@@ -37,7 +37,7 @@ static void check(bool ok, const char *what)
 static void side_open(struct side *s, const char *name)
 {
 	struct netif_conf conf = {.domid = 0, .queues = 1, .sg = true, .gso4 = true, .gso6 = true};
-	char why[200] = "";
+	struct err err;
 
 	conf.csum4 = conf.csum6 = true;
 	front_open(&s->front, 0, false);
@@ -46,8 +46,8 @@ static void side_open(struct side *s, const char *name)
 	s->port = netif_new(name, 1500, s->count);
 	check(s->port && s->count, "memory");
 	s->port->epfd[0] = epfd;
-	if (netif_connect(s->port, &conf, why, sizeof(why)))
-		die("netif_connect: %s", why);
+	if (netif_connect(s->port, &conf, &err))
+		die("netif_connect: %s", err.text);
 }
 
 /* What a worker does with a burst, all of it to one port. How many frames it had. */
@@ -192,7 +192,7 @@ static void a_new_backend_goes_on(struct side *a, struct side *b)
 {
 	static uint8_t frame[1514], in[65536 + 18];
 	struct netif_conf conf = {.domid = 0, .queues = 1, .sg = true};
-	char why[200] = "";
+	struct err err;
 
 	fill(frame, sizeof(frame), 3);
 	check(front_send(&a->front, frame, sizeof(frame), 0, 0), "room to send");
@@ -200,8 +200,8 @@ static void a_new_backend_goes_on(struct side *a, struct side *b)
 	check(a->port->ops->peek(a->port, 0, &burst) == 1, "it is looked at");
 	netif_disconnect(a->port);
 	conf.queue[0] = (struct netif_queue_conf){a->front.tx_ref, a->front.rx_ref, a->front.port, a->front.port};
-	if (netif_connect(a->port, &conf, why, sizeof(why)))
-		die("netif_connect again: %s", why);
+	if (netif_connect(a->port, &conf, &err))
+		die("netif_connect again: %s", err.text);
 	wait_for_wake();
 	while (move(a->port, b->port) == 0)
 		;

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <rte_spinlock.h>
@@ -24,6 +23,7 @@
 #include "netif_ctrl.h"
 #include "netif_xen.h"
 #include "vif/grant.h"
+#include "vswitch/base/clock.h"
 
 #define CTRL_TURN 8 /* control requests served before another guest's are looked at */
 #define CTRL_PAUSE_US 1000 /* at least, between two turns: guests that fire or ask without end get half a CPU at most */
@@ -248,7 +248,7 @@ static const struct netif_staged *set_staged(void *arg, unsigned queue, const st
 
 	if (old) {
 		/* bursts that are held may point to pages that are about to be unmapped */
-		__atomic_fetch_add(&port->base.gen, 1, __ATOMIC_RELEASE);
+		vif_memory_gone(&port->base);
 		vif_synchronize();
 	}
 	return old;
@@ -281,14 +281,6 @@ static void serve_ctrl(struct netif_port *port)
 		look_again(port);
 }
 
-static uint64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
-}
-
 static void *ctrl_loop(void *arg)
 {
 	(void)arg;
@@ -299,14 +291,14 @@ static void *ctrl_loop(void *arg)
 
 		if (epoll_wait(ctrl.epfd, &ev, 1, -1) != 1)
 			continue;
-		began = now_us();
+		began = clock_ns() / 1000;
 		pthread_mutex_lock(&ctrl.lock);
 		for (port = ctrl.ports; port && port != ev.data.ptr; port = port->next)
 			;
 		if (port)
 			serve_ctrl(port);
 		pthread_mutex_unlock(&ctrl.lock);
-		took = now_us() - began;
+		took = clock_ns() / 1000 - began;
 		usleep(took > CTRL_PAUSE_US ? took : CTRL_PAUSE_US);
 	}
 	return NULL;
@@ -316,7 +308,7 @@ static void *ctrl_loop(void *arg)
 static int ctrl_add(struct netif_port *port)
 {
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.ptr = port};
-	int err = 0;
+	int r = 0;
 
 	pthread_mutex_lock(&ctrl.lock);
 	if (ctrl.epfd < 0) {
@@ -326,23 +318,23 @@ static int ctrl_add(struct netif_port *port)
 		ctrl.epfd = epoll_create1(EPOLL_CLOEXEC);
 		pthread_attr_init(&attr);
 		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-		err = ctrl.epfd < 0 ? -errno : -pthread_create(&thread, &attr, ctrl_loop, NULL);
+		r = ctrl.epfd < 0 ? -errno : -pthread_create(&thread, &attr, ctrl_loop, NULL);
 		pthread_attr_destroy(&attr);
-		if (!err) {
+		if (!r) {
 			pthread_setname_np(thread, "xbar-netif-ctrl");
 		} else if (ctrl.epfd >= 0) {
 			close(ctrl.epfd);
 			ctrl.epfd = -1;
 		}
 	}
-	if (!err && epoll_ctl(ctrl.epfd, EPOLL_CTL_ADD, netif_events_fd(&port->session->ctrl_ev), &ev))
-		err = -errno;
-	if (!err) {
+	if (!r && epoll_ctl(ctrl.epfd, EPOLL_CTL_ADD, netif_events_fd(&port->session->ctrl_ev), &ev))
+		r = -errno;
+	if (!r) {
 		port->next = ctrl.ports;
 		ctrl.ports = port;
 	}
 	pthread_mutex_unlock(&ctrl.lock);
-	return err;
+	return r;
 }
 
 static void ctrl_remove(struct netif_port *port)
@@ -373,68 +365,66 @@ static void session_free(struct netif_session *session)
 	free(session);
 }
 
-/* A frontend's ring page, mapped; NULL: *err and a sentence say why. */
-static void *map_ring(const struct netif_conf *conf, uint32_t ref, const char *what, int *err, char *why, size_t size)
+/* Map a frontend's ring page to *page. */
+static int map_ring(const struct netif_conf *conf, uint32_t ref, const char *what, void **page, struct err *err)
 {
-	void *page = grant_map(conf->domid, ref, true);
+	int r;
 
-	if (page)
-		return page;
-	*err = errno ? -errno : -EFAULT;
-	snprintf(why, size, "%s ring: domain %u has not granted page %u to us: %s", what, conf->domid, ref,
-		 strerror(-*err));
-	return NULL;
+	*page = grant_map(conf->domid, ref, true);
+	if (*page)
+		return 0;
+	r = errno ? -errno : -EFAULT;
+	return err_set(err, r, "%s ring: domain %u has not granted page %u to us: %s", what, conf->domid, ref,
+		       strerror(-r));
 }
 
 static int queue_open(struct netif_session *session, struct queue *q, const struct netif_conf *conf,
-		      const struct netif_queue_conf *qc, char *why, size_t size)
+		      const struct netif_queue_conf *qc, struct err *err)
 {
-	int err = 0;
+	void *tx_ring = NULL, *rx_ring = NULL;
+	int r;
 
 	q->tx.domid = q->rx.domid = conf->domid;
 	q->tx.mcast = &session->mcast;
 	q->rx.mcast = &session->mcast;
 	q->rx.sg = conf->sg;
-	q->tx.ring = map_ring(conf, qc->tx_ref, "transmit", &err, why, size);
-	if (!err)
-		q->rx.ring = map_ring(conf, qc->rx_ref, "receive", &err, why, size);
-	if (err)
-		return err;
-	if (!netif_tx_begin(&q->tx) || !netif_rx_begin(&q->rx)) {
-		snprintf(why, size, "domain %u's rings say that there are more requests than they hold", conf->domid);
-		return -EPROTO;
-	}
-	if (q->tx.rsp_prod) /* adopted: the groups asked for went with the backend that was told of them */
+	r = map_ring(conf, qc->tx_ref, "transmit", &tx_ring, err);
+	if (!r)
+		r = map_ring(conf, qc->rx_ref, "receive", &rx_ring, err);
+	q->tx.ring = tx_ring;
+	q->rx.ring = rx_ring;
+	if (r)
+		return r;
+	if (!netif_tx_begin(&q->tx) || !netif_rx_begin(&q->rx))
+		return err_set(err, -EPROTO, "domain %u's rings say that there are more requests than they hold",
+			       conf->domid);
+	if (q->tx.rsp_prod) /* adopted: the backend before us took its multicast groups with it */
 		session->groups_lost = true;
-	err = netif_events_open(&q->ev, conf->domid, qc->tx_evtchn, qc->rx_evtchn);
-	if (err)
-		snprintf(why, size, "event channels %u and %u of domain %u: %s", qc->tx_evtchn, qc->rx_evtchn,
-			 conf->domid, strerror(-err));
-	return err;
+	r = netif_events_open(&q->ev, conf->domid, qc->tx_evtchn, qc->rx_evtchn);
+	return r ? err_set(err, r, "event channels %u and %u of domain %u: %s", qc->tx_evtchn, qc->rx_evtchn,
+			   conf->domid, strerror(-r))
+		 : 0;
 }
 
-static int ctrl_open(struct netif_port *port, struct netif_session *session, const struct netif_conf *conf, char *why,
-		     size_t size)
+static int ctrl_open(struct netif_port *port, struct netif_session *session, const struct netif_conf *conf,
+		     struct err *err)
 {
-	int err = 0;
+	void *ring;
+	int r = map_ring(conf, conf->ctrl_ref, "control", &ring, err);
 
+	if (r)
+		return r;
 	session->ctrl.domid = conf->domid;
 	session->ctrl.queues = conf->queues;
 	session->ctrl.ops = &ctrl_ops;
 	session->ctrl.arg = port;
-	session->ctrl.ring = map_ring(conf, conf->ctrl_ref, "control", &err, why, size);
-	if (err)
-		return err;
-	if (!netif_ctrl_begin(&session->ctrl)) {
-		snprintf(why, size, "domain %u's control ring says that there are more requests than it holds",
-			 conf->domid);
-		return -EPROTO;
-	}
-	err = netif_events_open(&session->ctrl_ev, conf->domid, conf->ctrl_evtchn, conf->ctrl_evtchn);
-	if (err)
-		snprintf(why, size, "event channel %u of domain %u: %s", conf->ctrl_evtchn, conf->domid,
-			 strerror(-err));
-	return err;
+	session->ctrl.ring = ring;
+	if (!netif_ctrl_begin(&session->ctrl))
+		return err_set(err, -EPROTO, "domain %u's control ring says that there are more requests than it holds",
+			       conf->domid);
+	r = netif_events_open(&session->ctrl_ev, conf->domid, conf->ctrl_evtchn, conf->ctrl_evtchn);
+	return r ? err_set(err, r, "event channel %u of domain %u: %s", conf->ctrl_evtchn, conf->domid, strerror(-r))
+		 : 0;
 }
 
 static uint16_t caps_of(const struct netif_conf *conf)
@@ -456,58 +446,53 @@ static void tell(const struct netif_events *ev)
 		netif_events_send(ev, ev->rx);
 }
 
-int netif_connect(struct vif_port *base, const struct netif_conf *conf, char *why, size_t size)
+int netif_connect(struct vif_port *base, const struct netif_conf *conf, struct err *err)
 {
 	struct netif_port *port = port_of(base);
 	struct netif_session *session;
-	int err;
+	int r;
 
-	if (!conf->queues || conf->queues > VIF_QUEUES_MAX) {
-		snprintf(why, size, "%u queues: 1 to %d can be had", conf->queues, VIF_QUEUES_MAX);
-		return -EINVAL;
-	}
+	if (!conf->queues || conf->queues > VIF_QUEUES_MAX)
+		return err_set(err, -EINVAL, "%u queues: 1 to %d can be had", conf->queues, VIF_QUEUES_MAX);
 	netif_disconnect(base);
-	err = netif_xen_open(why, size);
-	if (err)
-		return err;
+	r = netif_xen_open(err);
+	if (r)
+		return r;
 	session = calloc(1, sizeof(*session));
-	if (!session) {
-		snprintf(why, size, "no memory");
-		return -ENOMEM;
-	}
+	if (!session)
+		return err_nomem(err);
 	session->queues = conf->queues;
 	session->domid = conf->domid;
 	session->csum4 = conf->csum4;
 	session->csum6 = conf->csum6;
-	for (unsigned i = 0; !err && i < conf->queues; i++)
-		err = queue_open(session, &session->queue[i], conf, &conf->queue[i], why, size);
-	if (!err && conf->ctrl)
-		err = ctrl_open(port, session, conf, why, size);
-	if (err) {
+	for (unsigned i = 0; !r && i < conf->queues; i++)
+		r = queue_open(session, &session->queue[i], conf, &conf->queue[i], err);
+	if (!r && conf->ctrl)
+		r = ctrl_open(port, session, conf, err);
+	if (r) {
 		session_free(session);
-		return err;
+		return r;
 	}
 	session->mcast.on = conf->multicast_control && !session->groups_lost;
 	base->caps = caps_of(conf);
 	base->rx_queues = base->tx_queues = conf->queues;
 	__atomic_store_n(&base->quarantine, NULL, __ATOMIC_RELEASE); /* a new start */
 	__atomic_store_n(&port->session, session, __ATOMIC_RELEASE);
-	for (unsigned i = 0; !err && i < session->queues; i++) {
+	for (unsigned i = 0; !r && i < session->queues; i++) {
 		struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
 
 		/* binding has made the channel fire: the worker wakes, sees the ring, and arms it */
 		if (epoll_ctl(base->epfd[i], EPOLL_CTL_ADD, netif_events_fd(&session->queue[i].ev), &ev))
-			err = -errno;
+			r = -errno;
 		tell(&session->queue[i].ev);
 	}
-	if (!err && conf->ctrl) {
-		err = ctrl_add(port);
+	if (!r && conf->ctrl) {
+		r = ctrl_add(port);
 		tell(&session->ctrl_ev);
 	}
-	if (err) {
+	if (r) {
 		netif_disconnect(base);
-		snprintf(why, size, "the rings cannot be watched: %s", strerror(-err));
-		return err;
+		return err_set(err, r, "the rings cannot be watched: %s", strerror(-r));
 	}
 	base->up = true;
 	return 0;
@@ -528,7 +513,7 @@ void netif_disconnect(struct vif_port *base)
 	for (unsigned i = 0; i < session->queues; i++)
 		epoll_ctl(base->epfd[i], EPOLL_CTL_DEL, netif_events_fd(&session->queue[i].ev), NULL);
 	__atomic_store_n(&port->session, NULL, __ATOMIC_RELEASE);
-	__atomic_fetch_add(&base->gen, 1, __ATOMIC_RELEASE);
+	vif_memory_gone(base);
 	vif_synchronize();
 	session_free(session);
 }

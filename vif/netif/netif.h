@@ -13,12 +13,13 @@
  * Threads. The functions below are the control thread's; the packet path is vif.h's. Control rings are served by a thread
  * of their own.
  *
- * Errors. 0 or -errno, and then why[0..size) holds a sentence.
+ * Errors. 0 or -errno with *err.
  */
 #ifndef XBAR_NETIF_H
 #define XBAR_NETIF_H
 
 #include "vif/vif.h"
+#include "vswitch/base/err.h"
 
 struct netif_queue_conf {
 	uint32_t tx_ref, rx_ref; /* grants of the ring pages */
@@ -40,7 +41,7 @@ struct netif_conf {
 
 /* A port without rings; `counters` as in vif.h. NULL: no memory. */
 struct vif_port *netif_new(const char *name, uint32_t mtu, struct vif_counters *counters);
-int netif_connect(struct vif_port *port, const struct netif_conf *conf, char *why, size_t size);
+int netif_connect(struct vif_port *port, const struct netif_conf *conf, struct err *err);
 /* Unmap and unbind; the port stays. Nothing where it is not connected. */
 void netif_disconnect(struct vif_port *port);
 /* The frontend changes request-multicast-control while it is connected. Nothing where it is not. */

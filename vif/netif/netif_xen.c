@@ -45,26 +45,23 @@ static void xen_unmap(void *handle, void *page)
 
 static const struct grant_ops xen_ops = {.copy = xen_copy, .map = xen_map, .unmap = xen_unmap};
 
-int netif_xen_open(char *why, size_t size)
+int netif_xen_open(struct err *err)
 {
 	static xengnttab_handle *handle;
-	int err;
+	int r;
 
 	if (handle)
 		return 0;
 	handle = xengnttab_open(&quiet, 0);
 	if (!handle) {
-		err = errno ? -errno : -ENODEV;
-		snprintf(why, size, "/dev/xen/gntdev: %s: is this a Xen host, and xen_gntdev loaded?", strerror(-err));
-		return err;
+		r = errno ? -errno : -ENODEV;
+		return err_set(err, r, "/dev/xen/gntdev: %s: is this a Xen host, and xen_gntdev loaded?", strerror(-r));
 	}
-	err = grant_use(&xen_ops, handle);
-	if (err)
-		snprintf(why, size, "no memory for grant copies");
-	return err;
+	r = grant_use(&xen_ops, handle);
+	return r ? err_set(err, r, "no memory for grant copies") : 0;
 }
 
-int netif_xen_probe(char *why, size_t size)
+int netif_xen_probe(struct err *err)
 {
 	static const char *const devices[] = {"/dev/xen/gntdev", "/dev/xen/evtchn"};
 
@@ -72,10 +69,9 @@ int netif_xen_probe(char *why, size_t size)
 		int fd = open(devices[i], O_RDWR | O_CLOEXEC);
 
 		if (fd < 0) {
-			int err = -errno;
+			int r = -errno;
 
-			snprintf(why, size, "%s: %s: is this a Xen host?", devices[i], strerror(-err));
-			return err;
+			return err_set(err, r, "%s: %s: is this a Xen host?", devices[i], strerror(-r));
 		}
 		close(fd);
 	}

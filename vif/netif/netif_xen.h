@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vswitch/base/err.h"
+
 struct xenevtchn_handle;
 
 struct netif_events { /* event channels that wake one thread */
@@ -21,10 +23,10 @@ struct netif_events { /* event channels that wake one thread */
 };
 
 /* Whether this machine lets us be a backend: /dev/xen/gntdev and /dev/xen/evtchn can be opened. 0 or -errno. */
-int netif_xen_probe(char *why, size_t size);
+int netif_xen_probe(struct err *err);
 
-/* Make grant.h's copies and maps the hypervisor's. 0 or -errno with a sentence. */
-int netif_xen_open(char *why, size_t size);
+/* Make grant.h's copies and maps the hypervisor's. 0 or -errno with *err. */
+int netif_xen_open(struct err *err);
 
 /* Bind to the ports of a frontend; both channels have fired then. 0 or -errno; closed by the caller in any case. */
 int netif_events_open(struct netif_events *ev, uint32_t domid, uint32_t tx, uint32_t rx);

@@ -218,7 +218,7 @@ static void conn_stop(struct vhost_port *port)
 	for (unsigned q = 0; q < conn->pairs; q++)
 		if (conn->rx[q].kickfd >= 0)
 			epoll_ctl(port->base.epfd[q], EPOLL_CTL_DEL, conn->rx[q].kickfd, NULL);
-	port->base.gen++;
+	vif_memory_gone(&port->base);
 	vif_synchronize();
 	for (unsigned q = 0; q < conn->pairs; q++) {
 		/* what was looked at and not completed is for the next backend to look at again: so used, twice */

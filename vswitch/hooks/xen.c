@@ -387,9 +387,13 @@ static int open_xenback(struct xen *xen, bool *quiet, char *why, size_t size)
 	}
 	/* With "yes" xenstore is enough: what the rings need is told when a guest connects. */
 	if (!strcmp(conf->xen, "auto")) {
-		r = netif_xen_probe(why, size);
-		if (r)
+		struct err err;
+
+		r = netif_xen_probe(&err);
+		if (r) {
+			snprintf(why, size, "%s", err.text);
 			return r;
+		}
 	}
 	return xenback_open(&ops, xen, conf->workers, &xen->xenback, why, size);
 }
@@ -420,7 +424,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 int xen_open(const struct daemon *daemon, struct model *model, struct hooks *hooks, struct xen **out, struct err *err)
 {
 	const struct state_vif *vif;
-	char why[400] = "";
+	char why[sizeof(err->text)] = "";
 	bool quiet;
 
 	*out = NULL;

@@ -421,7 +421,7 @@ static struct port *netif_find(const char *name, struct err *err)
 int sw_netif_connect(const char *name, const struct netif_conf *conf, struct err *err)
 {
 	struct port *p = netif_find(name, err);
-	char why[400] = "";
+	struct err why;
 	int e;
 
 	if (!p)
@@ -429,9 +429,9 @@ int sw_netif_connect(const char *name, const struct netif_conf *conf, struct err
 	if (conf->queues > p->nrxq)
 		return err_set(err, -EINVAL, "%s: the guest asks for %u queues, and was offered %u", name, conf->queues,
 			       p->nrxq);
-	e = netif_connect(p->vif, conf, why, sizeof(why));
+	e = netif_connect(p->vif, conf, &why);
 	if (e)
-		return err_set(err, e, "%s: %s", name, why[0] ? why : strerror(-e));
+		return err_set(err, e, "%s: %s", name, why.text);
 	snprintf(p->features, sizeof(p->features), "%s%s%s%s%s%s",
 		 conf->queue[0].tx_evtchn != conf->queue[0].rx_evtchn ? "split " : "", conf->sg ? "sg " : "",
 		 conf->csum4 ? "csum " : "", conf->csum6 ? "csum6 " : "", conf->gso4 ? "tso4 " : "",
@@ -491,7 +491,8 @@ int sw_port_add_uplink(const char *name, const struct sw_uplink_opts *opts, stru
 	struct ethdev_opts eo = {.netdev = opts->netdev, .driver = opts->driver};
 	struct vif_port base;
 	struct port *p = port_new(name, &base, err);
-	char why[400] = "";
+	char said[200];
+	struct err why;
 	int e;
 
 	if (!p)
@@ -503,13 +504,14 @@ int sw_port_add_uplink(const char *name, const struct sw_uplink_opts *opts, stru
 			return err_set(err, -EBUSY, "%s is the uplink port %s already", opts->netdev,
 				       sw.port[i]->vif->name);
 		}
-	e = ethdev_open(&base, &eo, &p->vif, why, sizeof(why));
+	e = ethdev_open(&base, &eo, &p->vif, &why);
 	if (e) {
 		p->vif = NULL;
 		port_free(p);
-		return err_set(err, e, "uplink %s", why[0] ? why : strerror(-e));
+		return err_set(err, e, "uplink %s", why.text);
 	}
-	log_info("uplink %s", why);
+	ethdev_describe(p->vif, said, sizeof(said));
+	log_info("uplink %s", said);
 	fdb_limit(sw.fdb, p->id, FDB_LIMIT_UPLINK);
 	return port_show(p, 1, err);
 }

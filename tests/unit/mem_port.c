@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "mem.h"
+#include "mem_port.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -9,7 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "grant.h"
+#include "vif/grant.h"
 
 struct packet {
 	struct vif_offload off;
@@ -156,7 +156,7 @@ int mem_open(const struct vif_port *base, const struct mem_opts *opts, struct vi
 {
 	struct mem_port *port = calloc(1, sizeof(*port));
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
-	int err = -ENOMEM;
+	int r = -ENOMEM;
 
 	if (!port)
 		return -ENOMEM;
@@ -173,7 +173,7 @@ int mem_open(const struct vif_port *base, const struct mem_opts *opts, struct vi
 	if (!port->in.packet || !port->out.packet || port->wakefd < 0)
 		goto fail;
 	if (epoll_ctl(base->epfd[0], EPOLL_CTL_ADD, port->wakefd, &ev)) {
-		err = -errno;
+		r = -errno;
 		goto fail;
 	}
 	port->base.up = true;
@@ -186,7 +186,7 @@ fail:
 	queue_free(&port->in);
 	queue_free(&port->out);
 	free(port);
-	return err;
+	return r;
 }
 
 bool mem_send(struct vif_port *base, const uint8_t *frame, uint32_t len, const struct vif_offload *off)

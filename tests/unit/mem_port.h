@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A port in memory: frames are pushed in by mem_send() and come out of mem_receive(). For tests, benchmarks and fuzzing:
- * the far side is the caller, and may be as slow, small or poor in offloads as it likes.
+ * A port in memory: frames are pushed in by mem_send() and come out of mem_receive(). The far side is the caller, and may be as slow, small or poor in offloads as it likes.
  *
  * Threads. Any thread may send and receive: a mutex guards both queues, which makes the port no measure of speed.
  */
-#ifndef XBAR_MEM_H
-#define XBAR_MEM_H
+#ifndef XBAR_TESTS_MEM_PORT_H
+#define XBAR_TESTS_MEM_PORT_H
 
-#include "vif.h"
+#include "vif/vif.h"
 
 struct mem_opts {
 	uint16_t caps; /* VIF_CAP_*: what the far side takes */
