@@ -25,9 +25,13 @@ struct br_conf {
 };
 
 static const char *const drop_names[] = {
-	[BR_DROP_RUNT] = "runt",         [BR_DROP_SRC_INVALID] = "source-invalid",
-	[BR_DROP_RESERVED] = "reserved", [BR_DROP_NO_BRIDGE] = "no-bridge",
-	[BR_DROP_HAIRPIN] = "hairpin",   [BR_DROP_NO_EGRESS] = "no-egress",
+	[BR_DROP_RUNT] = "runt",
+	[BR_DROP_SRC_INVALID] = "source-invalid",
+	[BR_DROP_RESERVED] = "reserved",
+	[BR_DROP_NO_BRIDGE] = "no-bridge",
+	[BR_DROP_SRC_ELSEWHERE] = "source-elsewhere",
+	[BR_DROP_HAIRPIN] = "hairpin",
+	[BR_DROP_NO_EGRESS] = "no-egress",
 };
 _Static_assert(sizeof(drop_names) / sizeof(drop_names[0]) == BR_DROP_MAX, "every drop reason has a name");
 
@@ -318,19 +322,20 @@ static void hash_ahead(struct burst_ctx *p, unsigned i)
 	}
 }
 
-/* Note the source. false: it may not be remembered. */
-static bool learn(struct burst_ctx *p, uint64_t src, uint64_t hash)
+/* Note the source. Anything but FDB_KNOWN: the flow must not be cached. */
+static enum fdb_learned learn(struct burst_ctx *p, uint64_t src, uint64_t hash)
 {
-	bool known = fdb_view_fresh(p->fdb, &p->view, src, hash, p->in) || fdb_learn(p->fdb, src, p->in, p->now);
+	enum fdb_learned learned =
+		fdb_view_fresh(p->fdb, &p->view, src, hash, p->in) ? FDB_KNOWN : fdb_learn(p->fdb, src, p->in, p->now);
 	/* A move, ours or another worker's, or a flush. */
 	uint32_t epoch = fdb_epoch(p->fdb);
 
 	if (__builtin_expect(epoch == p->epoch, 1))
-		return known;
+		return learned;
 	p->epoch = epoch;
 	p->view = fdb_view(p->fdb, p->domain >> 48, p->now);
 	flow_invalidate(p->cache);
-	return false;
+	return learned == FDB_KNOWN ? FDB_UNKNOWN : learned;
 }
 
 /* Frame `i`, by the MAC table. `*where` is what may be remembered of it: a port, BR_NONE, or -1: nothing. */
@@ -338,6 +343,7 @@ static __attribute__((noinline)) struct br_verdict decide_by_fdb(struct burst_ct
 								 int *where)
 {
 	uint64_t src = p->domain | src_of(a), dst = p->domain | dst_of(a);
+	enum fdb_learned learned;
 	bool known;
 	int port;
 
@@ -346,7 +352,10 @@ static __attribute__((noinline)) struct br_verdict decide_by_fdb(struct burst_ct
 		return drop(BR_DROP_SRC_INVALID);
 	if (i >= p->to)
 		hash_ahead(p, i);
-	known = learn(p, src, p->src[i - p->from]);
+	learned = learn(p, src, p->src[i - p->from]);
+	if (learned == FDB_ELSEWHERE)
+		return drop(BR_DROP_SRC_ELSEWHERE);
+	known = learned == FDB_KNOWN;
 	if ((dst & GROUP_BIT) || dst == p->domain) {
 		if ((dst & MAC_MASK) >> 4 == RESERVED_PREFIX)
 			return drop(BR_DROP_RESERVED);

@@ -35,6 +35,7 @@ enum br_drop {
 	BR_DROP_RESERVED, /* to 01:80:c2:00:00:00..0f, which an 802.1D bridge never forwards */
 	BR_DROP_NO_BRIDGE, /* the ingress port is on no bridge */
 	BR_DROP_HAIRPIN, /* the destination is behind the ingress port */
+	BR_DROP_SRC_ELSEWHERE, /* the source is a static address of another port, the host's for example */
 	BR_DROP_NO_EGRESS, /* no other port on the bridge may have it */
 	BR_DROP_MAX
 };
@@ -130,7 +131,7 @@ void br_flow_cache_fini(struct br_flow_cache *cache);
  * clock. Frames are decided in order, so a source learned from frame i serves frame i+1. Counts nothing: the caller
  * adds drops up by reason.
  *
- * Of several reasons to drop a frame the first of these is given: NO_BRIDGE, RUNT, SRC_INVALID; then, the source being
+ * Of several reasons to drop a frame the first of these is given: NO_BRIDGE, RUNT, SRC_INVALID, SRC_ELSEWHERE; then, the source being
  * learned, RESERVED, HAIRPIN, NO_EGRESS. A destination whose port is not on the ingress port's bridge (any more) is
  * unknown, and flooded: no entry of the fdb can carry a frame from one bridge to another.
  */

@@ -85,6 +85,8 @@ struct fdb *fdb_new(const struct fdb_opts *opts)
 
 	fdb->mask = buckets - 1;
 	fdb->stripe_shift = __builtin_ctz(stripes);
+	for (unsigned i = 0; i < FDB_PORT_MAX; i++)
+		atomic_init(&fdb->move_limit[i], o->move_limit);
 	fdb->limit_default = o->limit ? o->limit : LIMIT_DEFAULT;
 	for (unsigned i = 0; i < FDB_PORT_MAX; i++)
 		atomic_init(&fdb->port[i], 1ull << 32);
@@ -138,7 +140,7 @@ static void purge(struct fdb *fdb, uint16_t port, uint16_t bridge)
 			struct fdb_slot *slot = &fdb->bucket[b].slot[i];
 			uint64_t key = fdb_slot_key(slot), value = fdb_slot_value(slot);
 
-			if (!key || (port != FDB_ALL && fdb_value_port(value) != port) ||
+			if (!key || fdb_value_static(value) || (port != FDB_ALL && fdb_value_port(value) != port) ||
 			    (bridge != FDB_ALL && key >> 48 != bridge))
 				continue;
 			fdb_port_give(fdb, fdb_value_port(value), fdb_value_port_gen(value));
@@ -199,6 +201,27 @@ void fdb_limit(struct fdb *fdb, uint16_t port, uint32_t entries)
 {
 	if (port < FDB_PORT_MAX)
 		atomic_store_explicit(&fdb->limit[port], entries ? entries : fdb->limit_default, memory_order_relaxed);
+}
+
+void fdb_move_limit(struct fdb *fdb, uint16_t port, uint32_t per_second)
+{
+	if (port < FDB_PORT_MAX)
+		atomic_store_explicit(&fdb->move_limit[port], per_second, memory_order_relaxed);
+}
+
+unsigned fdb_moves(struct fdb *fdb, struct fdb_move *out, unsigned max)
+{
+	uint32_t n = 0;
+
+	if (!atomic_load_explicit(&fdb->moves, memory_order_relaxed))
+		return 0;
+	fdb_lock(&fdb->move_lock);
+	n = atomic_load_explicit(&fdb->moves, memory_order_relaxed);
+	n = n < max ? n : max;
+	memcpy(out, fdb->move, n * sizeof(*out));
+	atomic_store_explicit(&fdb->moves, 0, memory_order_relaxed);
+	fdb_unlock(&fdb->move_lock);
+	return n;
 }
 
 uint32_t fdb_count(const struct fdb *fdb, uint16_t port)
@@ -279,13 +302,16 @@ void fdb_stats(const struct fdb *fdb, struct fdb_stats *out)
 		out->moved += atomic_load_explicit(&stripe->moved, memory_order_relaxed);
 		out->aged += atomic_load_explicit(&stripe->aged, memory_order_relaxed);
 		out->refused += atomic_load_explicit(&stripe->refused, memory_order_relaxed);
+		out->held += atomic_load_explicit(&stripe->held, memory_order_relaxed);
 	}
 }
 
 static struct fdb_entry describe(uint64_t key, uint64_t value, uint32_t now)
 {
-	int age = (int)fdb_value_aged(value, now) - FDB_SKEW;
-	struct fdb_entry entry = {.bridge = key >> 48, .port = fdb_value_port(value), .age = age < 0 ? 0 : age};
+	bool is_static = fdb_value_static(value);
+	int age = is_static ? 0 : (int)fdb_value_aged(value, now) - FDB_SKEW;
+	struct fdb_entry entry = {
+		.bridge = key >> 48, .port = fdb_value_port(value), .is_static = is_static, .age = age < 0 ? 0 : age};
 
 	for (unsigned i = 0; i < 6; i++)
 		entry.mac[i] = key >> (40 - 8 * i);

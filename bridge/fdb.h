@@ -17,6 +17,9 @@
  * longer. Entries that expired, or were flushed with their bridge, count against their port until fdb_sweep() passes
  * them.
  *
+ * Moves. An address that another port sends from is moved there: that is how a guest's migration is learned, and how a
+ * neighbour's traffic is stolen. fdb_move_limit() bounds how many move to a port in a second; static entries never move.
+ *
  * Limits. Two buckets can be full while others are not: a table half full refuses next to no one, one at 78 % about one
  * newcomer in a hundred. So give it twice the entries that are expected. Time is in seconds and 16 bits of it are kept,
  * so an entry unused for 18 hours would look young again: within any 9 hours fdb_sweep() must have gone round all
@@ -36,6 +39,7 @@
 #define FDB_ENTRIES_MAX (1u << 24)
 #define FDB_AGEING_MAX 32768
 #define FDB_SKEW 64
+#define FDB_MOVE_LIMIT 16 /* a sensible fdb_opts.move_limit where ports are guests' */
 #define FDB_ALL 0xffff /* fdb_dump(): every bridge */
 
 struct fdb;
@@ -44,18 +48,23 @@ struct fdb_opts {
 	uint32_t entries; /* capacity, rounded up to a power of two, at least 16; 0: 131072 */
 	uint32_t ageing; /* seconds after which an unused entry is dead; 0: 300 */
 	uint32_t limit; /* entries that a port may own unless fdb_limit() says otherwise; 0: 1024 */
+	uint32_t
+		move_limit; /* addresses that may move to a port in a second, unless fdb_move_limit() says otherwise; 0: any */
 	uint64_t seed; /* of the hash; 0: from getrandom(2) */
 };
 
 struct fdb_stats {
 	uint32_t entries; /* not flushed with their port; expired ones and those of a flushed bridge until swept */
 	uint64_t learned, moved, aged, refused;
+	uint64_t held; /* moves that fdb_move_limit() put off */
 };
 
 struct fdb_entry { /* as fdb_dump() reports it */
 	uint8_t mac[6];
 	uint16_t bridge, port;
-	uint32_t age; /* seconds since last used as a source, or up to an eighth of the ageing time more */
+	bool is_static;
+	uint32_t
+		age; /* of a learned one: seconds since last used as a source, or up to an eighth of the ageing time more */
 };
 
 /*
@@ -74,12 +83,18 @@ static inline uint64_t fdb_key(uint16_t bridge, const uint8_t *p)
 
 /* The live port behind `key` at second `now`, or -1. */
 int fdb_lookup(const struct fdb *fdb, uint64_t key, uint32_t now);
+enum fdb_learned {
+	FDB_UNKNOWN, /* not in the table: it was refused, the bridge's ageing time is 0, or key, bridge or port is none */
+	FDB_KNOWN, /* in the table, on this port */
+	FDB_HELD, /* in the table, on the port where it was: too many addresses move to this one */
+	FDB_ELSEWHERE, /* a static entry has it on another port: the frame's source is not genuine */
+};
+
 /*
- * Note that `key` was seen as a source on `port` at second `now`: learn, move or refresh. false: not in the table,
- * because it was refused, the bridge's ageing time is 0, or key, bridge or port is none. Group addresses are the
- * caller's to keep out.
+ * Note that `key` was seen as a source on `port` at second `now`: learn, move or refresh. Group addresses are the caller's
+ * to keep out.
  */
-bool fdb_learn(struct fdb *fdb, uint64_t key, uint16_t port, uint32_t now);
+enum fdb_learned fdb_learn(struct fdb *fdb, uint64_t key, uint16_t port, uint32_t now);
 /*
  * Changes whenever an answer that a look-up has given may have become wrong (a move, a flush). Who remembers an answer
  * reads it *before* the look-up, and trusts the answer while it stays the same, within the same second.
@@ -96,6 +111,27 @@ void fdb_flush_bridge(struct fdb *fdb, uint16_t bridge);
 void fdb_limit(struct fdb *fdb, uint16_t port, uint32_t entries);
 /* How many entries `port` owns. */
 uint32_t fdb_count(const struct fdb *fdb, uint16_t port);
+/* How many addresses may move to `port` from another in a second; 0: any number. */
+void fdb_move_limit(struct fdb *fdb, uint16_t port, uint32_t per_second);
+
+/*
+ * Static entries: `key` is behind `port`, whatever frames say, until fdb_static_del(). An entry that was learned is
+ * replaced. Neither ageing nor flushes touch them: before a port or a bridge goes, its owner deletes them. Control thread.
+ * -EINVAL: key or port is none; -EEXIST: it is static on another port; -ENOSPC: both buckets are full of static entries.
+ */
+int fdb_static_add(struct fdb *fdb, uint64_t key, uint16_t port, uint32_t now);
+int fdb_static_del(struct fdb *fdb, uint64_t key); /* -ENOENT */
+
+struct fdb_move {
+	uint8_t mac[6];
+	uint16_t bridge, from, to;
+};
+/*
+ * The moves since the last call, oldest first, at most `max` of them; of more than a few between two calls the later ones
+ * are only counted (fdb_stats.moved). Returns how many were written to out[].
+ */
+unsigned fdb_moves(struct fdb *fdb, struct fdb_move *out, unsigned max);
+
 /*
  * Ageing time of all bridges, or of one. 0: as `brctl setageing BRIDGE 0`, nothing is learned or found, all is flooded.
  * More than FDB_AGEING_MAX is taken as FDB_AGEING_MAX.

@@ -10,7 +10,8 @@
  * be fooled, a reader would have to sleep between two loads while the slot changes hands exactly 4096 times. What it
  * then answers may be wrong, but br_decide() still keeps the frame on its bridge.)
  *
- * Generations are 1..4095 in entries. GEN_WRAPPING fits no entry: while a port or bridge has it, none of its entries is
+ * Generations are 1..4095 in entries that were learned. A static entry has generation 0 of its port, which no port ever
+ * has: it belongs to no port's account, and neither flushes nor time touch it. GEN_WRAPPING fits no entry: while a port or bridge has it, none of its entries is
  * live and none is learned, so the sweep that removes all of them before the generation starts at 1 again leaves none
  * behind that could come alive.
  */
@@ -43,8 +44,10 @@ _Static_assert(sizeof(struct fdb_bucket) == 64, "a bucket is a cache line");
 /* Writers of a stripe's buckets hold its lock, and so need no atomic arithmetic on its counters. */
 struct fdb_stripe {
 	_Atomic uint32_t lock;
-	_Atomic uint64_t learned, moved, aged, refused;
+	_Atomic uint64_t learned, moved, aged, refused, held;
 } __attribute__((aligned(64)));
+
+#define FDB_MOVES_KEPT 16 /* that fdb_moves() can tell of; more are only counted */
 
 struct fdb {
 	/* Never changed after fdb_new(). */
@@ -60,11 +63,18 @@ struct fdb {
 	_Atomic uint32_t control __attribute__((aligned(64))); /* lock of who changes generations and ageing times */
 	uint32_t sweep_next;
 
+	/* The latest moves, for the log: who writes or reads holds the lock. */
+	_Atomic uint32_t move_lock __attribute__((aligned(64)));
+	_Atomic uint32_t moves; /* in move[]; read without the lock as a hint */
+	struct fdb_move move[FDB_MOVES_KEPT];
+
 	/* Generation in the upper half, entries owned under it in the lower: they change together. */
 	_Atomic uint64_t port[FDB_PORT_MAX] __attribute__((aligned(64)));
 	/* Generation in the upper half; in the lower the fdb_value_aged() of the dead, 0 for an ageing time of 0. */
 	_Atomic uint32_t bridge[FDB_BRIDGE_MAX];
 	_Atomic uint32_t limit[FDB_PORT_MAX];
+	_Atomic uint32_t move_limit[FDB_PORT_MAX]; /* addresses that may move to it in a second; 0: any number */
+	_Atomic uint64_t move_count[FDB_PORT_MAX]; /* the second in the upper half, moves in it in the lower */
 	struct fdb_stripe stripe[FDB_STRIPES_MAX];
 };
 
@@ -81,6 +91,11 @@ static inline uint32_t fdb_value_port_gen(uint64_t value)
 static inline uint32_t fdb_value_bridge_gen(uint64_t value)
 {
 	return value >> 28 & 0xfff;
+}
+
+static inline bool fdb_value_static(uint64_t value)
+{
+	return !(value >> 40 & 0xfff);
 }
 
 /* Seconds since last use, plus FDB_SKEW: a stamp from another worker's clock, a little ahead of ours, is no old one. */
@@ -199,20 +214,21 @@ static inline uint64_t fdb_find(const struct fdb *fdb, uint64_t key, uint64_t ha
 	return fdb_slot_read(&bucket->slot[__builtin_ctz(match)], key);
 }
 
-/* Whether neither port nor bridge was flushed since. `value` is one that fdb_find() gave for `key`, not 0. */
+/* Whether neither port nor bridge was flushed since; a static entry never is. `value` is one that fdb_find() gave for `key`, not 0. */
 static inline bool fdb_value_kept(const struct fdb *fdb, uint64_t key, uint64_t value)
 {
 	uint64_t port = atomic_load_explicit(&fdb->port[fdb_value_port(value)], memory_order_relaxed);
 	uint32_t bridge = atomic_load_explicit(&fdb->bridge[key >> 48], memory_order_relaxed);
 
-	return port >> 32 == fdb_value_port_gen(value) && bridge >> 16 == fdb_value_bridge_gen(value);
+	return fdb_value_static(value) ||
+	       (port >> 32 == fdb_value_port_gen(value) && bridge >> 16 == fdb_value_bridge_gen(value));
 }
 
 static inline bool fdb_value_expired(const struct fdb *fdb, uint64_t key, uint64_t value, uint32_t now)
 {
 	uint32_t bridge = atomic_load_explicit(&fdb->bridge[key >> 48], memory_order_relaxed);
 
-	return fdb_value_aged(value, now) >= (uint16_t)bridge;
+	return !fdb_value_static(value) && fdb_value_aged(value, now) >= (uint16_t)bridge;
 }
 
 static inline bool fdb_value_live(const struct fdb *fdb, uint64_t key, uint64_t value, uint32_t now)
@@ -242,13 +258,14 @@ static inline struct fdb_view fdb_view(const struct fdb *fdb, uint16_t bridge, u
 	return (struct fdb_view){word >> 16, expire_at, refresh_at, now};
 }
 
-/* Whether `value`, found for a key of the view's bridge, is kept, and not `limit` old yet. */
+/* Whether `value`, found for a key of the view's bridge, is static, or is kept and not `limit` old yet. */
 static inline bool fdb_view_holds(const struct fdb *fdb, const struct fdb_view *view, uint64_t value, uint16_t limit)
 {
 	uint64_t port = atomic_load_explicit(&fdb->port[fdb_value_port(value)], memory_order_relaxed);
 	uint32_t gens = (uint32_t)(port >> 32) << 12 | view->bridge_gen; /* GEN_WRAPPING makes it match no entry */
 
-	return gens == (value >> 28 & 0xffffff) && fdb_value_aged(value, view->now) < limit;
+	return (gens == (value >> 28 & 0xffffff) && fdb_value_aged(value, view->now) < limit) ||
+	       fdb_value_static(value);
 }
 
 /* The live port behind `key`, which is not 0, is of the view's bridge and hashes to `hash`; or -1. */
