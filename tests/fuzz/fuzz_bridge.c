@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * bridge/ against a naive model of it. The input is a sequence of operations, each an op byte and its arguments:
- * bursts of frames, joining and leaving, flushes, time, ageing times, sweeps, limits. The model keeps one array of
+ * bursts of frames, joining and leaving, flushes, time, ageing times, sweeps, limits, static entries. The model keeps one array of
  * addresses and goes by what the headers promise; whatever the two disagree on aborts.
  *
  * The model does not know where in the table an entry is. Where what is done depends on that, it looks at what was
@@ -37,6 +37,7 @@
 struct host {
 	bool in_table;
 	bool flushed; /* with its bridge, and not swept yet */
+	bool fixed; /* a static entry; neither of the two above changes then */
 	uint16_t port;
 	uint32_t stamp;
 };
@@ -50,9 +51,10 @@ struct model {
 	uint32_t ageing[BRIDGES];
 	uint32_t flushes[BRIDGES];
 	uint32_t limit[PORTS];
+	uint32_t move_limit[PORTS], moves[PORTS], moved_at[PORTS]; /* moves to it in the second moved_at */
 	uint32_t now, swept;
 	bool small;
-	uint64_t refused;
+	uint64_t refused, held;
 };
 
 /* Every other port's has room for more than two flows. */
@@ -99,7 +101,7 @@ static int table_says(const struct model *m, unsigned bridge, unsigned host)
 
 static bool live(const struct model *m, unsigned bridge, const struct host *h)
 {
-	return h->in_table && !h->flushed && m->ageing[bridge] && m->now - h->stamp <= m->ageing[bridge];
+	return h->fixed || (h->in_table && !h->flushed && m->ageing[bridge] && m->now - h->stamp <= m->ageing[bridge]);
 }
 
 static unsigned owned(const struct model *m, unsigned port)
@@ -108,7 +110,7 @@ static unsigned owned(const struct model *m, unsigned port)
 
 	for (unsigned b = 0; b < BRIDGES; b++) {
 		for (unsigned i = 0; i < HOSTS; i++)
-			n += m->host[b][i].in_table && m->host[b][i].port == port;
+			n += m->host[b][i].in_table && !m->host[b][i].fixed && m->host[b][i].port == port;
 	}
 	return n;
 }
@@ -171,6 +173,10 @@ static struct br_verdict model_decide(const struct model *m, unsigned in, const 
 		return (struct br_verdict){BR_DROP, BR_DROP_RUNT, 0};
 	if ((f->src & SRC_GROUP) || !HOST(f->src))
 		return (struct br_verdict){BR_DROP, BR_DROP_SRC_INVALID, 0};
+	const struct host *source = &m->host[bridge][HOST(f->src)];
+
+	if (source->fixed && source->port != in)
+		return (struct br_verdict){BR_DROP, BR_DROP_SRC_ELSEWHERE, 0};
 	if (f->dst & DST_GROUP)
 		return model_flood(m, in);
 	if (f->dst & DST_RESERVED)
@@ -188,7 +194,23 @@ static bool teaches(const struct model *m, unsigned in, const struct frame *f)
 {
 	uint16_t bridge = m->bridge_of[in];
 
-	return bridge != BR_NONE && !(f->src & (SRC_RUNT | SRC_GROUP)) && HOST(f->src) && m->ageing[bridge];
+	return bridge != BR_NONE && !(f->src & (SRC_RUNT | SRC_GROUP)) && HOST(f->src) && m->ageing[bridge] &&
+	       !m->host[bridge][HOST(f->src)].fixed;
+}
+
+/* Whether the frame's source, which teaches, would be one move too many in this second. */
+static bool would_be_held(const struct model *m, unsigned in, const struct host *h, uint16_t bridge)
+{
+	return live(m, bridge, h) && h->port != in && m->move_limit[in] && m->moved_at[in] == m->now &&
+	       m->moves[in] >= m->move_limit[in];
+}
+
+static void count_move(struct model *m, unsigned in, const struct host *h, uint16_t bridge)
+{
+	if (!live(m, bridge, h) || h->port == in)
+		return;
+	m->moves[in] = m->moved_at[in] == m->now ? m->moves[in] + 1 : 1;
+	m->moved_at[in] = m->now;
 }
 
 /* Whether it takes a look at the table to know what learning the frame's source did. */
@@ -198,6 +220,8 @@ static bool depends_on_places(const struct model *m, unsigned in, const struct f
 		return false;
 	const struct host *h = &m->host[m->bridge_of[in]][HOST(f->src)];
 
+	if (would_be_held(m, in, h, m->bridge_of[in]))
+		return false;
 	return !(h->in_table && h->port == in) && (m->small || owned(m, in) >= m->limit[in]);
 }
 
@@ -210,6 +234,11 @@ static void model_learn(struct model *m, unsigned in, const struct frame *f)
 
 	if (h->port == in && live(m, bridge, h) && m->now - h->stamp <= m->ageing[bridge] / 8)
 		return;
+	if (would_be_held(m, in, h, bridge)) {
+		m->held++;
+		return;
+	}
+	count_move(m, in, h, bridge);
 	*h = (struct host){.in_table = true, .port = in, .stamp = m->now};
 }
 
@@ -225,6 +254,7 @@ static void follow(struct model *m, unsigned in, const struct frame *f)
 	/* A move leaves the old port's account first, so the address itself is no room for the new one. */
 	bool full = owned(m, in) >= m->limit[in];
 
+	count_move(m, in, h, bridge);
 	CHECK(learned || port == -1);
 	for (unsigned b = 0; b < BRIDGES; b++) {
 		for (unsigned i = 1; i < HOSTS; i++) {
@@ -235,7 +265,7 @@ static void follow(struct model *m, unsigned in, const struct frame *f)
 			others++;
 			if (table_says(m, b, i) >= 0)
 				continue;
-			CHECK(other->port == in);
+			CHECK(other->port == in && !other->fixed);
 			other->in_table = false;
 			gone++;
 		}
@@ -364,7 +394,7 @@ static void op_flush_port(struct model *m, struct input *input)
 		fdb_flush_port(m->fdb, port);
 	for (unsigned b = 0; b < BRIDGES; b++) {
 		for (unsigned i = 0; i < HOSTS; i++) {
-			if (m->host[b][i].port == port)
+			if (m->host[b][i].port == port && !m->host[b][i].fixed)
 				m->host[b][i].in_table = false;
 		}
 	}
@@ -380,6 +410,8 @@ static void op_flush_bridge(struct model *m, struct input *input)
 
 		fdb_flush_bridge(m->fdb, bridge);
 		for (unsigned i = 0; i < HOSTS; i++) {
+			if (m->host[bridge][i].fixed)
+				continue;
 			m->host[bridge][i].flushed = true;
 			if (wraps) /* it went through the table */
 				m->host[bridge][i].in_table = false;
@@ -426,6 +458,67 @@ static void op_limit(struct model *m, struct input *input)
 	m->limit[port] = limit ? limit : LIMIT_DEFAULT;
 }
 
+static void op_move_limit(struct model *m, struct input *input)
+{
+	uint8_t what = take(input);
+	unsigned port = what % PORTS;
+
+	m->move_limit[port] = what / PORTS;
+	fdb_move_limit(m->fdb, port, what / PORTS);
+}
+
+static void static_del(struct model *m, unsigned bridge, unsigned host)
+{
+	struct host *h = &m->host[bridge][host];
+	uint8_t mac[6];
+
+	host_mac(host, mac);
+	CHECK(fdb_static_del(m->fdb, fdb_key(bridge, mac)) == (h->fixed ? 0 : -ENOENT));
+	if (h->fixed)
+		*h = (struct host){0};
+}
+
+static void op_static(struct model *m, struct input *input)
+{
+	uint8_t what = take(input), where = take(input);
+	unsigned host = HOST(what), port = where % PORTS, bridge = where / PORTS % BRIDGES;
+	struct host *h = &m->host[bridge][host];
+	unsigned others = 0, fixed = 0, gone = 0;
+	uint8_t mac[6];
+
+	if (what & 0x80) {
+		static_del(m, bridge, host);
+		return;
+	}
+	sweep(m); /* which of several dead ones would be replaced leaves no trace */
+	host_mac(host, mac);
+	int r = fdb_static_add(m->fdb, fdb_key(bridge, mac), port, m->now);
+
+	if (!host || h->fixed) {
+		CHECK(r == (!host ? -EINVAL : h->port == port ? 0 : -EEXIST));
+		return;
+	}
+	for (unsigned b = 0; b < BRIDGES; b++) {
+		for (unsigned i = 1; i < HOSTS; i++) {
+			struct host *other = &m->host[b][i];
+
+			if (other == h || !other->in_table)
+				continue;
+			others++;
+			fixed += other->fixed;
+			if (table_says(m, b, i) >= 0)
+				continue;
+			CHECK(!other->fixed);
+			other->in_table = false;
+			gone++;
+		}
+	}
+	CHECK(!r || (r == -ENOSPC && fixed >= 8 && !gone));
+	CHECK(gone <= 1 && (!gone || others >= 8));
+	if (!r)
+		*h = (struct host){.in_table = true, .fixed = true, .port = port};
+}
+
 /* ---- the whole table --------------------------------------------------------------------------------------------- */
 
 struct dump {
@@ -446,7 +539,8 @@ static bool dump_entry(const struct fdb_entry *entry, void *arg)
 	CHECK(!memcmp(mac, entry->mac, 6));
 	CHECK(live(m, entry->bridge, h));
 	CHECK(entry->port == h->port);
-	CHECK(entry->age == m->now - h->stamp);
+	CHECK(entry->is_static == h->fixed);
+	CHECK(entry->age == (h->fixed ? 0 : m->now - h->stamp));
 	dump->n++;
 	return true;
 }
@@ -475,6 +569,7 @@ static void check_all(const struct model *m)
 	fdb_stats(m->fdb, &stats);
 	CHECK(stats.entries == all_owned);
 	CHECK(stats.refused == m->refused);
+	CHECK(stats.held == m->held);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -521,6 +616,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		case 7:
 			check_all(&m);
+			break;
+		case 8:
+			op_static(&m, &input);
+			break;
+		case 9:
+			op_move_limit(&m, &input);
 			break;
 		default:
 			op_burst(&m, &input);
