@@ -16,7 +16,7 @@ static bool is_word_char(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
 }
 
-/* Length of the word at `at`, as much of it as is worth showing. */
+/* Length of the word at `at`, at most as much as is worth showing. */
 static int word_len(const struct cfg_parser *p, size_t at)
 {
 	int n = 0;
@@ -45,7 +45,7 @@ static void skip_comment(struct cfg_parser *p)
 		p->at += strcspn(p->s + p->at, "\n");
 }
 
-/* Blanks, newlines and comments, as between the values of a list. */
+/* Blanks, newlines and comments. */
 static void skip_lines(struct cfg_parser *p)
 {
 	for (;;) {
@@ -57,7 +57,7 @@ static void skip_lines(struct cfg_parser *p)
 	}
 }
 
-/* Room for the n bytes of a string, its NUL and their places. */
+/* Allocate room for the n bytes of a string, its NUL and their places. */
 static int value_room(struct cfg_parser *p, struct hv_cfg_value *v, size_t n)
 {
 	v->string = calloc(n + 1, 1);
@@ -68,17 +68,17 @@ static int value_room(struct cfg_parser *p, struct hv_cfg_value *v, size_t n)
 static int number(struct cfg_parser *p, struct hv_cfg_value *v)
 {
 	size_t n = 1 + strspn(p->s + p->at + 1, DIGIT "abcdefx");
-	int rc;
+	int r;
 
 	if (is_word_char(p->s[p->at + n]))
-		return bad(
-			p, p->at + n,
-			"`%.*s': no number: write it as 512, 0x200 (small letters) or 01000 (octal), without unit; or "
-			"put it in quotes",
-			word_len(p, p->at), p->s + p->at);
-	rc = value_room(p, v, n);
-	if (rc)
-		return rc;
+		return bad(p, p->at + n,
+			   "`%.*s': not a number: write it as 512, 0x200 (lower case) or 01000 (octal), without a "
+			   "unit; or "
+			   "put it in quotes",
+			   word_len(p, p->at), p->s + p->at);
+	r = value_room(p, v, n);
+	if (r)
+		return r;
 	v->kind = HV_CFG_NUMBER;
 	memcpy(v->string, p->s + p->at, n);
 	for (size_t i = 0; i <= n; i++)
@@ -87,7 +87,7 @@ static int number(struct cfg_parser *p, struct hv_cfg_value *v)
 	return 0;
 }
 
-/* The digits of a numeric escape from p->at on, at most max of them. */
+/* Read the min to max digits of a numeric escape at p->at. */
 static int escaped_byte(struct cfg_parser *p, size_t begin, int base, size_t min, size_t max, char *out)
 {
 	char digits[4] = "";
@@ -99,14 +99,15 @@ static int escaped_byte(struct cfg_parser *p, size_t begin, int base, size_t min
 	memcpy(digits, p->s + p->at, n);
 	v = strtoul(digits, NULL, base);
 	if (n < min || v == 0 || v > 255)
-		return bad(p, begin, "`\\%s' in a string: write \\x and two digits, or an octal number, and not 0",
+		return bad(p, begin,
+			   "`\\%s' in a string: write \\x and two digits, or an octal number; 0 is not allowed",
 			   base == 16 ? "x" : digits);
 	p->at += n;
 	*out = v;
 	return 0;
 }
 
-/* The escape at p->at, which is a backslash. *out: the byte it stands for; '\0': none, a continued line. */
+/* Read the escape at p->at, which is a backslash. *out: the byte that it stands for; '\0': none, the line continues. */
 static int escape(struct cfg_parser *p, char *out)
 {
 	static const char from[] = "\\'\"abfnrtv", to[] = "\\'\"\a\b\f\n\r\t\v";
@@ -118,20 +119,20 @@ static int escape(struct cfg_parser *p, char *out)
 		return escaped_byte(p, begin, 8, 1, 3, out);
 	*out = '\0';
 	if (c == '\0')
-		return 0; /* the end of the text, which the caller meets */
+		return 0; /* the caller reports the end of the text */
 	p->at++;
 	if (c == 'x')
 		return escaped_byte(p, begin, 16, 2, 2, out);
 	if (c == '\n')
 		return 0;
 	if (!known)
-		return bad(p, begin, "`\\%.1s' in a string means nothing: for a backslash write \\\\",
+		return bad(p, begin, "`\\%.1s' in a string is not an escape: for a backslash write \\\\",
 			   p->s + begin + 1);
 	*out = to[known - from];
 	return 0;
 }
 
-/* How many bytes the text of the string takes that begins behind the quote at p->at. */
+/* An upper bound of the bytes of the string that begins at the quote at p->at. */
 static size_t string_span(const struct cfg_parser *p, char quote)
 {
 	size_t i = p->at + 1;
@@ -145,13 +146,13 @@ static int string(struct cfg_parser *p, struct hv_cfg_value *v)
 {
 	size_t begin = p->at, n = 0, at;
 	char quote = p->s[p->at], c;
-	int rc;
+	int r;
 
 	if (p->s[begin + 1] == quote && p->s[begin + 2] == quote)
-		return bad(p, begin, "three quotes are Python's: use one, and write everything on one line");
-	rc = value_room(p, v, string_span(p, quote));
-	if (rc)
-		return rc;
+		return bad(p, begin, "three quotes are Python: use one, and write everything on one line");
+	r = value_room(p, v, string_span(p, quote));
+	if (r)
+		return r;
 	v->kind = HV_CFG_STRING;
 	p->at++;
 	while (p->s[p->at] != quote) {
@@ -160,11 +161,11 @@ static int string(struct cfg_parser *p, struct hv_cfg_value *v)
 		if (c == '\0' || c == '\n')
 			return bad(p, begin, "the string that begins here has no closing %c on its line", quote);
 		if (c == '\\')
-			rc = escape(p, &c);
+			r = escape(p, &c);
 		else
 			p->at++;
-		if (rc)
-			return rc;
+		if (r)
+			return r;
 		if (c == '\0')
 			continue;
 		v->string[n] = c;
@@ -174,7 +175,7 @@ static int string(struct cfg_parser *p, struct hv_cfg_value *v)
 	return 0;
 }
 
-/* Whether NAME = stands here: inside a list that means that its end is missing. */
+/* Whether a setting begins here: inside a list that means that its ] is missing. */
 static bool is_setting(const struct cfg_parser *p)
 {
 	size_t n = strspn(p->s + p->at, LOWER DIGIT "._");
@@ -189,11 +190,11 @@ static int list(struct cfg_parser *p, struct hv_cfg_value *v)
 {
 	size_t begin = p->at++, room = 0;
 	struct hv_cfg_value *more;
-	int rc;
+	int r;
 
 	v->kind = HV_CFG_LIST;
 	if (++p->depth > HV_DEPTH_MAX)
-		return bad(p, begin, "lists within lists more than %d deep", HV_DEPTH_MAX);
+		return bad(p, begin, "lists are nested more than %d deep", HV_DEPTH_MAX);
 	for (;;) {
 		skip_lines(p);
 		if (p->s[p->at] == ']')
@@ -210,23 +211,23 @@ static int list(struct cfg_parser *p, struct hv_cfg_value *v)
 			v->item = more;
 		}
 		v->item[v->nitem] = (struct hv_cfg_value){0};
-		rc = value(p, &v->item[v->nitem++]);
-		if (rc)
-			return rc;
+		r = value(p, &v->item[v->nitem++]);
+		if (r)
+			return r;
 		skip_lines(p);
 		if (p->s[p->at] == ',')
 			p->at++;
 		else if (p->s[p->at] == '\0' || is_setting(p))
 			return bad(p, begin, "the list that begins here has no closing ]");
 		else if (p->s[p->at] != ']')
-			return bad(p, p->at, "a comma or ] belongs here, between or behind the values of a list");
+			return bad(p, p->at, "a comma or ] is missing here, between or after the values of a list");
 	}
 	p->at++;
 	p->depth--;
 	return 0;
 }
 
-static int no_value(struct cfg_parser *p)
+static int not_a_value(struct cfg_parser *p)
 {
 	static const struct {
 		const char *word, *write;
@@ -235,7 +236,7 @@ static int no_value(struct cfg_parser *p)
 	char c = p->s[p->at];
 
 	for (size_t i = 0; i < sizeof(constants) / sizeof(*constants); i++)
-		if (strlen(constants[i].word) == (size_t)n && strncmp(p->s + p->at, constants[i].word, n) == 0)
+		if (strlen(constants[i].word) == (size_t)n && !strncmp(p->s + p->at, constants[i].word, n))
 			return bad(p, p->at, "`%s' is Python: %s", constants[i].word, constants[i].write);
 	if (n > 0)
 		return bad(p, p->at,
@@ -244,10 +245,10 @@ static int no_value(struct cfg_parser *p)
 	if (c == '(' || c == '{')
 		return bad(p, p->at, "`%c' is Python: write a list with [ and ]", c);
 	if (c == '-')
-		return bad(p, p->at, "numbers have no sign here: put it in quotes");
+		return bad(p, p->at, "numbers cannot have a sign: put it in quotes");
 	if (c == '\0' || c == '\n' || c == '#' || c == ';')
-		return bad(p, p->at, "a value belongs here, on this line: a number, a \"string\" or a [ list ]");
-	return bad(p, p->at, "`%c' begins no value: write a number, a \"string\" or a [ list ]", c);
+		return bad(p, p->at, "a value is missing on this line: a number, a \"string\" or a [ list ]");
+	return bad(p, p->at, "`%c' cannot begin a value: write a number, a \"string\" or a [ list ]", c);
 }
 
 static int value(struct cfg_parser *p, struct hv_cfg_value *v)
@@ -261,10 +262,10 @@ static int value(struct cfg_parser *p, struct hv_cfg_value *v)
 		return number(p, v);
 	if (c == '[')
 		return list(p, v);
-	return no_value(p);
+	return not_a_value(p);
 }
 
-/* What stands behind a value must end the setting. */
+/* After its value, a setting must end. */
 static int end_of_setting(struct cfg_parser *p)
 {
 	char c;
@@ -279,33 +280,32 @@ static int end_of_setting(struct cfg_parser *p)
 		return 0;
 	}
 	if (c == '\r')
-		return bad(p, p->at, "the line ends as on DOS: convert the file, e.g. with sed -i 's/\\r$//'");
+		return bad(p, p->at, "the line has a DOS line ending: convert the file, e.g. with sed -i 's/\\r$//'");
 	if (strchr("+-*/%.(", c))
 		return bad(p, p->at, "`%c' is Python code, not data: write the result itself", c);
 	if (c == '"' || c == '\'')
-		return bad(p, p->at, "a second string: write one");
-	return bad(p, p->at, "the end of the line belongs here, or `;'");
+		return bad(p, p->at, "a second string: only one is allowed");
+	return bad(p, p->at, "the line must end here, or a `;' follow");
 }
 
-/* A line that is no setting. */
-static int no_setting(struct cfg_parser *p, size_t at)
+/* Explain why no setting begins at `at`. */
+static int not_a_setting(struct cfg_parser *p, size_t at)
 {
 	static const char *const statements[] = {"import", "from", "if",    "else", "elif",  "for",    "while",
 						 "def",    "try",  "print", "del",  "class", "return", "exec"};
 	int n = word_len(p, at);
 
 	for (size_t i = 0; i < sizeof(statements) / sizeof(*statements); i++)
-		if (strlen(statements[i]) == (size_t)n && strncmp(p->s + at, statements[i], n) == 0)
+		if (strlen(statements[i]) == (size_t)n && !strncmp(p->s + at, statements[i], n))
 			return bad(p, at,
-				   "`%s' is Python code: a cfg file holds only data, NAME = VALUE; write down what the "
-				   "code "
-				   "would compute",
+				   "`%s' is Python code: a cfg file holds only data, NAME = VALUE: write the result "
+				   "itself",
 				   statements[i]);
 	if (p->s[at] == '\r')
-		return bad(p, at, "the line ends as on DOS: convert the file, e.g. with sed -i 's/\\r$//'");
+		return bad(p, at, "the line has a DOS line ending: convert the file, e.g. with sed -i 's/\\r$//'");
 	if (p->s[at] >= 'A' && p->s[at] <= 'Z')
-		return bad(p, at, "`%.*s': names of settings begin with a small letter", n, p->s + at);
-	return bad(p, at, "a setting belongs here: NAME = VALUE");
+		return bad(p, at, "`%.*s': names of settings begin with a lower-case letter", n, p->s + at);
+	return bad(p, at, "expected a setting: NAME = VALUE");
 }
 
 static int setting(struct cfg_parser *p)
@@ -314,32 +314,32 @@ static int setting(struct cfg_parser *p)
 	struct hv_cfg_value v = {0};
 	char *name;
 	bool add;
-	int rc;
+	int r;
 
 	if (n == 0)
-		return no_setting(p, begin);
+		return not_a_setting(p, begin);
 	n += strspn(p->s + begin + n, LOWER DIGIT "._");
 	p->at += n;
 	if (p->s[p->at] >= 'A' && p->s[p->at] <= 'Z')
-		return bad(p, p->at, "`%.*s': names of settings have only small letters, digits, _ and .",
+		return bad(p, p->at, "`%.*s': names of settings have only lower-case letters, digits, _ and .",
 			   word_len(p, begin), p->s + begin);
 	skip_blanks(p);
 	add = p->s[p->at] == '+' && p->s[p->at + 1] == '=';
 	p->at += add;
 	if (p->s[p->at] != '=' || p->s[p->at + 1] == '=')
-		return no_setting(p, begin);
+		return not_a_setting(p, begin);
 	p->at++;
 	skip_blanks(p);
-	rc = value(p, &v);
-	if (rc == 0)
-		rc = end_of_setting(p);
+	r = value(p, &v);
+	if (!r)
+		r = end_of_setting(p);
 	name = strndup(p->s + begin, n);
-	if (rc == 0 && !name)
-		rc = err_nomem(p->err);
-	if (rc) {
+	if (!r && !name)
+		r = err_nomem(p->err);
+	if (r) {
 		free(name);
 		cfg_value_fini(&v);
-		return rc;
+		return r;
 	}
 	return cfg_store(p, name, begin, add, &v);
 }
@@ -347,26 +347,26 @@ static int setting(struct cfg_parser *p)
 int hv_cfg_parse(const struct hv_text *text, struct hv_cfg **out, struct hv_notes *notes, struct err *err)
 {
 	struct cfg_parser p = {.text = text, .s = text->data, .notes = notes, .err = err};
-	int rc = 0;
+	int r = 0;
 
 	*out = NULL;
 	p.cfg = calloc(1, sizeof(*p.cfg));
 	if (p.cfg)
 		p.cfg->setting = calloc(HV_CFG_SETTINGS_MAX, sizeof(*p.cfg->setting));
 	if (!p.cfg || !p.cfg->setting)
-		rc = err_nomem(err);
-	while (rc == 0) {
+		r = err_nomem(err);
+	while (!r) {
 		skip_lines(&p);
 		if (p.s[p.at] == ';')
 			p.at++;
 		else if (p.s[p.at] == '\0')
 			break;
 		else
-			rc = setting(&p);
+			r = setting(&p);
 	}
-	if (rc) {
+	if (r) {
 		hv_cfg_free(p.cfg);
-		return rc;
+		return r;
 	}
 	*out = p.cfg;
 	return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the two halves of the parser of cfg files share: cfg.c reads, cfg_store.c keeps. Nobody else includes this.
+ * Shared by the two halves of the cfg parser: cfg.c reads, cfg_store.c stores. Not for other files.
  */
 #ifndef HV_CFG_IMPL_H
 #define HV_CFG_IMPL_H
@@ -17,12 +17,11 @@ struct cfg_parser {
 	struct err *err;
 };
 
-/* End the parse with an error at `where`. */
+/* Set an error at `where`; the value is -EINVAL. */
 #define bad(p, where, ...) hv_err_at((p)->err, (p)->text, where, __VA_ARGS__)
 
 /*
- * Keep the setting that begins at `at`: "=", or "+=" with `add`. Takes name (heap) and *v over, also on failure. 0, or
- * -EINVAL, -ENOMEM, told.
+ * Store the setting that begins at `at`; `add`: by "+=". Takes ownership of `name` (on the heap) and *v, also on failure.
  */
 int cfg_store(struct cfg_parser *p, char *name, size_t at, bool add, struct hv_cfg_value *v);
 

@@ -30,7 +30,7 @@ static int add_strings(struct cfg_parser *p, struct hv_cfg_value *to, struct hv_
 		return err_nomem(p->err);
 	memcpy(s + n, from->string, m + 1);
 	memcpy(src + n, from->src, (m + 1) * sizeof(*src));
-	to->kind = HV_CFG_STRING; /* what it is now, whatever it was: "1" + "2" is the text "12" */
+	to->kind = HV_CFG_STRING; /* also if both were numbers: "1" + "2" is the text "12" */
 	cfg_value_fini(from);
 	return 0;
 }
@@ -56,21 +56,21 @@ static void note_again(struct cfg_parser *p, const struct hv_cfg_setting *set, s
 {
 	unsigned line, column;
 
-	/* Finding the line reads the text: not for notes that nobody keeps. */
+	/* Finding the line takes a pass over the text: skip it if nobody keeps the note. */
 	if (!p->notes || p->notes->n >= HV_NOTES_MAX)
 		return;
 	hv_text_place(p->text, set->at, &line, &column);
-	hv_note_at(p->notes, p->text, at, "%.60s is set on line %u already: the last setting counts", set->name, line);
+	hv_note_at(p->notes, p->text, at, "%.60s is already set on line %u: the last setting counts", set->name, line);
 }
 
 int cfg_store(struct cfg_parser *p, char *name, size_t at, bool add, struct hv_cfg_value *v)
 {
 	struct hv_cfg_setting *set = (struct hv_cfg_setting *)hv_cfg_find(p->cfg, name);
-	int rc = 0;
+	int r = 0;
 
 	if (!set) {
 		if (p->cfg->n == HV_CFG_SETTINGS_MAX) {
-			rc = bad(p, at, "more than %d settings", HV_CFG_SETTINGS_MAX);
+			r = bad(p, at, "more than %d settings", HV_CFG_SETTINGS_MAX);
 			goto out;
 		}
 		p->cfg->setting[p->cfg->n++] =
@@ -80,11 +80,11 @@ int cfg_store(struct cfg_parser *p, char *name, size_t at, bool add, struct hv_c
 	if (add) {
 		set->added = true;
 		if ((set->value.kind == HV_CFG_LIST) != (v->kind == HV_CFG_LIST))
-			rc = bad(p, v->at, "%s: only a list can be added to a list, and text to text", name);
+			r = bad(p, v->at, "%s: only a list can be added to a list, and only text to text", name);
 		else if (v->kind == HV_CFG_LIST)
-			rc = add_lists(p, &set->value, v);
+			r = add_lists(p, &set->value, v);
 		else
-			rc = add_strings(p, &set->value, v);
+			r = add_strings(p, &set->value, v);
 		goto out;
 	}
 	note_again(p, set, at);
@@ -97,7 +97,7 @@ int cfg_store(struct cfg_parser *p, char *name, size_t at, bool add, struct hv_c
 out:
 	free(name);
 	cfg_value_fini(v);
-	return rc;
+	return r;
 }
 
 void hv_cfg_free(struct hv_cfg *cfg)
@@ -115,7 +115,7 @@ void hv_cfg_free(struct hv_cfg *cfg)
 const struct hv_cfg_setting *hv_cfg_find(const struct hv_cfg *cfg, const char *name)
 {
 	for (size_t i = 0; i < cfg->n; i++)
-		if (strcmp(cfg->setting[i].name, name) == 0)
+		if (!strcmp(cfg->setting[i].name, name))
 			return &cfg->setting[i];
 	return NULL;
 }

@@ -13,14 +13,15 @@ int hv_cfg_number(const struct hv_text *text, const struct hv_cfg_setting *setti
 	long n;
 
 	if (v->kind == HV_CFG_LIST)
-		return hv_err_at(err, text, v->at, "%s is one number, not a list", setting->name);
+		return hv_err_at(err, text, v->at, "%s must be one number, not a list", setting->name);
 	if (setting->added)
 		return hv_err_at(err, text, v->at, "%s is a number: += cannot add to it", setting->name);
 	errno = 0;
 	n = strtol(v->string, &end, 0);
 	if (end == v->string || *end != '\0' || (errno && errno != ERANGE))
-		return hv_err_at(err, text, v->at, "%s: `%.60s' is no number: write e.g. 512, 0x200 or 01000 (octal)",
-				 setting->name, v->string);
+		return hv_err_at(err, text, v->at,
+				 "%s: `%.60s' is not a number: write e.g. 512, 0x200 or 01000 (octal)", setting->name,
+				 v->string);
 	if (errno || n < min || n > max)
 		return hv_err_at(err, text, v->at, "%s = %.60s: must be from %ld to %ld", setting->name, v->string, min,
 				 max);
@@ -32,7 +33,8 @@ const char *hv_cfg_string(const struct hv_text *text, const struct hv_cfg_settin
 {
 	if (setting->value.string)
 		return setting->value.string;
-	hv_err_at(err, text, setting->value.at, "%s is one value, not a list: write it without [ ]", setting->name);
+	hv_err_at(err, text, setting->value.at, "%s must be one value, not a list: write it without [ ]",
+		  setting->name);
 	return NULL;
 }
 

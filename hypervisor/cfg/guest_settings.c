@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* clang-format off */
-static const char *const elsewhere[] = {
+static const char *const ignored[] = {
 	"access_control", "acpi", "acpi_firmware", "acpi_laptop_slate", "acpi_s3", "acpi_s4", "altp2m",
 	"altp2m_count", "altp2mhvm", "apic", "arm_sci", "bios", "bios_path_override", "blkif", "boot",
 	"bootargs", "bootentry", "bootloader_args", "bootloader_restrict", "bootloader_user", "cap", "channel",
@@ -37,10 +37,10 @@ static const char *const elsewhere[] = {
 };
 /* clang-format on */
 
-bool hv_guest_setting_elsewhere(const char *name)
+bool hv_guest_setting_is_ignored(const char *name)
 {
-	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(*elsewhere); i++)
-		if (strcmp(elsewhere[i], name) == 0)
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		if (!strcmp(ignored[i], name))
 			return true;
 	return false;
 }

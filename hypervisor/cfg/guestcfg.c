@@ -49,7 +49,7 @@ struct parser {
 
 #define bad(p, where, ...) hv_err_at((p)->err, (p)->text, where, __VA_ARGS__)
 
-/* Copy a string setting, where it is there. */
+/* Copy a string setting, if it is set. */
 static int get_string(struct parser *p, const char *name, char **out)
 {
 	const struct hv_cfg_setting *set = hv_cfg_find(p->cfg, name);
@@ -68,14 +68,14 @@ static int get_number(struct parser *p, const char *name, long max, unsigned *ou
 {
 	const struct hv_cfg_setting *set = hv_cfg_find(p->cfg, name);
 	long n;
-	int rc;
+	int r;
 
 	if (!set)
 		return 0;
-	rc = hv_cfg_number(p->text, set, 1, max, &n, p->err);
-	if (rc == 0)
+	r = hv_cfg_number(p->text, set, 1, max, &n, p->err);
+	if (!r)
 		*out = n;
-	return rc;
+	return r;
 }
 
 /* The setting's value among n names. */
@@ -91,7 +91,7 @@ static int get_choice(struct parser *p, const char *name, const char *const *nam
 	if (!s)
 		return -EINVAL;
 	for (int i = 0; i < n; i++) {
-		if (strcmp(s, names[i]) == 0) {
+		if (!strcmp(s, names[i])) {
 			*out = i;
 			return 0;
 		}
@@ -102,10 +102,10 @@ static int get_choice(struct parser *p, const char *name, const char *const *nam
 
 static int get_on(struct parser *p, const char *name, enum hv_on *out)
 {
-	int action = *out, rc = get_choice(p, name, on_name, HV_ON_MAX, &action);
+	int action = *out, r = get_choice(p, name, on_name, HV_ON_MAX, &action);
 
 	*out = action;
-	return rc;
+	return r;
 }
 
 /* type=, and builder= as older files have it. */
@@ -113,15 +113,15 @@ static int get_type(struct parser *p)
 {
 	static const char *const builder_name[] = {[HV_GUEST_PV] = "generic", [HV_GUEST_HVM] = "hvm"};
 	const struct hv_cfg_setting *builder_set = hv_cfg_find(p->cfg, "builder");
-	int type = -1, builder = -1, rc;
+	int type = -1, builder = -1, r;
 
-	rc = get_choice(p, "type", type_name, HV_GUEST_TYPE_MAX, &type);
-	if (rc == 0)
-		rc = get_choice(p, "builder", builder_name, 2, &builder);
-	if (rc)
-		return rc;
+	r = get_choice(p, "type", type_name, HV_GUEST_TYPE_MAX, &type);
+	if (!r)
+		r = get_choice(p, "builder", builder_name, 2, &builder);
+	if (r)
+		return r;
 	if (type >= 0 && builder >= 0 && type != builder)
-		return bad(p, builder_set->at, "builder and type contradict each other: leave builder out");
+		return bad(p, builder_set->at, "builder and type contradict each other: remove builder");
 	p->g->type = type >= 0 ? type : builder >= 0 ? builder : HV_GUEST_PV;
 	return 0;
 }
@@ -130,23 +130,25 @@ static int get_name(struct parser *p)
 {
 	const struct hv_cfg_setting *set = hv_cfg_find(p->cfg, "name");
 	const char *s;
-	int rc;
+	int r;
 
 	if (!set)
-		return bad(p, p->text->len, "the guest has no name: write name = \"NAME\"");
-	rc = get_string(p, "name", &p->g->name);
-	if (rc)
-		return rc;
+		return bad(p, p->text->len, "the guest has no name: add name = \"NAME\"");
+	r = get_string(p, "name", &p->g->name);
+	if (r)
+		return r;
 	/* The name becomes part of paths, and an argument of commands. */
 	for (s = p->g->name; *s; s++)
 		if ((unsigned char)*s <= ' ' || *s == '/' || *s == 0x7f)
-			return bad(p, set->value.src[s - p->g->name],
-				   "name = '%.60s': no blanks, slashes or control characters in a guest's name",
-				   p->g->name);
+			return bad(
+				p, set->value.src[s - p->g->name],
+				"name = '%.60s': a guest's name cannot contain blanks, slashes or control characters",
+				p->g->name);
 	if (*p->g->name == '\0' || *p->g->name == '-' || *p->g->name == '.' || strlen(p->g->name) > NAME_MAX_LEN)
-		return bad(p, set->value.at,
-			   "name = '%.60s': a guest's name has 1 to %d characters, and begins with neither '-' nor '.'",
-			   p->g->name, NAME_MAX_LEN);
+		return bad(
+			p, set->value.at,
+			"name = '%.60s': a guest's name must have 1 to %d characters and cannot begin with '-' or '.'",
+			p->g->name, NAME_MAX_LEN);
 	return 0;
 }
 
@@ -154,11 +156,11 @@ static int get_uuid(struct parser *p)
 {
 	const struct hv_cfg_setting *set = hv_cfg_find(p->cfg, "uuid");
 	size_t digits = 0;
-	int rc;
+	int r;
 
-	rc = get_string(p, "uuid", &p->g->uuid);
-	if (rc || !set)
-		return rc;
+	r = get_string(p, "uuid", &p->g->uuid);
+	if (r || !set)
+		return r;
 	for (const char *s = p->g->uuid; *s; s++)
 		if (strchr("0123456789abcdefABCDEF", *s))
 			digits++;
@@ -170,24 +172,24 @@ static int get_uuid(struct parser *p)
 	return 0;
 }
 
-/* As xl: cmdline= alone, else root= and extra=. */
+/* As xl does: cmdline= alone, else root= and extra=. */
 static int get_cmdline(struct parser *p)
 {
 	const struct hv_cfg_setting *other = hv_cfg_find(p->cfg, "extra");
 	struct hv_guest *g = p->g;
-	int rc, n;
+	int r, n;
 
-	rc = get_string(p, "root", &g->root);
-	if (rc == 0)
-		rc = get_string(p, "extra", &g->extra);
-	if (rc == 0)
-		rc = get_string(p, "cmdline", &g->cmdline);
-	if (rc)
-		return rc;
+	r = get_string(p, "root", &g->root);
+	if (!r)
+		r = get_string(p, "extra", &g->extra);
+	if (!r)
+		r = get_string(p, "cmdline", &g->cmdline);
+	if (r)
+		return r;
 	if (!other)
 		other = hv_cfg_find(p->cfg, "root");
 	if (g->cmdline && other)
-		hv_note_at(&g->notes, p->text, other->at, "%s has no effect beside cmdline: write it there",
+		hv_note_at(&g->notes, p->text, other->at, "%s has no effect together with cmdline: add it there",
 			   other->name);
 	if (g->cmdline || !other)
 		return 0;
@@ -213,10 +215,10 @@ static int get_list(struct parser *p, const char *name, const struct hv_cfg_valu
 		return 0;
 	v = &set->value;
 	if (v->kind != HV_CFG_LIST)
-		return bad(p, v->at, "%s is a list: write %s = [ '%.60s' ]", name, name, v->string);
+		return bad(p, v->at, "%s must be a list: write %s = [ '%.60s' ]", name, name, v->string);
 	for (size_t i = 0; i < v->nitem; i++)
 		if (v->item[i].kind == HV_CFG_LIST)
-			return bad(p, v->item[i].at, "%s is a list of strings, with no list inside", name);
+			return bad(p, v->item[i].at, "%s must be a list of strings, without lists inside", name);
 	*list = v;
 	return 0;
 }
@@ -225,11 +227,11 @@ static int get_disks(struct parser *p)
 {
 	const struct hv_cfg_value *list;
 	struct hv_guest *g = p->g;
-	int rc;
+	int r;
 
-	rc = get_list(p, "disk", &list);
-	if (rc || !list)
-		return rc;
+	r = get_list(p, "disk", &list);
+	if (r || !list)
+		return r;
 	g->disk = calloc(list->nitem + 1, sizeof(*g->disk));
 	if (!g->disk)
 		return err_nomem(p->err);
@@ -250,13 +252,11 @@ static int check_devids(struct parser *p)
 		for (size_t j = 0; j < i; j++) {
 			if (g->vif[i].devid == g->vif[j].devid)
 				return bad(p, g->vif[i].at,
-					   "devid %d is that of an earlier vif too (without devid= it is the place in "
-					   "the list, "
-					   "from 0): give each its own",
+					   "devid %d is already that of an earlier vif (without devid= it is the index "
+					   "in the list): give each its own",
 					   g->vif[i].devid);
 			if (g->vif[i].has_mac && g->vif[j].has_mac && !memcmp(g->vif[i].mac, g->vif[j].mac, 6))
-				hv_note_at(&p->g->notes, p->text, g->vif[i].at,
-					   "the same mac as that of an earlier vif");
+				hv_note_at(&p->g->notes, p->text, g->vif[i].at, "the same mac as an earlier vif");
 		}
 	return 0;
 }
@@ -265,20 +265,20 @@ static int get_vifs(struct parser *p)
 {
 	const struct hv_cfg_value *list;
 	struct hv_guest *g = p->g;
-	int rc;
+	int r;
 
-	rc = get_list(p, "vif", &list);
-	if (rc || !list)
-		return rc;
+	r = get_list(p, "vif", &list);
+	if (r || !list)
+		return r;
 	if (list->nitem > HV_GUEST_VIFS_MAX)
-		return bad(p, list->at, "%zu vifs: a guest has at most %d", list->nitem, HV_GUEST_VIFS_MAX);
+		return bad(p, list->at, "%zu vifs: a guest can have at most %d", list->nitem, HV_GUEST_VIFS_MAX);
 	g->vif = calloc(list->nitem + 1, sizeof(*g->vif));
 	if (!g->vif)
 		return err_nomem(p->err);
 	for (size_t i = 0; i < list->nitem; i++) {
-		rc = hv_vif_parse_in(p->text, list->item[i].string, list->item[i].src, &g->vif[i], &g->notes, p->err);
-		if (rc)
-			return rc;
+		r = hv_vif_parse_in(p->text, list->item[i].string, list->item[i].src, &g->vif[i], &g->notes, p->err);
+		if (r)
+			return r;
 		g->nvif++;
 		if (g->vif[i].devid < 0)
 			g->vif[i].devid = i;
@@ -295,31 +295,31 @@ static void note_unknown(struct parser *p)
 	bool known;
 
 	for (size_t i = 0; i < p->cfg->n; i++) {
-		known = hv_guest_setting_elsewhere(p->cfg->setting[i].name);
+		known = hv_guest_setting_is_ignored(p->cfg->setting[i].name);
 		for (size_t k = 0; k < sizeof(ours) / sizeof(*ours) && !known; k++)
-			known = strcmp(ours[k], p->cfg->setting[i].name) == 0;
+			known = !strcmp(ours[k], p->cfg->setting[i].name);
 		if (!known)
 			hv_note_at(&p->g->notes, p->text, p->cfg->setting[i].at,
-				   "`%.60s' is no setting that xl or xm knows: passed over", p->cfg->setting[i].name);
+				   "`%.60s' is not a setting of xl or xm: ignored", p->cfg->setting[i].name);
 	}
 }
 
 static int get_all(struct parser *p)
 {
 	struct hv_guest *g = p->g;
-	int rc;
+	int r;
 
 	g->vcpus = 1;
 	g->on_reboot = HV_ON_RESTART;
-	if ((rc = get_name(p)) || (rc = get_uuid(p)) || (rc = get_type(p)) ||
-	    (rc = get_number(p, "memory", MEMORY_MAX_MB, &g->memory_mb)) ||
-	    (rc = get_number(p, "maxmem", MEMORY_MAX_MB, &g->maxmem_mb)) ||
-	    (rc = get_number(p, "vcpus", VCPUS_MAX, &g->vcpus)) || (rc = get_string(p, "kernel", &g->kernel)) ||
-	    (rc = get_string(p, "ramdisk", &g->ramdisk)) || (rc = get_cmdline(p)) ||
-	    (rc = get_string(p, "bootloader", &g->bootloader)) || (rc = get_disks(p)) || (rc = get_vifs(p)) ||
-	    (rc = get_on(p, "on_poweroff", &g->on_poweroff)) || (rc = get_on(p, "on_reboot", &g->on_reboot)) ||
-	    (rc = get_on(p, "on_crash", &g->on_crash)))
-		return rc;
+	if ((r = get_name(p)) || (r = get_uuid(p)) || (r = get_type(p)) ||
+	    (r = get_number(p, "memory", MEMORY_MAX_MB, &g->memory_mb)) ||
+	    (r = get_number(p, "maxmem", MEMORY_MAX_MB, &g->maxmem_mb)) ||
+	    (r = get_number(p, "vcpus", VCPUS_MAX, &g->vcpus)) || (r = get_string(p, "kernel", &g->kernel)) ||
+	    (r = get_string(p, "ramdisk", &g->ramdisk)) || (r = get_cmdline(p)) ||
+	    (r = get_string(p, "bootloader", &g->bootloader)) || (r = get_disks(p)) || (r = get_vifs(p)) ||
+	    (r = get_on(p, "on_poweroff", &g->on_poweroff)) || (r = get_on(p, "on_reboot", &g->on_reboot)) ||
+	    (r = get_on(p, "on_crash", &g->on_crash)))
+		return r;
 	note_unknown(p);
 	return 0;
 }
@@ -328,40 +328,26 @@ int hv_guest_parse(const struct hv_text *text, struct hv_guest **out, struct err
 {
 	struct parser p = {.text = text, .err = err};
 	struct hv_cfg *cfg = NULL;
-	int rc = 0;
+	int r = 0;
 
 	*out = NULL;
 	p.g = calloc(1, sizeof(*p.g));
 	if (p.g)
 		p.g->path = strdup(text->name);
 	if (!p.g || !p.g->path)
-		rc = err_nomem(err);
-	if (rc == 0)
-		rc = hv_cfg_parse(text, &cfg, &p.g->notes, err);
+		r = err_nomem(err);
+	if (!r)
+		r = hv_cfg_parse(text, &cfg, &p.g->notes, err);
 	p.cfg = cfg;
-	if (rc == 0)
-		rc = get_all(&p);
+	if (!r)
+		r = get_all(&p);
 	hv_cfg_free(cfg);
-	if (rc) {
+	if (r) {
 		hv_guest_free(p.g);
-		return rc;
+		return r;
 	}
 	*out = p.g;
 	return 0;
-}
-
-int hv_guest_load(const char *path, struct hv_guest **out, struct err *err)
-{
-	struct hv_text text;
-	int rc;
-
-	*out = NULL;
-	rc = hv_text_load(&text, path, err);
-	if (rc)
-		return rc;
-	rc = hv_guest_parse(&text, out, err);
-	hv_text_fini(&text);
-	return rc;
 }
 
 void hv_guest_free(struct hv_guest *g)

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A guest as its cfg file describes it: what xl.cfg(5) and the old xm python files say, as far as they are data.
+ * A guest as its cfg file describes it: the settings of xl.cfg(5) and of old xm files, as far as these are data.
  *
- * Model. hypervisor/cfg.h reads the grammar; here the settings that a launcher or the switch acts on are checked and put
- * into a struct. Settings that are xl's or xm's but matter to nobody here are passed over in silence, others are noted.
- * A setting of the wrong kind or range is an error where it is one of ours (xl would warn, ignore it and start another
- * guest than was written).
+ * Model. cfg.h reads the grammar; here the settings that a launcher or the switch acts on are checked and put into a
+ * struct. Other settings of xl and xm are ignored silently, unknown ones with a note. If a setting that is acted on has
+ * the wrong kind or range, that is an error (xl would warn, ignore it, and start a guest that differs from the file).
  *
  * Threads: none. Ownership: struct hv_guest owns all it points to; free with hv_guest_free().
  */
@@ -18,7 +17,7 @@
 
 enum hv_guest_type { HV_GUEST_PV, HV_GUEST_HVM, HV_GUEST_PVH, HV_GUEST_TYPE_MAX };
 
-/* What happens to the domain when the guest ends; the names are libxl's, with '-' for '_'. */
+/* What happens to the domain when the guest ends. The names are libxl's, with '-' instead of '_'. */
 enum hv_on {
 	HV_ON_DESTROY,
 	HV_ON_RESTART,
@@ -33,19 +32,18 @@ enum hv_on {
 struct hv_guest {
 	char *path; /* of the file it was read from */
 	char *name; /* never NULL */
-	char *uuid; /* strings: NULL where not given */
+	char *uuid; /* strings: NULL if not given */
 	enum hv_guest_type type;
 	unsigned memory_mb; /* 0: not given */
 	unsigned maxmem_mb; /* 0: not given */
-	unsigned vcpus; /* 1 where not given */
+	unsigned vcpus; /* 1 if not given */
 	char *kernel, *ramdisk;
 	char *root, *extra;
 	char *cmdline; /* the kernel's whole command line: cmdline=, else "root=ROOT EXTRA" as xl joins them; or NULL */
 	char *bootloader;
 	char **disk; /* as written */
 	size_t ndisk;
-	struct hv_vif
-		*vif; /* devid is set in each: as given, else the place in the list, as with xl; no two the same */
+	struct hv_vif *vif; /* each with a devid: as given, else, as with xl, its index; no two have the same */
 	size_t nvif;
 	enum hv_on on_poweroff, on_reboot, on_crash; /* xl's defaults: destroy, restart, destroy */
 	struct hv_notes notes; /* warnings: print them */
@@ -54,9 +52,8 @@ struct hv_guest {
 const char *hv_guest_type_name(enum hv_guest_type type);
 const char *hv_on_name(enum hv_on action);
 
-/* Returns 0, or -errno (-EINVAL for what the file says, -ENOMEM, else from reading it) with *out NULL. */
-int hv_guest_load(const char *path, struct hv_guest **out, struct err *err);
+/* Returns 0, or -EINVAL, -ENOMEM with *out NULL. */
 int hv_guest_parse(const struct hv_text *text, struct hv_guest **out, struct err *err);
-void hv_guest_free(struct hv_guest *guest); /* NULL: nothing */
+void hv_guest_free(struct hv_guest *guest); /* NULL is allowed */
 
 #endif

@@ -31,7 +31,7 @@ int hv_err_at(struct err *err, const struct hv_text *text, size_t at, const char
 	int n;
 
 	hv_text_place(text, at, &line, &column);
-	/* A long path must not crowd out what is wrong. */
+	/* A long path must not displace the message. */
 	n = snprintf(err->text, sizeof(err->text), "%.250s:%u:%u: ", text->name, line, column);
 	va_start(ap, fmt);
 	vsnprintf(err->text + n, sizeof(err->text) - n, fmt, ap);
@@ -39,6 +39,13 @@ int hv_err_at(struct err *err, const struct hv_text *text, size_t at, const char
 	err_make_printable(err->text);
 	err->line = line;
 	err->column = column;
+	return -EINVAL;
+}
+
+int hv_err_in_word(struct err *err, size_t at, const char *sentence)
+{
+	err_set(err, -EINVAL, "%s", sentence);
+	err->column = at + 1;
 	return -EINVAL;
 }
 
@@ -64,7 +71,7 @@ void hv_note_at(struct hv_notes *notes, const struct hv_text *text, size_t at, c
 	if (!notes || notes->n > HV_NOTES_MAX)
 		return;
 	if (notes->n == HV_NOTES_MAX) {
-		snprintf(sentence, sizeof(sentence), "%.250s: warning: more warnings left out", text->name);
+		snprintf(sentence, sizeof(sentence), "%.250s: warning: further warnings omitted", text->name);
 	} else {
 		hv_text_place(text, at, &line, &column);
 		n = snprintf(sentence, sizeof(sentence), "%.250s:%u:%u: warning: ", text->name, line, column);
@@ -87,11 +94,11 @@ void hv_notes_fini(struct hv_notes *notes)
 int hv_text_copy(struct hv_text *text, const char *name, const char *data, size_t len, struct err *err)
 {
 	const char *nul;
-	int rc;
+	int r;
 
 	*text = (struct hv_text){0};
 	if (len > HV_TEXT_MAX)
-		return err_set(err, -EFBIG, "%.250s: longer than %u KiB: this is no configuration file", name,
+		return err_set(err, -EFBIG, "%.250s: longer than %u KiB: this is not a configuration file", name,
 			       HV_TEXT_MAX >> 10);
 	text->name = strdup(name);
 	text->data = malloc(len + 1);
@@ -105,9 +112,9 @@ int hv_text_copy(struct hv_text *text, const char *name, const char *data, size_
 	text->len = len;
 	nul = memchr(text->data, '\0', len);
 	if (nul) {
-		rc = hv_err_at(err, text, nul - text->data, "a NUL byte: this is no text file");
+		r = hv_err_at(err, text, nul - text->data, "a NUL byte: this is not a text file");
 		hv_text_fini(text);
-		return rc;
+		return r;
 	}
 	return 0;
 }
@@ -135,13 +142,13 @@ int hv_text_load(struct hv_text *text, const char *path, struct err *err)
 {
 	char *buf;
 	ssize_t len;
-	int fd, rc;
+	int fd, r;
 
 	*text = (struct hv_text){0};
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
-		rc = errno;
-		return err_set(err, -rc, "%.250s: cannot be read: %s", path, strerror(rc));
+		r = -errno;
+		return err_set(err, r, "cannot read %.250s: %s", path, strerror(-r));
 	}
 	buf = malloc(HV_TEXT_MAX + 1);
 	if (!buf) {
@@ -151,11 +158,11 @@ int hv_text_load(struct hv_text *text, const char *path, struct err *err)
 	len = read_all(fd, buf, HV_TEXT_MAX + 1);
 	close(fd);
 	if (len < 0)
-		rc = err_set(err, len, "%.250s: cannot be read: %s", path, strerror(-len));
+		r = err_set(err, len, "cannot read %.250s: %s", path, strerror(-len));
 	else
-		rc = hv_text_copy(text, path, buf, len, err);
+		r = hv_text_copy(text, path, buf, len, err);
 	free(buf);
-	return rc;
+	return r;
 }
 
 void hv_text_fini(struct hv_text *text)

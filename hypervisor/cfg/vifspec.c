@@ -7,27 +7,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vifcolo.h"
 #include "vifrate.h"
 #include "vlanspec.h"
+#include "vswitch/base/mac.h"
 
 #define BLANK " \t"
 #define MTU_MIN 68 /* RFC 791; one that carries IPv6 has 1280, but the guest may not want IPv6 */
 #define MTU_MAX 65535
 #define DEVID_MAX 65535
 
-/* One comma-separated word of a spec, and where it and its value stand. */
+/* One comma-separated word of a spec, with the places of the word and its value. */
 struct word {
 	const struct hv_text *text;
 	const uint32_t *src; /* NULL: offsets in the spec are those in the text */
 	struct hv_notes *notes;
 	struct err *err;
 	size_t at; /* of the word in the spec */
-	const char *value; /* behind the '='; NUL-terminated */
+	const char *value; /* after the '='; NUL-terminated */
 	size_t value_at;
 };
 
-/* What a key does with its value: 0 or -errno, with the error told. */
+/* Sets a key's value: 0 or -errno with an error. */
 typedef int set_fn(struct hv_vif *vif, const struct word *w);
 
 struct key {
@@ -41,11 +41,6 @@ static const char *const nictype_name[] = {
 	[HV_NICTYPE_VIF] = "vif",
 };
 _Static_assert(sizeof(nictype_name) / sizeof(*nictype_name) == HV_NICTYPE_MAX, "one name each");
-
-const char *hv_nictype_name(enum hv_nictype type)
-{
-	return nictype_name[type];
-}
 
 static size_t place(const struct word *w, size_t at)
 {
@@ -66,18 +61,19 @@ static int replace(char **field, const struct word *w)
 	return 0;
 }
 
-/* A name that Linux would take for a network interface. */
+/* A name that Linux accepts for a network interface. */
 static int set_netdev_name(char **field, const struct word *w, const char *key)
 {
 	size_t bad = strcspn(w->value, "/: \t");
 
 	if (w->value[bad] != '\0')
-		return bad_value(w, bad, "%s=: '%c' cannot be in the name of a network interface", key, w->value[bad]);
+		return bad_value(w, bad, "%s=: '%c' is not allowed in the name of a network interface", key,
+				 w->value[bad]);
 	if (strlen(w->value) >= IFNAMSIZ)
 		return bad_value(w, 0, "%s=%s: longer than the %d characters that Linux allows", key, w->value,
 				 IFNAMSIZ - 1);
-	if (strcmp(w->value, ".") == 0 || strcmp(w->value, "..") == 0)
-		return bad_value(w, 0, "%s=%s: Linux allows no such name", key, w->value);
+	if (!strcmp(w->value, ".") || !strcmp(w->value, ".."))
+		return bad_value(w, 0, "%s=%s: Linux does not allow this name", key, w->value);
 	return replace(field, w);
 }
 
@@ -96,14 +92,6 @@ static int set_number(int *field, const struct word *w, const char *key, int min
 	return 0;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void note_twice(const struct word *w, const char *key)
 {
 	hv_note_at(w->notes, w->text, place(w, w->at), "%s= is given twice: the last one counts", key);
@@ -111,29 +99,16 @@ static void note_twice(const struct word *w, const char *key)
 
 static int set_mac(struct hv_vif *vif, const struct word *w)
 {
-	static const uint8_t none[6];
-	const char *p = w->value;
 	uint8_t mac[6];
+	size_t at;
 
-	for (int i = 0; i < 6; i++) {
-		if (i > 0 && *p != ':' && *p != '-')
-			goto bad;
-		p += i > 0;
-		if (hex_digit(*p) < 0)
-			goto bad;
-		mac[i] = hex_digit(*p++);
-		if (hex_digit(*p) >= 0)
-			mac[i] = mac[i] << 4 | hex_digit(*p++);
-	}
-	if (*p != '\0')
-		goto bad;
+	if (!mac_parse_loose(w->value, mac, &at))
+		return bad_value(w, at, "mac=%s: write six bytes in hexadecimal, e.g. 00:16:3e:01:02:03", w->value);
 	if (mac[0] & 1)
 		return bad_value(w, 0, "mac=%s: a multicast address: the first byte must be even", w->value);
-	vif->has_mac = memcmp(mac, none, 6) != 0;
-	memcpy(vif->mac, mac, 6);
+	vif->has_mac = !mac_is_zero(mac);
+	memcpy(vif->mac, mac, sizeof(mac));
 	return 0;
-bad:
-	return bad_value(w, p - w->value, "mac=%s: write six bytes in hex, e.g. 00:16:3e:01:02:03", w->value);
 }
 
 static int set_bridge(struct hv_vif *vif, const struct word *w)
@@ -148,7 +123,7 @@ static int set_gatewaydev(struct hv_vif *vif, const struct word *w)
 
 static int set_netdev(struct hv_vif *vif, const struct word *w)
 {
-	odd_value(w, "netdev= in a vif is the old name of gatewaydev=: write that");
+	odd_value(w, "netdev= in a vif is the old name of gatewaydev=: use that");
 	return set_gatewaydev(vif, w);
 }
 
@@ -190,9 +165,8 @@ static int set_ip(struct hv_vif *vif, const struct word *w)
 		n = strcspn(w->value + i, BLANK);
 		if (!is_address(w->value + i, n))
 			return bad_value(w, i,
-					 "ip=%.*s is no IPv4 or IPv6 address: write the guest's own, e.g. "
-					 "ip=172.16.16.2 (several: with "
-					 "blanks between)",
+					 "ip=%.*s: not an IPv4 or IPv6 address: write the guest's own, e.g. "
+					 "ip=172.16.16.2 (several: separated by blanks)",
 					 (int)(n > 60 ? 60 : n), w->value + i);
 		i += n;
 	}
@@ -211,41 +185,38 @@ static int set_model(struct hv_vif *vif, const struct word *w)
 
 static int set_backend(struct hv_vif *vif, const struct word *w)
 {
-	if (strcmp(w->value, "0") != 0 && strcmp(w->value, "Domain-0") != 0)
-		odd_value(w, "backend=%s: only Domain-0's network is served here", w->value);
+	if (strcmp(w->value, "0") && strcmp(w->value, "Domain-0"))
+		odd_value(w, "backend=%s: only the network of Domain-0 is served here", w->value);
 	return replace(&vif->backend, w);
 }
 
 static int set_type(struct hv_vif *vif, const struct word *w)
 {
 	for (int i = HV_NICTYPE_DEFAULT + 1; i < HV_NICTYPE_MAX; i++)
-		if (strcmp(w->value, nictype_name[i]) == 0) {
+		if (!strcmp(w->value, nictype_name[i])) {
 			vif->type = i;
 			return 0;
 		}
-	return bad_value(w, 0, "type=%s: write type=vif (paravirtual) or type=ioemu (an emulated NIC too)", w->value);
+	return bad_value(w, 0, "type=%s: write type=vif (paravirtual) or type=ioemu (also an emulated NIC)", w->value);
 }
 
 static int set_rate(struct hv_vif *vif, const struct word *w)
 {
-	const char *why;
-	size_t at;
+	struct err why;
 
-	why = hv_rate_parse(w->value, &vif->rate_bytes_per_interval, &vif->rate_interval_usecs, &at);
-	if (why)
-		return bad_value(w, at, "rate=%.60s: %s", w->value, why);
+	if (hv_rate_parse(w->value, &vif->rate_bytes_per_interval, &vif->rate_interval_usecs, &why))
+		return bad_value(w, why.column - 1, "rate=%.60s: %s", w->value, why.text);
 	if (vif->rate_bytes_per_interval == 0)
 		odd_value(w,
-			  "rate=%.60s: less than one byte in %u us, which limits nothing here and stops all under "
-			  "netback: make the "
-			  "interval longer",
+			  "rate=%.60s: less than one byte per %u us, which limits nothing here and stops all traffic "
+			  "under netback: make the interval longer",
 			  w->value, vif->rate_interval_usecs);
 	return replace(&vif->rate, w);
 }
 
 static int set_mtu(struct hv_vif *vif, const struct word *w)
 {
-	if (strcmp(w->value, "0") == 0) {
+	if (!strcmp(w->value, "0")) {
 		vif->mtu = 0;
 		return 0;
 	}
@@ -259,19 +230,17 @@ static int set_devid(struct hv_vif *vif, const struct word *w)
 
 static int set_vlan(struct hv_vif *vif, const struct word *w)
 {
-	const char *why;
-	size_t at;
+	struct err why;
 
-	why = hv_vlan_parse(w->value, &vif->pvid, &at);
-	if (why)
-		return bad_value(w, at, "vlan=%.60s: %s", w->value, why);
+	if (hv_vlan_parse(w->value, &vif->pvid, &why))
+		return bad_value(w, why.column - 1, "vlan=%.60s: %s", w->value, why.text);
 	return replace(&vif->vlan, w);
 }
 
 static int set_accel(struct hv_vif *vif, const struct word *w)
 {
 	(void)vif;
-	odd_value(w, "accel= has no effect, here or under xl");
+	odd_value(w, "accel= has no effect, neither here nor under xl");
 	return 0;
 }
 
@@ -283,21 +252,10 @@ static const struct key keys[] = {
 };
 _Static_assert(sizeof(keys) / sizeof(*keys) <= 8 * sizeof(unsigned), "set_word() has a bit for each");
 
-static int set_colo(struct hv_vif *vif, const struct word *w, const char *key, const char *field)
+/* The keys of COLO (two guests in lock step, of which one takes over from the other). */
+static bool is_colo(const char *key)
 {
-	struct hv_colo *more;
-
-	for (size_t i = 0; i < vif->ncolo; i++)
-		if (vif->colo[i].field == field) {
-			note_twice(w, key);
-			return replace(&vif->colo[i].value, w);
-		}
-	more = realloc(vif->colo, (vif->ncolo + 1) * sizeof(*more));
-	if (!more)
-		return err_nomem(w->err);
-	vif->colo = more;
-	more[vif->ncolo++] = (struct hv_colo){.field = field};
-	return replace(&more[vif->ncolo - 1].value, w);
+	return !strncmp(key, "colo_", 5) || !strcmp(key, "forwarddev");
 }
 
 static int unknown(const struct word *w, const char *name, const char *equals)
@@ -307,13 +265,13 @@ static int unknown(const struct word *w, const char *name, const char *equals)
 
 	if (!equals)
 		return hv_err_at(w->err, w->text, at, "`%.60s': write KEY=VALUE, `trusted' or `untrusted'", name);
-	if (strncmp(name, "trusted=", 8) == 0 || strncmp(name, "untrusted=", 10) == 0)
+	if (!strncmp(name, "trusted=", 8) || !strncmp(name, "untrusted=", 10))
 		return hv_err_at(w->err, w->text, at, "`%.60s': write only `trusted' or `untrusted'", name);
 	if (n > 0 && strchr(BLANK, name[n - 1]))
-		return hv_err_at(w->err, w->text, at, "`%.60s': a blank before the `=': write it without", name);
+		return hv_err_at(w->err, w->text, at, "`%.60s': a blank before the `=': remove it", name);
 	return hv_err_at(
 		w->err, w->text, at,
-		"`%.*s=' is no setting of a vif; the usual ones are mac= bridge= ip= rate= script= vifname= model= "
+		"`%.*s=' is not a setting of a vif; the usual ones are mac= bridge= ip= rate= script= vifname= model= "
 		"type= mtu= devid= vlan=",
 		(int)(n > 60 ? 60 : n), name);
 }
@@ -321,19 +279,18 @@ static int unknown(const struct word *w, const char *name, const char *equals)
 static const struct key *find_key(const char *name)
 {
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-		if (strcmp(name, keys[i].name) == 0)
+		if (!strcmp(name, keys[i].name))
 			return &keys[i];
 	return NULL;
 }
 
-/* `name` is the word itself, trimmed and NUL-terminated; *seen has a bit for each key that was there before. */
+/* `name` is the word itself, trimmed and NUL-terminated; *seen has a bit for each key that occurred before. */
 static int set_word(struct hv_vif *vif, struct word *w, char *name, unsigned *seen)
 {
 	char *equals = strchr(name, '=');
 	const struct key *key;
-	const char *field;
 
-	if (strcmp(name, "trusted") == 0 || strcmp(name, "untrusted") == 0) {
+	if (!strcmp(name, "trusted") || !strcmp(name, "untrusted")) {
 		vif->has_trusted = true;
 		vif->trusted = *name == 't';
 		return 0;
@@ -342,18 +299,19 @@ static int set_word(struct hv_vif *vif, struct word *w, char *name, unsigned *se
 		return unknown(w, name, NULL);
 	*equals = '\0';
 	key = find_key(name);
-	field = hv_colo_field(name);
-	if (!key && !field) {
+	if (!key && !is_colo(name)) {
 		*equals = '=';
 		return unknown(w, name, equals);
 	}
 	w->value = equals + 1;
 	w->value_at = w->at + (equals + 1 - name);
-	/* An empty ip= is what templates leave behind, and means none to xl's scripts. */
+	/* An empty ip= is left behind by templates, and means none to xl's scripts. */
 	if (*w->value == '\0' && (!key || key->set != set_ip))
-		return bad_value(w, 0, "%s= is empty: give a value, or leave it out", name);
-	if (!key)
-		return set_colo(vif, w, name, field);
+		return bad_value(w, 0, "%s= is empty: give a value, or remove it", name);
+	if (!key) {
+		odd_value(w, "%s= is for COLO replication, which is not supported: ignored", name);
+		return 0;
+	}
 	if (*seen & 1u << (key - keys))
 		note_twice(w, name);
 	*seen |= 1u << (key - keys);
@@ -366,11 +324,11 @@ static int parse_words(const struct hv_text *text, char *spec, const uint32_t *s
 	struct word w = {.text = text, .src = src, .notes = notes, .err = err};
 	unsigned seen = 0;
 	size_t end, next;
-	int rc;
+	int r;
 
 	for (size_t i = 0; spec[i]; i++)
 		if ((unsigned char)spec[i] < ' ' && spec[i] != '\t')
-			return hv_err_at(err, text, place(&w, i), "a control character in a vif: take it out");
+			return hv_err_at(err, text, place(&w, i), "a control character in a vif: remove it");
 	for (size_t at = 0;; at = next + 1) {
 		at += strspn(spec + at, BLANK);
 		next = at + strcspn(spec + at, ",");
@@ -381,9 +339,9 @@ static int parse_words(const struct hv_text *text, char *spec, const uint32_t *s
 		spec[end] = '\0';
 		w.at = at;
 		if (end > at) {
-			rc = set_word(vif, &w, spec + at, &seen);
-			if (rc)
-				return rc;
+			r = set_word(vif, &w, spec + at, &seen);
+			if (r)
+				return r;
 		}
 		if (last)
 			return 0;
@@ -394,31 +352,31 @@ int hv_vif_parse_in(const struct hv_text *text, const char *spec, const uint32_t
 		    struct hv_notes *notes, struct err *err)
 {
 	char *copy = strdup(spec);
-	int rc;
+	int r;
 
 	*vif = (struct hv_vif){.devid = -1, .trusted = true, .at = src ? src[0] : 0};
 	if (!copy)
-		rc = err_nomem(err);
+		r = err_nomem(err);
 	else
-		rc = parse_words(text, copy, src, vif, notes, err);
+		r = parse_words(text, copy, src, vif, notes, err);
 	free(copy);
-	if (rc)
+	if (r)
 		hv_vif_fini(vif);
-	return rc;
+	return r;
 }
 
 int hv_vif_parse(const char *name, const char *spec, struct hv_vif *vif, struct hv_notes *notes, struct err *err)
 {
 	struct hv_text text;
-	int rc;
+	int r;
 
 	*vif = (struct hv_vif){0};
-	rc = hv_text_copy(&text, name, spec, strlen(spec), err);
-	if (rc)
-		return rc;
-	rc = hv_vif_parse_in(&text, text.data, NULL, vif, notes, err);
+	r = hv_text_copy(&text, name, spec, strlen(spec), err);
+	if (r)
+		return r;
+	r = hv_vif_parse_in(&text, text.data, NULL, vif, notes, err);
 	hv_text_fini(&text);
-	return rc;
+	return r;
 }
 
 static void print_word(FILE *out, bool *any, const char *key, const char *value)
@@ -431,14 +389,11 @@ static void print_word(FILE *out, bool *any, const char *key, const char *value)
 
 void hv_vif_print(const struct hv_vif *vif, FILE *out)
 {
-	const uint8_t *m = vif->mac;
 	bool any = false;
 	char buf[24];
 
-	if (vif->has_mac) {
-		snprintf(buf, sizeof(buf), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
-		print_word(out, &any, "mac", buf);
-	}
+	if (vif->has_mac)
+		print_word(out, &any, "mac", mac_format(vif->mac, buf));
 	print_word(out, &any, "bridge", vif->bridge);
 	print_word(out, &any, "ip", vif->ip);
 	print_word(out, &any, "rate", vif->rate);
@@ -458,8 +413,6 @@ void hv_vif_print(const struct hv_vif *vif, FILE *out)
 	print_word(out, &any, "vlan", vif->vlan);
 	print_word(out, &any, "gatewaydev", vif->gatewaydev);
 	print_word(out, &any, "backend", vif->backend);
-	for (size_t i = 0; i < vif->ncolo; i++)
-		print_word(out, &any, hv_colo_key(vif->colo[i].field), vif->colo[i].value);
 	if (vif->has_trusted)
 		fprintf(out, "%s%s", any ? "," : "", vif->trusted ? "trusted" : "untrusted");
 }
@@ -475,8 +428,5 @@ void hv_vif_fini(struct hv_vif *vif)
 	free(vif->backend);
 	free(vif->rate);
 	free(vif->vlan);
-	for (size_t i = 0; i < vif->ncolo; i++)
-		free(vif->colo[i].value);
-	free(vif->colo);
 	*vif = (struct hv_vif){0};
 }

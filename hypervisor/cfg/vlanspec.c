@@ -3,9 +3,11 @@
 
 #include <stdbool.h>
 
+#include "text.h"
+
 #define VLAN_MAX 4094
 
-/* The decimal number at *p, moved behind it; 0: none, or not one of 1 to VLAN_MAX. */
+/* Read the decimal number at *p and move *p past it. 0: there is none, or it is not 1 to VLAN_MAX. */
 static int take_number(const char **p)
 {
 	int v = 0;
@@ -16,7 +18,7 @@ static int take_number(const char **p)
 	return v <= VLAN_MAX ? v : 0;
 }
 
-/* One term; *first is its first VLAN, *single whether it is only that one. */
+/* Read one term: *first is its first VLAN, *single whether that is its only one. NULL, or what is wrong with it. */
 static const char *take_term(const char **p, int *first, bool *single)
 {
 	int last, offset, count;
@@ -30,13 +32,13 @@ static const char *take_term(const char **p, int *first, bool *single)
 		*single = false;
 		last = take_number(p);
 		if (last < *first)
-			return "a range ends with a VLAN from its beginning to 4094, e.g. 10-20";
+			return "the end of a range must be from its beginning to 4094, e.g. 10-20";
 	} else if (**p == '+') {
 		++*p;
 		*single = false;
 		offset = take_number(p);
 		if (offset == 0 || **p != 'x')
-			return "behind + belong offset and count, e.g. 100+10x4";
+			return "offset and count must follow the +, e.g. 100+10x4";
 		++*p;
 		count = take_number(p);
 		if (count == 0 || *first + offset * count > VLAN_MAX)
@@ -45,7 +47,7 @@ static const char *take_term(const char **p, int *first, bool *single)
 	return NULL;
 }
 
-const char *hv_vlan_parse(const char *spec, int *pvid, size_t *at)
+int hv_vlan_parse(const char *spec, int *pvid, struct err *err)
 {
 	const char *p = spec, *why;
 	int first, terms = 0;
@@ -53,15 +55,15 @@ const char *hv_vlan_parse(const char *spec, int *pvid, size_t *at)
 
 	*pvid = 0;
 	for (;;) {
-		*at = p - spec;
+		size_t term = p - spec;
 		why = take_term(&p, &first, &single);
+		if (!why && *p == 'p' && !single)
+			why = "only a single VLAN can be the one of untagged frames (p)";
+		if (!why && *p == 'p' && *pvid != 0)
+			why = "only one VLAN can have a p, for untagged frames";
 		if (why)
-			return why;
+			return hv_err_in_word(err, term, why);
 		terms++;
-		if (*p == 'p' && !single)
-			return "only a single VLAN can be the one of untagged frames (p)";
-		if (*p == 'p' && *pvid != 0)
-			return "two VLANs have a p: untagged frames belong to one";
 		if (*p == 'p')
 			*pvid = first;
 		untagged = *p == 'u';
@@ -69,13 +71,11 @@ const char *hv_vlan_parse(const char *spec, int *pvid, size_t *at)
 			p++;
 		if (*p == '\0')
 			break;
-		*at = p - spec;
 		if (*p != '/')
-			return "terms are joined by /, e.g. 10p/20/100-110";
+			return hv_err_in_word(err, p - spec, "terms are separated by /, e.g. 10p/20/100-110");
 		p++;
 	}
 	if (*pvid == 0 && terms == 1 && single && !untagged)
 		*pvid = first;
-	*at = 0;
-	return *pvid ? NULL : "one VLAN needs a p, for untagged frames, e.g. 10p/20";
+	return *pvid ? 0 : hv_err_in_word(err, 0, "one VLAN needs a p, for untagged frames, e.g. 10p/20");
 }

@@ -6,7 +6,7 @@
 
 #include "argv.h"
 
-/* Takes `word`; NULL: there was no memory for it. */
+/* Takes ownership of `word`; NULL: out of memory. */
 static void push(struct hv_argv *argv, char *word)
 {
 	char **grown = word ? reallocarray(argv->v, argv->n + 2, sizeof(*argv->v)) : NULL;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An argument vector that grows: what a launcher puts together and execve(2) takes.
+ * A growing argument vector, as execve(2) takes it.
  *
- * Threads: none. Ownership: the vector owns its strings; hv_argv_fini() frees them. Errors: a word that found no memory
- * is remembered in `failed`, so that a builder checks once, at its end.
+ * Threads: none. Ownership: the vector owns its strings; hv_argv_fini() frees them. Errors: `failed` is
+ * set if memory runs out, so that a builder checks once, at its end.
  */
 #ifndef HV_ARGV_H
 #define HV_ARGV_H
@@ -19,7 +19,7 @@ struct hv_argv { /* all zeroes: empty */
 
 /* Add one word. */
 void hv_argv_add(struct hv_argv *argv, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Add the words of `line`, split at blanks; NULL: none. Quotes mean nothing, as on a kernel's command line. */
+/* Add the words of `line`, split at blanks; NULL: none. Quotes have no meaning, as on a kernel's command line. */
 void hv_argv_add_words(struct hv_argv *argv, const char *line);
 void hv_argv_fini(struct hv_argv *argv);
 

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "launch.h"
@@ -30,11 +28,10 @@ static int take_wanted(const char *name, const char *source, const struct hv_lau
 	struct hv_why found;
 
 	if (!launcher)
-		return err_set(err, -EINVAL, "%s: there is no hypervisor '%s'; there are xl, qemu and uml", source,
-			       name);
+		return err_set(err, -EINVAL, "%s: unknown hypervisor '%s'; choose xl, qemu or uml", source, name);
 	if (launcher->available(&found) == HV_ABSENT)
 		return err_set(err, -ENOENT, "%s %s: %s", source, name, found.text);
-	snprintf(why->text, sizeof(why->text), "asked for by %s; %.200s", source, found.text);
+	snprintf(why->text, sizeof(why->text), "chosen by %s; %.200s", source, found.text);
 	*out = launcher;
 	return 0;
 }
@@ -56,9 +53,9 @@ int hv_launcher_choose(const char *wanted, const struct hv_launcher **out, struc
 			best = i;
 	}
 	if (best == NLAUNCHERS)
-		return err_set(err, -ENOENT, "no hypervisor here: %.120s; %.120s; %.120s", found[0].text, found[1].text,
-			       found[2].text);
-	/* Why those that would have been preferred were not taken is part of the reason. */
+		return err_set(err, -ENOENT, "no hypervisor is available: %.120s; %.120s; %.120s", found[0].text,
+			       found[1].text, found[2].text);
+	/* Say also why the preferred ones were not chosen. */
 	size_t len = snprintf(why->text, sizeof(why->text), "%s", found[best].text);
 	for (size_t i = 0; i < NLAUNCHERS && len < sizeof(why->text); i++)
 		if (i < best || state[i] == HV_ABSENT)
@@ -74,12 +71,12 @@ int hv_launch_check_name(const char *name, struct err *err)
 	for (const char *c = name; *c; c++)
 		if (!isalnum((unsigned char)*c) && (c == name || !strchr("_-.+", *c)))
 			return err_set(err, -EINVAL,
-				       "'%.80s' cannot be a guest's name: letters and digits can, and after the "
-				       "first one also '_', '-', '.' and '+'",
+				       "'%.80s' cannot be a guest's name: use letters and digits, and after the first "
+				       "also '_', '-', '.' and '+'",
 				       name);
 	if (!len || len > HV_LAUNCH_NAME_MAX)
-		return err_set(err, -EINVAL, "a guest's name has 1 to %d characters; this has %zu", HV_LAUNCH_NAME_MAX,
-			       len);
+		return err_set(err, -EINVAL, "a guest's name must have 1 to %d characters; this one has %zu",
+			       HV_LAUNCH_NAME_MAX, len);
 	return 0;
 }
 
@@ -104,29 +101,11 @@ int hv_launch_file(const char *what, const char *path, char *out, size_t size, s
 	char *real = realpath(path, NULL);
 
 	if (!real || access(real, R_OK)) {
-		int error = errno;
+		int r = -errno;
 		free(real);
-		return err_set(err, -error, "%s: %.300s: %s", what, path, strerror(error));
+		return err_set(err, r, "%s: %.300s: %s", what, path, strerror(-r));
 	}
 	bool fits = (size_t)snprintf(out, size, "%s", real) < size;
 	free(real);
-	return fits ? 0 : err_set(err, -ENAMETOOLONG, "%s: %.300s: too long a path", what, path);
-}
-
-int hv_unix_connect(const char *path, int type)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(addr.sun_path, path);
-	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
-		int error = -errno;
-		close(fd);
-		return error;
-	}
-	return fd;
+	return fits ? 0 : err_set(err, -ENAMETOOLONG, "%s: %.300s: the path is too long", what, path);
 }

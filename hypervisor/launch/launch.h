@@ -2,20 +2,19 @@
 /*
  * Launching guests: one struct per hypervisor, and the choice among them.
  *
- * Model. A launcher says whether its hypervisor is here, whether it can run a given guest, and with what command line;
- * the keeper (keeper.h) runs that command and looks after it. Xen is different: xl and libxl keep their guests
- * themselves, so that its launcher has no command line and `native` is set; callers hand the whole task to xl.
+ * Model. A launcher knows whether its hypervisor is available, whether it can run a given guest, and by which command;
+ * the supervisor (supervisor.h) runs that command. Xen is different: xl and libxl manage their guests themselves, so its
+ * launcher has no command and sets `native`; callers hand the whole task to xl.
  *
- * A NIC of a guest is a vhost-user socket. With User-Mode Linux the switch listens on it before the guest starts; with
- * QEMU the guest's process listens and the switch connects, again and again, so that a restarted switch finds its way
- * back to running guests.
+ * A guest's NIC is a vhost-user socket. With User-Mode Linux the switch listens on it before the guest starts. With QEMU
+ * the guest's process listens and the switch keeps trying to connect, so that a restarted switch finds running guests.
  *
- * Choice. Xen where this is a Xen control domain with xl; else QEMU where KVM works; else User-Mode Linux; else QEMU
- * without KVM, which runs anywhere and slowly. $XBAR_HYPERVISOR or the caller names another. KVM "works" where /dev/kvm
- * makes a machine and the processor has vmx or svm: paravirtual KVM, as some clouds' machines have it, makes machines
- * too, but ones in which an ordinary kernel hangs. $XBAR_ACCEL=kvm or tcg overrules what was found.
+ * Choice. Xen if this is a Xen control domain with xl; else QEMU if KVM works; else User-Mode Linux; else QEMU without
+ * KVM, which runs anywhere but slowly. $XBAR_HYPERVISOR or the caller can name another. KVM "works" if /dev/kvm creates a
+ * VM and the processor has vmx or svm: the paravirtual KVM of some clouds' machines creates VMs too, but an ordinary
+ * kernel hangs in them. $XBAR_ACCEL=kvm or tcg overrides the test.
  *
- * Threads: none. Errors: 0 or -errno, and then a sentence in *err.
+ * Threads: none. Errors: 0 or -errno with a struct err.
  */
 #ifndef HV_LAUNCH_H
 #define HV_LAUNCH_H
@@ -27,7 +26,7 @@
 #include "argv.h"
 #include "hypervisor/cfg/guestcfg.h"
 
-#define HV_LAUNCH_NAME_MAX 59 /* bytes of a guest's name, so that NAME.DEVID is a port's name */
+#define HV_LAUNCH_NAME_MAX 59 /* bytes of a guest's name, so that NAME.DEVID fits a port's name */
 #define HV_LAUNCH_VIFS_MAX 16
 
 struct hv_launch_vif {
@@ -40,7 +39,7 @@ struct hv_launch_vif {
 struct hv_launch {
 	const struct hv_guest *guest;
 	const char *dir; /* the guest's run directory: absolute, exists */
-	const struct hv_launch_vif *vif; /* in the order in which the guest is to find them */
+	const struct hv_launch_vif *vif; /* in the guest's order */
 	size_t nvif;
 };
 
@@ -53,15 +52,15 @@ struct hv_why { /* one sentence without a full stop */
 struct hv_launcher {
 	const char *name; /* as --hypervisor takes it */
 	const char *title;
-	bool native; /* xl does it all: nothing below but available() is set */
-	bool vif_server; /* the switch listens on the vifs' sockets, and does so before the guest starts */
+	bool native; /* xl does everything: only available() is set below */
+	bool vif_server; /* the switch listens on the vifs' sockets, from before the guest starts */
 	unsigned queues_max; /* queue pairs that a NIC can have */
 	enum hv_available (*available)(struct hv_why *why);
-	/* Can it run `guest`? Adds a sentence to `notes` for each setting that it passes over. */
+	/* Can it run `guest`? Adds a sentence to `notes` for each setting that it ignores. */
 	int (*check)(const struct hv_guest *guest, struct hv_argv *notes, struct err *err);
-	/* The command that is the guest: in the foreground, with the guest's console as its terminal. */
+	/* The command that runs the guest in the foreground, with the guest's console as its terminal. */
 	int (*argv)(const struct hv_launch *launch, struct hv_argv *argv, struct err *err);
-	/* Ask the guest whose run directory is `dir` to shut itself down; returns when it was told. */
+	/* Ask the guest whose run directory is `dir` to shut down; does not wait until it has. */
 	int (*shutdown)(const char *dir, struct err *err);
 };
 
@@ -71,26 +70,24 @@ extern const struct hv_launcher hv_launch_xl, hv_launch_qemu, hv_launch_uml;
 const struct hv_launcher *hv_launcher_find(const char *name);
 
 /*
- * Choose: `wanted` (NULL: $XBAR_HYPERVISOR, else what is here). *why says which and why. -EINVAL: no such name; -ENOENT:
- * the one wanted, or any at all, is not here.
+ * Choose the launcher `wanted` (NULL: $XBAR_HYPERVISOR, else the best available); *why says why that one. -EINVAL: no
+ * such name; -ENOENT: the one wanted, or any at all, is not available.
  */
 int hv_launcher_choose(const char *wanted, const struct hv_launcher **out, struct hv_why *why, struct err *err);
 
 /*
- * Letters, digits and "_", "-", "." or "+", not first a sign, at most HV_LAUNCH_NAME_MAX bytes. Else -EINVAL.
+ * -EINVAL unless `name` is 1 to HV_LAUNCH_NAME_MAX letters, digits, "_", "-", "." and "+", and begins with a letter or
+ * digit.
  */
 int hv_launch_check_name(const char *name, struct err *err);
 
 /* ---- for launchers ----------------------------------------------------------------------------------------------- */
 
-/* The file that execvp(3) would run as `program`, in path[size]; or false. */
+/* Put the file that execvp(3) would run as `program` into path[size]. false: there is none. */
 bool hv_find_program(const char *program, char *path, size_t size);
 /*
- * Make the name of a readable file absolute, against the working directory, into out[size]. `what` names the setting
- * in the error.
+ * Put the absolute path of the readable file `path` into out[size]. `what` names the setting in the error.
  */
 int hv_launch_file(const char *what, const char *path, char *out, size_t size, struct err *err);
-/* Connect to the unix socket at `path`; `type` is SOCK_STREAM or SOCK_DGRAM. A descriptor, or -errno. */
-int hv_unix_connect(const char *path, int type);
 
 #endif

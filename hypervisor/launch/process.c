@@ -20,11 +20,11 @@ static int read_file(const char *path, char *buf, size_t size)
 	if (fd < 0)
 		return -errno;
 	ssize_t n = read(fd, buf, size - 1);
-	int error = n < 0 ? -errno : 0;
+	int r = n < 0 ? -errno : 0;
 
 	close(fd);
 	buf[n < 0 ? 0 : n] = '\0';
-	return error;
+	return r;
 }
 
 struct stat_line { /* of proc(5)'s /proc/PID/stat */
@@ -38,10 +38,10 @@ static int read_stat(pid_t pid, struct stat_line *line)
 	char path[64], text[1024];
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	int error = read_file(path, text, sizeof(text));
-	if (error)
-		return error == -ENOENT ? -ESRCH : error;
-	/* The name in parentheses may itself hold blanks and parentheses: count fields from the last one on. */
+	int r = read_file(path, text, sizeof(text));
+	if (r)
+		return r == -ENOENT ? -ESRCH : r;
+	/* The name in parentheses may contain blanks and parentheses: count fields from the last one. */
 	const char *rest = strrchr(text, ')');
 	if (!rest ||
 	    sscanf(rest + 1, " %c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
@@ -54,9 +54,9 @@ int hv_process_find(pid_t pid, struct hv_process *process)
 {
 	struct stat_line line;
 
-	int error = pid > 0 ? read_stat(pid, &line) : -ESRCH;
-	if (error)
-		return error;
+	int r = pid > 0 ? read_stat(pid, &line) : -ESRCH;
+	if (r)
+		return r;
 	if (line.state == 'Z' || line.state == 'X')
 		return -ESRCH;
 	*process = (struct hv_process){.pid = pid, .start = line.start};
@@ -96,7 +96,7 @@ int hv_process_open(const struct hv_process *process)
 	int fd = pidfd_open(process->pid, 0);
 	if (fd < 0)
 		return -errno;
-	/* From here on the number cannot be given away, so that one look is enough. */
+	/* While the pidfd is open the number cannot be reused, so one check is enough. */
 	if (!hv_process_alive(process)) {
 		close(fd);
 		return -ESRCH;
@@ -109,10 +109,10 @@ int hv_process_signal(const struct hv_process *process, int sig)
 	int fd = hv_process_open(process);
 	if (fd < 0)
 		return fd;
-	int error = pidfd_send_signal(fd, sig, NULL, 0) ? -errno : 0;
+	int r = pidfd_send_signal(fd, sig, NULL, 0) ? -errno : 0;
 
 	close(fd);
-	return error;
+	return r;
 }
 
 int hv_pidfile_write(const char *path, pid_t pid)
@@ -120,9 +120,9 @@ int hv_pidfile_write(const char *path, pid_t pid)
 	struct hv_process process;
 	char temp[PATH_MAX], text[64];
 
-	int error = hv_process_find(pid, &process);
-	if (error)
-		return error;
+	int r = hv_process_find(pid, &process);
+	if (r)
+		return r;
 	if ((size_t)snprintf(temp, sizeof(temp), "%s.new", path) >= sizeof(temp))
 		return -ENAMETOOLONG;
 	int len = snprintf(text, sizeof(text), "%d %" PRIu64 "\n", (int)process.pid, process.start);
@@ -130,14 +130,14 @@ int hv_pidfile_write(const char *path, pid_t pid)
 	if (fd < 0)
 		return -errno;
 	ssize_t n = write(fd, text, len);
-	error = n < 0 ? -errno : n < len ? -ENOSPC : 0;
-	if (close(fd) && !error)
-		error = -errno;
-	if (!error && rename(temp, path))
-		error = -errno;
-	if (error)
+	r = n < 0 ? -errno : n < len ? -ENOSPC : 0;
+	if (close(fd) && !r)
+		r = -errno;
+	if (!r && rename(temp, path))
+		r = -errno;
+	if (r)
 		unlink(temp);
-	return error;
+	return r;
 }
 
 int hv_pidfile_read(const char *path, struct hv_process *process)
@@ -146,10 +146,10 @@ int hv_pidfile_read(const char *path, struct hv_process *process)
 	int pid, end = 0;
 	uint64_t start;
 
-	int error = read_file(path, text, sizeof(text));
-	if (error)
-		return error;
-	if (sscanf(text, "%9d %" SCNu64 "%n", &pid, &start, &end) != 2 || pid <= 0 || strcmp(text + end, "\n") != 0)
+	int r = read_file(path, text, sizeof(text));
+	if (r)
+		return r;
+	if (sscanf(text, "%9d %" SCNu64 "%n", &pid, &start, &end) != 2 || pid <= 0 || strcmp(text + end, "\n"))
 		return -EINVAL;
 	*process = (struct hv_process){.pid = pid, .start = start};
 	return 0;

@@ -3,11 +3,10 @@
  * QEMU, with KVM or without. The guest's memory is a memfd that the switch maps; QEMU listens on the vifs' sockets and
  * waits for the switch before it runs the guest.
  *
- * Without KVM a NIC gets no MSI-X vectors: QEMU 7.2 crashes there when the guest unmasks the first one of a vhost-user
- * NIC, and pin interrupts cost little beside emulating every instruction.
+ * Without KVM a NIC gets no MSI-X vectors, since QEMU 7.2 can crash when the guest unmasks the first vector of a
+ * vhost-user NIC. Pin interrupts cost little compared with emulating every instruction.
  *
- * A guest is asked to shut down by pressing its power button (QMP system_powerdown), which its acpid, or systemd, must
- * act upon.
+ * A guest is asked to shut down by its power button (QMP system_powerdown), to which its acpid or systemd must react.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,17 +17,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "launch.h"
+#include "vswitch/base/mac.h"
+#include "vswitch/base/unixsock.h"
 
 #define PROGRAM "qemu-system-x86_64"
 #define MEMORY_DEFAULT 256 /* MB */
 #define ANSWER_MS 5000
 #define LINE_SIZE 4096
 
-/* Does the processor have what an unmodified guest kernel needs, as opposed to a paravirtual one? */
+/* Can the processor run an unmodified guest kernel, not only a paravirtual one? */
 static bool has_vmx_or_svm(void)
 {
 	FILE *f = fopen("/proc/cpuinfo", "re");
@@ -39,7 +39,7 @@ static bool has_vmx_or_svm(void)
 	if (!f)
 		return false;
 	while (!found && getline(&line, &size, f) > 0) {
-		if (strncmp(line, "flags", 5) != 0)
+		if (strncmp(line, "flags", 5))
 			continue;
 		char *state, *word = strtok_r(line, " \t\n", &state);
 		for (; word && !found; word = strtok_r(NULL, " \t\n", &state))
@@ -51,7 +51,7 @@ static bool has_vmx_or_svm(void)
 	return found;
 }
 
-/* May KVM be used? *why says so, or why not. */
+/* Can KVM be used? *why says why, or why not. */
 static bool kvm_works(struct hv_why *why)
 {
 	const char *named = getenv("XBAR_ACCEL");
@@ -67,7 +67,7 @@ static bool kvm_works(struct hv_why *why)
 	}
 	int vm = ioctl(kvm, KVM_CREATE_VM, 0);
 	if (vm < 0)
-		snprintf(why->text, sizeof(why->text), "/dev/kvm makes no machine: %s", strerror(errno));
+		snprintf(why->text, sizeof(why->text), "/dev/kvm cannot create a VM: %s", strerror(errno));
 	else
 		close(vm);
 	close(kvm);
@@ -93,30 +93,30 @@ static enum hv_available qemu_available(struct hv_why *why)
 		snprintf(why->text, sizeof(why->text), "%.200s", kvm.text);
 		return HV_READY;
 	}
-	snprintf(why->text, sizeof(why->text), "QEMU runs slowly here, without KVM: %.180s", kvm.text);
+	snprintf(why->text, sizeof(why->text), "QEMU would run slowly, without KVM: %.180s", kvm.text);
 	return HV_SLOW;
 }
 
 static int qemu_check(const struct hv_guest *guest, struct hv_argv *notes, struct err *err)
 {
 	char path[PATH_MAX];
-	int error = 0;
+	int r = 0;
 
 	if (guest->ndisk)
 		return err_set(err, -ENOTSUP,
-			       "%.200s: disk=: guests boot from kernel= and ramdisk= here and have no disks; leave "
-			       "disk= out",
+			       "%.200s: disk=: QEMU guests boot from kernel= and ramdisk= and have no disks; remove "
+			       "disk=",
 			       guest->path);
 	if (!guest->kernel)
-		return err_set(err, -EINVAL, "%.200s: kernel= is not set, and a QEMU guest boots from it", guest->path);
-	error = hv_launch_file("kernel", guest->kernel, path, sizeof(path), err);
-	if (!error && guest->ramdisk)
-		error = hv_launch_file("ramdisk", guest->ramdisk, path, sizeof(path), err);
-	for (size_t i = 0; i < guest->nvif && !error; i++)
-		if (guest->vif[i].model && strcmp(guest->vif[i].model, "virtio-net") != 0)
-			hv_argv_add(notes, "vif %zu: model=%s: not used, every NIC here is a virtio-net", i,
+		return err_set(err, -EINVAL, "%.200s: kernel= is missing; a QEMU guest boots from it", guest->path);
+	r = hv_launch_file("kernel", guest->kernel, path, sizeof(path), err);
+	if (!r && guest->ramdisk)
+		r = hv_launch_file("ramdisk", guest->ramdisk, path, sizeof(path), err);
+	for (size_t i = 0; i < guest->nvif && !r; i++)
+		if (guest->vif[i].model && strcmp(guest->vif[i].model, "virtio-net"))
+			hv_argv_add(notes, "vif %zu: model=%s: ignored, every NIC is a virtio-net", i,
 				    guest->vif[i].model);
-	return error;
+	return r;
 }
 
 /* A path as an option's value: a comma is written twice. */
@@ -135,8 +135,7 @@ static const char *escaped(const char *path, char out[2 * PATH_MAX])
 
 static void add_vif(struct hv_argv *argv, size_t i, const struct hv_launch_vif *vif, bool kvm)
 {
-	const uint8_t *m = vif->mac;
-	char path[2 * PATH_MAX], queues[64] = "", mtu[32] = "";
+	char path[2 * PATH_MAX], mac[MAC_TEXT], queues[64] = "", mtu[32] = "";
 
 	if (vif->queues > 1)
 		snprintf(queues, sizeof(queues), ",mq=on,vectors=%u", kvm ? 2 * vif->queues + 2 : 0);
@@ -149,8 +148,7 @@ static void add_vif(struct hv_argv *argv, size_t i, const struct hv_launch_vif *
 	hv_argv_add(argv, "-netdev");
 	hv_argv_add(argv, "vhost-user,id=net%zu,chardev=vhost%zu,queues=%u", i, i, vif->queues);
 	hv_argv_add(argv, "-device");
-	hv_argv_add(argv, "virtio-net-pci,netdev=net%zu,mac=%02x:%02x:%02x:%02x:%02x:%02x%s%s", i, m[0], m[1], m[2],
-		    m[3], m[4], m[5], queues, mtu);
+	hv_argv_add(argv, "virtio-net-pci,netdev=net%zu,mac=%s%s%s", i, mac_format(vif->mac, mac), queues, mtu);
 }
 
 static int qemu_argv(const struct hv_launch *launch, struct hv_argv *argv, struct err *err)
@@ -186,17 +184,17 @@ static int qemu_argv(const struct hv_launch *launch, struct hv_argv *argv, struc
 	for (size_t i = 0; i < launch->nvif; i++)
 		add_vif(argv, i, &launch->vif[i], kvm);
 
-	int error = hv_launch_file("kernel", guest->kernel, path, sizeof(path), err);
-	if (error)
-		return error;
+	int r = hv_launch_file("kernel", guest->kernel, path, sizeof(path), err);
+	if (r)
+		return r;
 	hv_argv_add(argv, "-kernel");
 	hv_argv_add(argv, "%s", path);
 	if (guest->ramdisk) {
-		error = hv_launch_file("ramdisk", guest->ramdisk, path, sizeof(path), err);
-		if (error)
-			return error;
+		r = hv_launch_file("ramdisk", guest->ramdisk, path, sizeof(path), err);
+		if (r)
+			return r;
 		hv_argv_add(argv, "-initrd");
-		hv_argv_add(argv, "%s", escaped(path, quoted)); /* a list of files to QEMU */
+		hv_argv_add(argv, "%s", escaped(path, quoted)); /* QEMU takes a list of files */
 	}
 	hv_argv_add(argv, "-append");
 	hv_argv_add(argv, "%s%sconsole=ttyS0", guest->cmdline ? guest->cmdline : "", guest->cmdline ? " " : "");
@@ -224,7 +222,7 @@ static int qmp_read(int fd, char *line)
 	return 0;
 }
 
-/* Send one command and pass over the events that come before its answer. */
+/* Send one command and wait for its answer, skipping events. */
 static int qmp_ask(int fd, const char *command)
 {
 	char line[LINE_SIZE];
@@ -233,9 +231,9 @@ static int qmp_ask(int fd, const char *command)
 	if (send(fd, line, n, MSG_NOSIGNAL) != n)
 		return -ECONNRESET;
 	for (;;) {
-		int error = qmp_read(fd, line);
-		if (error)
-			return error;
+		int r = qmp_read(fd, line);
+		if (r)
+			return r;
 		if (!strncmp(line, "{\"return\"", 9))
 			return 0;
 		if (!strncmp(line, "{\"error\"", 8))
@@ -248,17 +246,17 @@ static int qemu_shutdown(const char *dir, struct err *err)
 	char path[PATH_MAX], greeting[LINE_SIZE];
 
 	snprintf(path, sizeof(path), "%s/qmp.sock", dir);
-	int fd = hv_unix_connect(path, SOCK_STREAM);
+	int fd = unixsock_connect(path, SOCK_STREAM);
 	if (fd < 0)
 		return err_set(err, fd, "%.300s: %s", path, strerror(-fd));
-	int error = qmp_read(fd, greeting);
-	if (!error)
-		error = qmp_ask(fd, "qmp_capabilities");
-	if (!error)
-		error = qmp_ask(fd, "system_powerdown");
+	int r = qmp_read(fd, greeting);
+	if (!r)
+		r = qmp_ask(fd, "qmp_capabilities");
+	if (!r)
+		r = qmp_ask(fd, "system_powerdown");
 	close(fd);
-	if (error)
-		return err_set(err, error, "QEMU's monitor: %s", strerror(-error));
+	if (r)
+		return err_set(err, r, "QEMU's QMP monitor: %s", strerror(-r));
 	return 0;
 }
 

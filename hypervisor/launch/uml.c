@@ -2,10 +2,10 @@
 /*
  * User-Mode Linux: a Linux kernel that is an ordinary process.
  *
- * The kernel is the program itself, so the cfg's kernel= is passed over. It has one processor. Its NICs are vhost-user
- * sockets that it connects to when its drivers start, once: there is no connecting again. The transport hands the guest
- * neither MAC nor MTU; they go as xbar.ethN=MAC,MTU on the kernel's command line, for the guest's start to set. It is
- * asked to shut down by "cad" (ctrl-alt-del) to its management console, which its init acts upon.
+ * The kernel is the program itself, so the cfg's kernel= is ignored. It has one processor. Its NICs are vhost-user
+ * sockets that it connects to once, when its drivers start; it never reconnects. The transport carries neither MAC nor
+ * MTU, so they are given as xbar.ethN=MAC,MTU on the kernel's command line for the guest's boot scripts to set. It is
+ * asked to shut down by "cad" (ctrl-alt-del) on its management console, to which its init reacts.
  */
 #include <errno.h>
 #include <limits.h>
@@ -15,16 +15,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/statvfs.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "launch.h"
+#include "vswitch/base/mac.h"
+#include "vswitch/base/unixsock.h"
 
 #define CMDLINE_MAX 2048 /* COMMAND_LINE_SIZE of User-Mode Linux */
 #define VIRTIO_ID_NET 1
-#define UMID "vm" /* its directory in the guest's */
+#define UMID "vm" /* the name of its directory below uml_dir= */
 #define MEMORY_DEFAULT 128 /* MB */
 #define ANSWER_MS 5000
 
@@ -50,7 +50,7 @@ static enum hv_available uml_available(struct hv_why *why)
 		snprintf(why->text, sizeof(why->text), "%.120s (package user-mode-linux) is not installed", program());
 		return HV_ABSENT;
 	}
-	snprintf(why->text, sizeof(why->text), "%.120s needs nothing of the machine", path);
+	snprintf(why->text, sizeof(why->text), "%.120s runs on any machine", path);
 	return HV_READY;
 }
 
@@ -59,10 +59,10 @@ static unsigned memory_mb(const struct hv_guest *guest)
 	return guest->memory_mb ? guest->memory_mb : MEMORY_DEFAULT;
 }
 
-/* The guest's memory is a file in a tmpfs; where that is full, the guest is killed at any time. */
+/* The guest's memory is a file in a tmpfs; if that fills up, the guest is killed. */
 static int check_memory(const struct hv_guest *guest, struct err *err)
 {
-	static const char *const vars[] = {"TMPDIR", "TMP", "TEMP"}; /* as it looks for them */
+	static const char *const vars[] = {"TMPDIR", "TMP", "TEMP"}; /* in its order */
 	const char *dir = NULL;
 	struct statvfs fs;
 
@@ -88,25 +88,25 @@ static int uml_check(const struct hv_guest *guest, struct hv_argv *notes, struct
 
 	if (guest->ndisk)
 		return err_set(err, -ENOTSUP,
-			       "%.200s: disk=: User-Mode Linux guests boot from ramdisk= here and have no disks; "
-			       "use --hypervisor qemu, or leave disk= out",
+			       "%.200s: disk=: User-Mode Linux guests boot from ramdisk= and have no disks; remove "
+			       "disk=",
 			       guest->path);
 	if (!guest->ramdisk)
-		return err_set(err, -EINVAL, "%.200s: ramdisk= is not set, and a User-Mode Linux guest boots from it",
+		return err_set(err, -EINVAL, "%.200s: ramdisk= is missing; a User-Mode Linux guest boots from it",
 			       guest->path);
-	int error = hv_launch_file("ramdisk", guest->ramdisk, path, sizeof(path), err);
-	if (!error)
-		error = check_memory(guest, err);
-	if (error)
-		return error;
-	if (guest->kernel && strcmp(guest->kernel, program()) != 0)
-		hv_argv_add(notes, "kernel = %s: not used, User-Mode Linux is its own kernel", guest->kernel);
+	int r = hv_launch_file("ramdisk", guest->ramdisk, path, sizeof(path), err);
+	if (!r)
+		r = check_memory(guest, err);
+	if (r)
+		return r;
+	if (guest->kernel && strcmp(guest->kernel, program()))
+		hv_argv_add(notes, "kernel = %s: ignored, User-Mode Linux is itself the kernel", guest->kernel);
 	if (guest->vcpus > 1)
-		hv_argv_add(notes, "vcpus = %u: User-Mode Linux has one processor", guest->vcpus);
+		hv_argv_add(notes, "vcpus = %u: ignored, User-Mode Linux has one processor", guest->vcpus);
 	return 0;
 }
 
-/* Its kernel takes its own argument vector, joined by blanks, for its command line. */
+/* Its kernel joins its argument vector with blanks to form its command line. */
 static int check_cmdline(const struct hv_argv *argv, struct err *err)
 {
 	size_t len = 0;
@@ -116,11 +116,11 @@ static int check_cmdline(const struct hv_argv *argv, struct err *err)
 	for (size_t i = 1; i < argv->n; i++) {
 		len += strlen(argv->v[i]) + 1;
 		if (strpbrk(argv->v[i], " \t\n"))
-			return err_set(err, -EINVAL, "'%.300s': User-Mode Linux takes no path with blanks in it",
+			return err_set(err, -EINVAL, "'%.300s': User-Mode Linux does not accept paths with blanks",
 				       argv->v[i]);
 	}
 	if (len >= CMDLINE_MAX)
-		return err_set(err, -E2BIG, "the guest's kernel command line has %zu bytes; User-Mode Linux takes %d",
+		return err_set(err, -E2BIG, "the guest's kernel command line has %zu bytes; User-Mode Linux accepts %d",
 			       len, CMDLINE_MAX - 1);
 	return 0;
 }
@@ -128,14 +128,14 @@ static int check_cmdline(const struct hv_argv *argv, struct err *err)
 static int uml_argv(const struct hv_launch *launch, struct hv_argv *argv, struct err *err)
 {
 	const struct hv_guest *guest = launch->guest;
-	char path[PATH_MAX];
+	char path[PATH_MAX], mac[MAC_TEXT];
 
 	if (!find_program(path, sizeof(path)))
 		return err_set(err, -ENOENT, "%.200s: not found", program());
 	hv_argv_add(argv, "%s", path);
-	int error = hv_launch_file("ramdisk", guest->ramdisk, path, sizeof(path), err);
-	if (error)
-		return error;
+	int r = hv_launch_file("ramdisk", guest->ramdisk, path, sizeof(path), err);
+	if (r)
+		return r;
 	hv_argv_add(argv, "mem=%uM", memory_mb(guest));
 	hv_argv_add(argv, "initrd=%s", path);
 	hv_argv_add(argv, "umid=%s", UMID);
@@ -145,15 +145,14 @@ static int uml_argv(const struct hv_launch *launch, struct hv_argv *argv, struct
 		hv_argv_add(argv, "noreboot");
 	for (size_t i = 0; i < launch->nvif; i++) {
 		const struct hv_launch_vif *vif = &launch->vif[i];
-		const uint8_t *m = vif->mac;
 		if (strchr(vif->socket, ':'))
-			return err_set(err, -EINVAL, "%.300s: User-Mode Linux takes no socket with a ':' in its path",
+			return err_set(err, -EINVAL,
+				       "%.300s: User-Mode Linux does not accept a socket with a ':' in its path",
 				       vif->socket);
 		hv_argv_add(argv, "virtio_uml.device=%s:%d", vif->socket, VIRTIO_ID_NET);
-		hv_argv_add(argv, "xbar.eth%zu=%02x:%02x:%02x:%02x:%02x:%02x,%u", i, m[0], m[1], m[2], m[3], m[4], m[5],
-			    vif->mtu ? vif->mtu : 1500);
+		hv_argv_add(argv, "xbar.eth%zu=%s,%u", i, mac_format(vif->mac, mac), vif->mtu ? vif->mtu : 1500);
 	}
-	/* The terminal is console 0, whatever the cfg says that suits another hypervisor; there are no others. */
+	/* Last, to override what the cfg may say for another hypervisor: the terminal is console 0, the only one. */
 	hv_argv_add(argv, "con=null");
 	hv_argv_add(argv, "con0=fd:0,fd:1");
 	hv_argv_add(argv, "ssl=null");
@@ -182,11 +181,11 @@ struct mconsole_reply {
 static int mconsole_ask(int fd, const char *command, struct err *err)
 {
 	struct mconsole_request request = {.magic = MCONSOLE_MAGIC, .version = MCONSOLE_VERSION};
-	struct sockaddr_un own = {.sun_family = AF_UNIX};
+	struct sockaddr own = {.sa_family = AF_UNIX};
 	struct mconsole_reply reply;
 
-	/* An address of our own, which the kernel chooses, for the answer to go to. */
-	if (bind(fd, (struct sockaddr *)&own, offsetof(struct sockaddr_un, sun_path)))
+	/* The answer needs an address to go to; the kernel chooses one. */
+	if (bind(fd, &own, sizeof(own.sa_family)))
 		return err_set(err, -errno, "cannot bind a socket: %s", strerror(errno));
 	request.len = snprintf(request.data, sizeof(request.data), "%s", command);
 	if (send(fd, &request, sizeof(request), 0) != sizeof(request))
@@ -197,7 +196,7 @@ static int mconsole_ask(int fd, const char *command, struct err *err)
 		return err_set(err, -ETIMEDOUT, "the guest's management console does not answer");
 	ssize_t n = recv(fd, &reply, sizeof(reply), 0);
 	if (n < (ssize_t)offsetof(struct mconsole_reply, data) || reply.len > sizeof(reply.data))
-		return err_set(err, -EPROTO, "the guest's management console gives no proper answer");
+		return err_set(err, -EPROTO, "the guest's management console sent a malformed answer");
 	if (reply.err)
 		return err_set(err, -EIO, "the guest's management console: %.*s", (int)reply.len, reply.data);
 	return 0;
@@ -208,13 +207,13 @@ static int uml_shutdown(const char *dir, struct err *err)
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%s/mconsole", dir, UMID);
-	int fd = hv_unix_connect(path, SOCK_DGRAM);
+	int fd = unixsock_connect(path, SOCK_DGRAM);
 	if (fd < 0)
-		return err_set(err, fd, "%.300s: %s: it may still be starting; try again", path, strerror(-fd));
-	int error = mconsole_ask(fd, "cad", err);
+		return err_set(err, fd, "%.300s: %s: the guest may still be starting; try again", path, strerror(-fd));
+	int r = mconsole_ask(fd, "cad", err);
 
 	close(fd);
-	return error;
+	return r;
 }
 
 const struct hv_launcher hv_launch_uml = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Xen: xl and libxl look after their guests themselves, and reach the switch through xenstore and the hook scripts. */
+/* Xen: xl and libxl manage their guests themselves, and reach the switch through xenstore and the hook scripts. */
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ static enum hv_available xl_available(struct hv_why *why)
 	}
 	text[n < 0 ? 0 : n] = '\0';
 	if (!strstr(text, "control_d")) {
-		snprintf(why->text, sizeof(why->text), "this is no Xen control domain");
+		snprintf(why->text, sizeof(why->text), "this is not a Xen control domain");
 		return HV_ABSENT;
 	}
 	if (!hv_find_program("xl", path, sizeof(path))) {

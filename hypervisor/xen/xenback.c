@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A vif's life, driven by what xenstore says and by nothing remembered but whether it is attached and connected. Each
- * event makes the vifs that it may be about "stale"; each stale vif is looked at once, and brought on by this table:
+ * A vif's life. It follows from what xenstore says; all that is remembered is whether the vif is attached and connected.
+ * Each event marks the vifs that it may concern as stale; each stale vif is read once and moved on by this table:
  *
  *   the frontend is       we                                       our state becomes
  *   ------------------    -------------------------------------    ------------------------------------------------------
- *   Initialising          disconnect                               InitWait, from any; Closed where not online
+ *   Initialising          disconnect                               InitWait, from any; Closed if not online
  *   Initialised,          connect, once hotplug-status says so     Connected, from InitWait
- *     Connected           connect at once                          stays Connected: a daemon before us served it
+ *     Connected           connect at once                          stays Connected: a previous daemon served it
  *   Closing               disconnect                               Closing
  *   Closed                disconnect                               Closed; the port stays until the directory is gone
- *   not there             disconnect                               InitWait from Initialising (it comes later), else Closed
+ *   not there             disconnect                               InitWait from Initialising (it may come), else Closed
  *   anything else         disconnect, complain                     Closing
  *
- * A directory that is gone is detached. One that says Initialising again under a name that we have attached is another,
- * made in its place. Every change of state is made from the state that was looked at, in a transaction, or not at all:
- * then an event about what has changed is on its way.
+ * A vif whose directory is gone is detached. A directory that we have attached and that says Initialising again is a new
+ * vif in the same place. A change of state is made in a transaction, and only if the state is still the one that was
+ * read; if it is not, the event about that change is on its way.
  */
 #include "xenback.h"
 
@@ -33,9 +33,8 @@
 #define ROOT "backend/vif"
 #define TOKEN_ROOT "vifs"
 #define TOKEN_DOMAINS "domains"
-/* A guest that writes without end must not keep us. What came while vifs were looked at must go, or it would pile up. */
+/* Per call: bounds a guest that never stops writing, yet is enough to drain what arrived while vifs were read. */
 #define EVENTS_AT_ONCE 65536
-#define WHY_MAX 512
 
 struct vif {
 	LIST_ENTRY(vif) link;
@@ -43,12 +42,12 @@ struct vif {
 	char dir[XB_PATH_MAX]; /* backend/vif/D/N: also the token of the watch on its frontend */
 	char name[sizeof(((struct xenback_vif *)0)->name)];
 	char frontend[XB_FRONTEND_MAX]; /* what is watched; "": nothing */
-	bool read; /* its directory was read: attached, or refused */
+	bool read; /* its directory was read, and the vif attached or refused */
 	bool attached, connected, multicast;
 	bool complained; /* there is a sentence in error/ */
-	time_t told; /* when ops->trouble was last called: a guest may give cause as fast as it can write */
-	bool dead; /* its domain is no more: the frontend's nodes mean nothing */
-	bool stale; /* to be looked at */
+	time_t told; /* when ops->trouble was last called, since a guest can cause errors as fast as it can write */
+	bool dead; /* its domain is gone: the frontend's nodes mean nothing */
+	bool stale; /* must be read */
 };
 
 struct xenback {
@@ -107,11 +106,11 @@ static void watch_frontend(struct xenback *xb, struct vif *vif, const char *fron
 	if (*frontend && !watch(xb, vif, true)) {
 		watch(xb, vif, false);
 		vif->frontend[0] = '\0';
-		complain(xb, vif, "xenstored takes no more watches: raise its limit (xenstored -W) for this domain");
+		complain(xb, vif, "xenstored refuses another watch: raise its limit for this domain (xenstored -W)");
 	}
 }
 
-/* Forget what was in the directory: it is gone, or another's. */
+/* The directory is gone, or holds a new vif: forget the old one. */
 static void vacate(struct xenback *xb, struct vif *vif)
 {
 	disconnect(xb, vif);
@@ -130,30 +129,30 @@ static bool is_ready(const struct xb_stand *stand)
 static void attach(struct xenback *xb, struct vif *vif, const struct xb_stand *stand)
 {
 	struct xenback_vif conf;
-	char why[WHY_MAX] = "";
+	struct err err;
 
 	vif->read = true;
-	int r = xb_read_vif(xb->xs, vif->dir, vif->domid, vif->devid, &conf, why, sizeof(why));
+	int r = xb_read_vif(xb->xs, vif->dir, vif->domid, vif->devid, &conf, &err);
 	if (!r) {
 		conf.adopted = stand->ours == XenbusStateConnected && is_ready(stand);
 		strcpy(vif->name, conf.name);
-		r = xb->ops->attach(xb->arg, &conf, why, sizeof(why));
+		r = xb->ops->attach(xb->arg, &conf, &err);
 	}
 	vif->attached = !r;
 	if (r)
-		complain(xb, vif, why);
+		complain(xb, vif, err.text);
 }
 
-/* Our state becomes `to`; stand->ours follows. */
+/* Change our state to `to`, and stand->ours with it. */
 static bool switch_to(struct xenback *xb, struct vif *vif, struct xb_stand *stand, enum xenbus_state to)
 {
 	if (stand->ours == to)
 		return true;
 	int r = xb_switch(xb->xs, vif->dir, stand->ours, to, xb->max_queues);
 	if (r && r != -ESTALE) {
-		char why[WHY_MAX];
-		snprintf(why, sizeof(why), "cannot write %s/state in xenstore: %s", vif->dir, strerror(-r));
-		xb->ops->trouble(xb->arg, vif->name, why);
+		struct err err;
+		err_set(&err, r, "cannot write %s/state in xenstore: %s", vif->dir, strerror(-r));
+		xb->ops->trouble(xb->arg, vif->name, err.text);
 	}
 	if (r)
 		return false;
@@ -170,13 +169,13 @@ static void fatal(struct xenback *xb, struct vif *vif, struct xb_stand *stand, c
 static void connect_rings(struct xenback *xb, struct vif *vif, struct xb_stand *stand)
 {
 	struct xenback_rings rings;
-	char why[WHY_MAX] = "";
+	struct err err;
 
-	int r = xb_read_rings(xb->xs, vif->frontend, vif->domid, stand->queues, &rings, why, sizeof(why));
+	int r = xb_read_rings(xb->xs, vif->frontend, vif->domid, stand->queues, &rings, &err);
 	if (!r)
-		r = xb->ops->connect(xb->arg, vif->name, &rings, why, sizeof(why));
+		r = xb->ops->connect(xb->arg, vif->name, &rings, &err);
 	if (r) {
-		fatal(xb, vif, stand, why);
+		fatal(xb, vif, stand, err.text);
 		return;
 	}
 	vif->connected = true;
@@ -187,7 +186,7 @@ static void connect_rings(struct xenback *xb, struct vif *vif, struct xb_stand *
 static void on_ready(struct xenback *xb, struct vif *vif, struct xb_stand *stand)
 {
 	if (stand->ours == XenbusStateInitialising) {
-		switch_to(xb, vif, stand, XenbusStateInitWait); /* that is an event, with which it goes on */
+		switch_to(xb, vif, stand, XenbusStateInitWait); /* causes an event, which continues from here */
 		return;
 	}
 	if (!vif->attached)
@@ -199,7 +198,7 @@ static void on_ready(struct xenback *xb, struct vif *vif, struct xb_stand *stand
 	if (stand->ours == XenbusStateConnected && !vif->connected)
 		connect_rings(xb, vif, stand);
 	else if (stand->ours == XenbusStateInitWait && vif->connected)
-		switch_to(xb, vif, stand, XenbusStateConnected); /* the last attempt lost a race */
+		switch_to(xb, vif, stand, XenbusStateConnected); /* the previous attempt lost a race */
 	else if (stand->ours == XenbusStateInitWait && stand->hotplugged)
 		connect_rings(xb, vif, stand);
 }
@@ -235,7 +234,7 @@ static void on_frontend(struct xenback *xb, struct vif *vif, struct xb_stand *st
 	}
 }
 
-/* Look at one vif, and do what is to be done. false: there is none any more. */
+/* Read one vif and act on it. false: it no longer exists. */
 static bool step(struct xenback *xb, struct vif *vif)
 {
 	struct xb_stand stand;
@@ -244,14 +243,14 @@ static bool step(struct xenback *xb, struct vif *vif)
 	int r = xb_look(xb->xs, vif->dir, &stand);
 	if (!r && vif->read && stand.ours == XenbusStateInitialising)
 		vacate(xb, vif);
-	/* Watch before the look that counts, so that no change is missed. */
+	/* Set the watch, then read again, so that no change is missed. */
 	if (!r && strcmp(vif->frontend, stand.frontend)) {
 		watch_frontend(xb, vif, stand.frontend);
 		r = xb_look(xb->xs, vif->dir, &stand);
 	}
 	if (r == -ENOENT)
 		vacate(xb, vif);
-	if (r || stand.ours == XenbusStateUnknown) /* of a directory that is still being written */
+	if (r || stand.ours == XenbusStateUnknown) /* the directory is still being written */
 		return r != -ENOENT;
 	if (!vif->read)
 		attach(xb, vif, &stand);
@@ -259,14 +258,14 @@ static bool step(struct xenback *xb, struct vif *vif)
 		stand.theirs = XenbusStateUnknown;
 	if (stand.strange && stand.ours < XenbusStateClosing) {
 		disconnect(xb, vif);
-		fatal(xb, vif, &stand, "the frontend's state is no XenbusState that a frontend goes through");
+		fatal(xb, vif, &stand, "the frontend's state is not a XenbusState that a frontend can be in");
 	} else if (!stand.strange) {
 		on_frontend(xb, vif, &stand);
 	}
 	return true;
 }
 
-/* ---- which vifs there are ---------------------------------------------------------------------------------------- */
+/* ---- the list of vifs ---------------------------------------------------------------------------------------- */
 
 static struct vif *find(const struct xenback *xb, uint32_t domid, uint32_t devid)
 {
@@ -280,7 +279,7 @@ static struct vif *find(const struct xenback *xb, uint32_t domid, uint32_t devid
 	return NULL;
 }
 
-/* Have backend/vif/D/N looked at. */
+/* Mark backend/vif/D/N as stale. */
 static void touch(struct xenback *xb, uint32_t domid, uint32_t devid)
 {
 	struct vif *vif = find(xb, domid, devid);
@@ -295,7 +294,7 @@ static void touch(struct xenback *xb, uint32_t domid, uint32_t devid)
 	if (vif)
 		vif->stale = true;
 	else
-		xb->ops->trouble(xb->arg, "a new vif", "no memory");
+		xb->ops->trouble(xb->arg, "a new vif", "out of memory");
 }
 
 static void touch_domain(struct xenback *xb, const char *domain)
@@ -329,7 +328,7 @@ static void touch_all(struct xenback *xb)
 	free(domains);
 }
 
-/* A domain has ended, or was shut down: whose rings we still hold cannot go away. */
+/* A domain ended or was shut down. It cannot go away while we hold its rings. */
 static void on_domains(struct xenback *xb)
 {
 	struct vif *vif;
@@ -387,51 +386,46 @@ void xenback_read(struct xenback *xb)
 	settle(xb);
 }
 
-/* ---- whole ------------------------------------------------------------------------------------------------------- */
+/* ---- open and close ------------------------------------------------------------------------------------------------------- */
 
-static int netback_is_there(char *why, size_t size)
+static int netback_is_there(struct err *err)
 {
 	if (access("/sys/module/xen_netback", F_OK))
 		return 0;
 	if (access("/sys/module/xen_netback/initstate", F_OK))
-		snprintf(why, size,
-			 "this kernel has xen-netback built in, and it takes every guest's vif: boot it with "
-			 "initcall_blacklist=netback_init");
-	else
-		snprintf(why, size,
-			 "the kernel's xen-netback is loaded (/sys/module/xen_netback), and takes every guest's vif: "
-			 "shut the guests down, `rmmod xen-netback`, and keep it away with xbar-xen.conf in "
-			 "/etc/modprobe.d");
-	return -EBUSY;
+		return err_set(err, -EBUSY,
+			       "this kernel has xen-netback built in, and it takes every guest's vif: boot it with "
+			       "initcall_blacklist=netback_init");
+	return err_set(err, -EBUSY,
+		       "the kernel's xen-netback is loaded (/sys/module/xen_netback) and takes every guest's vif: "
+		       "shut the guests down, `rmmod xen-netback`, and keep it from loading with xbar-xen.conf in "
+		       "/etc/modprobe.d");
 }
 
-int xenback_open(const struct xenback_ops *ops, void *arg, unsigned max_queues, struct xenback **out, char *why,
-		 size_t size)
+int xenback_open(const struct xenback_ops *ops, void *arg, unsigned max_queues, struct xenback **out, struct err *err)
 {
 	*out = NULL;
 	struct xenback *xb = calloc(1, sizeof(*xb));
-	if (!xb) {
-		snprintf(why, size, "no memory");
-		return -ENOMEM;
-	}
+	if (!xb)
+		return err_nomem(err);
 	LIST_INIT(&xb->vifs);
 	xb->ops = ops;
 	xb->arg = arg;
 	xb->max_queues = max_queues < 1 ? 1 : max_queues > XENBACK_QUEUES_MAX ? XENBACK_QUEUES_MAX : max_queues;
 
-	int r = -ENODEV;
+	int r;
 	xb->xs = xs_open(0);
 	if (!xb->xs) {
-		snprintf(why, size, "no xenstored answers (%s): start it, and then xbard again", strerror(errno));
+		r = err_set(err, -ENODEV, "xenstored does not answer (%s): start it, and then xbard again",
+			    strerror(errno));
 		goto fail;
 	}
-	r = netback_is_there(why, size);
+	r = netback_is_there(err);
 	if (r)
 		goto fail;
 	if (!xs_watch(xb->xs, ROOT, TOKEN_ROOT) || !xs_watch(xb->xs, "@releaseDomain", TOKEN_DOMAINS) ||
 	    xs_fileno(xb->xs) < 0) {
-		r = -errno;
-		snprintf(why, size, "cannot watch " ROOT " in xenstore: %s", strerror(errno));
+		r = err_set(err, -errno, "cannot watch " ROOT " in xenstore: %s", strerror(errno));
 		goto fail;
 	}
 	touch_all(xb);

@@ -3,27 +3,13 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "vswitch/base/mac.h"
+
 #define EVTCHN_MAX ((1u << 17) - 1) /* of the FIFO interface */
-
-static int wrong(char *why, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static int wrong(char *why, size_t size, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(why, size, fmt, ap);
-	va_end(ap);
-	/* A guest's own words may be in it, and it goes to logs and terminals. */
-	for (char *c = why; size && *c; c++)
-		if (!isprint((unsigned char)*c))
-			*c = '?';
-	return -EINVAL;
-}
 
 bool xb_number(const char *text, uint64_t max, uint64_t *number)
 {
@@ -41,9 +27,9 @@ bool xb_number(const char *text, uint64_t max, uint64_t *number)
 	return n <= max;
 }
 
-/* 1: *number is set; 0: there is no such node; -EINVAL. */
+/* 1: *number is set; 0: there is no such node; or -EINVAL. */
 static int get_number(const struct xb_source *from, const char *node, uint64_t min, uint64_t max, uint64_t *number,
-		      char *why, size_t size)
+		      struct err *err)
 {
 	char *text = from->get(from->arg, node);
 	int r = 1;
@@ -51,17 +37,17 @@ static int get_number(const struct xb_source *from, const char *node, uint64_t m
 	if (!text)
 		return 0;
 	if (!xb_number(text, max, number) || *number < min)
-		r = wrong(why, size, "%s is \"%.40s\", and should be a number from %llu to %llu", node, text,
-			  (unsigned long long)min, (unsigned long long)max);
+		r = err_set(err, -EINVAL, "%s is \"%.40s\"; it must be a number from %llu to %llu", node, text,
+			    (unsigned long long)min, (unsigned long long)max);
 	free(text);
 	return r;
 }
 
-/* 0, or -EINVAL. Absent: `absent`. */
-static int get_flag(const struct xb_source *from, const char *node, bool absent, bool *flag, char *why, size_t size)
+/* An absent node counts as `absent`. */
+static int get_flag(const struct xb_source *from, const char *node, bool absent, bool *flag, struct err *err)
 {
 	uint64_t number = absent;
-	int r = get_number(from, node, 0, UINT32_MAX, &number, why, size);
+	int r = get_number(from, node, 0, UINT32_MAX, &number, err);
 
 	*flag = number;
 	return r < 0 ? r : 0;
@@ -69,7 +55,7 @@ static int get_flag(const struct xb_source *from, const char *node, bool absent,
 
 /* ---- the toolstack's side ---------------------------------------------------------------------------------------- */
 
-static int get_text(const struct xb_source *from, const char *node, char *to, size_t room, char *why, size_t size)
+static int get_text(const struct xb_source *from, const char *node, char *to, size_t room, struct err *err)
 {
 	char *text = from->get(from->arg, node);
 	int r = 0;
@@ -78,29 +64,15 @@ static int get_text(const struct xb_source *from, const char *node, char *to, si
 	if (!text)
 		return 0;
 	if (strlen(text) >= room)
-		r = wrong(why, size, "%s is \"%.40s...\": it may have %zu characters", node, text, room - 1);
+		r = err_set(err, -EINVAL, "%s is \"%.40s...\": at most %zu characters are allowed", node, text,
+			    room - 1);
 	else
 		strcpy(to, text);
 	for (const char *c = to; *c && !r; c++)
 		if (!isprint((unsigned char)*c))
-			r = wrong(why, size, "%s holds a character that cannot be printed", node);
+			r = err_set(err, -EINVAL, "%s contains a character that is not printable ASCII", node);
 	free(text);
 	return r;
-}
-
-static bool parse_mac(const char *text, uint8_t mac[6])
-{
-	unsigned byte[6];
-	int end = 0;
-
-	if (strspn(text, "0123456789abcdefABCDEF:") != strlen(text) ||
-	    sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &byte[0], &byte[1], &byte[2], &byte[3], &byte[4], &byte[5],
-		   &end) != 6 ||
-	    text[end])
-		return false;
-	for (int i = 0; i < 6; i++)
-		mac[i] = byte[i];
-	return !(mac[0] & 1);
 }
 
 /* "BYTES,MICROSECONDS" */
@@ -119,47 +91,46 @@ static bool parse_rate(char *text, uint64_t *bytes, uint32_t *usecs)
 	return good;
 }
 
-int xb_parse_vif(const struct xb_source *from, uint32_t domid, uint32_t devid, struct xenback_vif *vif, char *why,
-		 size_t size)
+int xb_parse_vif(const struct xb_source *from, uint32_t domid, uint32_t devid, struct xenback_vif *vif, struct err *err)
 {
 	uint64_t number = 0;
 	char *text;
 	int r;
 
 	*vif = (struct xenback_vif){.domid = domid, .devid = devid};
-	r = get_text(from, "vifname", vif->name, sizeof(vif->name), why, size);
+	r = get_text(from, "vifname", vif->name, sizeof(vif->name), err);
 	if (!*vif->name)
 		snprintf(vif->name, sizeof(vif->name), "vif%u.%u", domid, devid);
 	if (!r)
-		r = get_text(from, "bridge", vif->bridge, sizeof(vif->bridge), why, size);
+		r = get_text(from, "bridge", vif->bridge, sizeof(vif->bridge), err);
 	if (!r)
-		r = get_text(from, "ip", vif->ip, sizeof(vif->ip), why, size);
+		r = get_text(from, "ip", vif->ip, sizeof(vif->ip), err);
 	if (!r)
-		r = get_text(from, "script", vif->script, sizeof(vif->script), why, size);
+		r = get_text(from, "script", vif->script, sizeof(vif->script), err);
 	if (!r)
-		r = get_text(from, "vlan", vif->vlan, sizeof(vif->vlan), why, size);
+		r = get_text(from, "vlan", vif->vlan, sizeof(vif->vlan), err);
 	if (!r)
-		r = get_flag(from, "trusted", true, &vif->trusted, why, size);
-	if (!r && (r = get_number(from, "mtu", 68, 65535, &number, why, size)) > 0)
+		r = get_flag(from, "trusted", true, &vif->trusted, err);
+	if (!r && (r = get_number(from, "mtu", 68, 65535, &number, err)) > 0)
 		vif->mtu = number;
-	if (r >= 0 && (r = get_number(from, XB_MAX_QUEUES, 1, XENBACK_QUEUES_MAX, &number, why, size)) > 0)
+	if (r >= 0 && (r = get_number(from, XB_MAX_QUEUES, 1, XENBACK_QUEUES_MAX, &number, err)) > 0)
 		vif->queues = number;
-	if (r >= 0 && (r = get_number(from, "frontend-id", 0, UINT32_MAX, &number, why, size)) > 0 && number != domid)
-		r = wrong(why, size, "frontend-id is %llu in the directory of domain %u", (unsigned long long)number,
-			  domid);
+	if (r >= 0 && (r = get_number(from, "frontend-id", 0, UINT32_MAX, &number, err)) > 0 && number != domid)
+		r = err_set(err, -EINVAL, "frontend-id is %llu in the directory of domain %u",
+			    (unsigned long long)number, domid);
 	if (r < 0)
 		return r;
 
 	text = from->get(from->arg, "mac");
-	if (text && !parse_mac(text, vif->mac))
-		r = wrong(why, size, "mac is \"%.40s\", which is no address of one station", text);
+	if (text && !mac_parse(text, vif->mac))
+		r = err_set(err, -EINVAL, "mac is \"%.40s\", which is not a unicast MAC address", text);
 	free(text);
 	if (r < 0)
 		return r;
 
 	text = from->get(from->arg, "rate");
 	if (text && !parse_rate(text, &vif->rate_bytes_per_interval, &vif->rate_interval_usecs))
-		r = wrong(why, size, "rate is \"%.40s\", and should be BYTES,MICROSECONDS", text);
+		r = err_set(err, -EINVAL, "rate is \"%.40s\"; it must be BYTES,MICROSECONDS", text);
 	free(text);
 	if (r < 0)
 		return r;
@@ -173,49 +144,48 @@ int xb_parse_vif(const struct xb_source *from, uint32_t domid, uint32_t devid, s
 /* ---- the guest's side -------------------------------------------------------------------------------------------- */
 
 static int get_needed(const struct xb_source *from, const char *dir, const char *leaf, uint64_t min, uint64_t max,
-		      uint32_t *to, char *why, size_t size)
+		      uint32_t *to, struct err *err)
 {
 	char node[64];
 	uint64_t number;
 	int r;
 
 	snprintf(node, sizeof(node), "%s%s", dir, leaf);
-	r = get_number(from, node, min, max, &number, why, size);
+	r = get_number(from, node, min, max, &number, err);
 	if (!r)
-		return wrong(why, size, "%s is missing", node);
+		return err_set(err, -EINVAL, "%s is missing", node);
 	if (r > 0)
 		*to = number;
 	return r < 0 ? r : 0;
 }
 
-/* `dir` is "" for a frontend with one queue, which has its nodes directly below it; else "queue-N/". */
-static int parse_queue(const struct xb_source *from, const char *dir, struct xenback_queue *queue, char *why,
-		       size_t size)
+/* `dir` is "" for a frontend with one queue, which has the nodes in its own directory; else "queue-N/". */
+static int parse_queue(const struct xb_source *from, const char *dir, struct xenback_queue *queue, struct err *err)
 {
 	char node[64];
 	uint64_t number;
-	int r = get_needed(from, dir, "tx-ring-ref", 0, UINT32_MAX, &queue->tx_ref, why, size);
+	int r = get_needed(from, dir, "tx-ring-ref", 0, UINT32_MAX, &queue->tx_ref, err);
 
 	if (!r)
-		r = get_needed(from, dir, "rx-ring-ref", 0, UINT32_MAX, &queue->rx_ref, why, size);
+		r = get_needed(from, dir, "rx-ring-ref", 0, UINT32_MAX, &queue->rx_ref, err);
 	if (!r && queue->tx_ref == queue->rx_ref)
-		r = wrong(why, size, "%stx-ring-ref and %srx-ring-ref are one page", dir, dir);
+		r = err_set(err, -EINVAL, "%stx-ring-ref and %srx-ring-ref are the same page", dir, dir);
 	if (r)
 		return r;
 	snprintf(node, sizeof(node), "%sevent-channel-tx", dir);
-	r = get_number(from, node, 1, EVTCHN_MAX, &number, why, size);
+	r = get_number(from, node, 1, EVTCHN_MAX, &number, err);
 	if (r < 0)
 		return r;
 	if (!r) {
-		r = get_needed(from, dir, "event-channel", 1, EVTCHN_MAX, &queue->tx_evtchn, why, size);
+		r = get_needed(from, dir, "event-channel", 1, EVTCHN_MAX, &queue->tx_evtchn, err);
 		queue->rx_evtchn = queue->tx_evtchn;
 		return r;
 	}
 	queue->tx_evtchn = number;
-	return get_needed(from, dir, "event-channel-rx", 1, EVTCHN_MAX, &queue->rx_evtchn, why, size);
+	return get_needed(from, dir, "event-channel-rx", 1, EVTCHN_MAX, &queue->rx_evtchn, err);
 }
 
-static int parse_features(const struct xb_source *from, struct xenback_rings *rings, char *why, size_t size)
+static int parse_features(const struct xb_source *from, struct xenback_rings *rings, struct err *err)
 {
 	bool rx_copy = false, no_csum4 = false, rx_notify = false;
 	const struct {
@@ -234,21 +204,21 @@ static int parse_features(const struct xb_source *from, struct xenback_rings *ri
 	};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
-		int r = get_flag(from, flags[i].node, flags[i].absent, flags[i].flag, why, size);
+		int r = get_flag(from, flags[i].node, flags[i].absent, flags[i].flag, err);
 		if (r)
 			return r;
 	}
 	if (!rx_copy)
-		return wrong(why, size,
-			     "request-rx-copy is not 1: its driver wants pages to be flipped, which no "
-			     "backend has done for ten years");
+		return err_set(err, -EINVAL,
+			       "request-rx-copy is not 1: the guest's driver wants page flipping, which backends no "
+			       "longer do");
 	rings->csum4 = !no_csum4;
 	rings->poll_rx = !rx_notify;
 	return 0;
 }
 
 int xb_parse_rings(const struct xb_source *from, uint32_t domid, unsigned max_queues, struct xenback_rings *rings,
-		   char *why, size_t size)
+		   struct err *err)
 {
 	uint64_t queues = 1, number;
 	char dir[24];
@@ -257,7 +227,7 @@ int xb_parse_rings(const struct xb_source *from, uint32_t domid, unsigned max_qu
 	*rings = (struct xenback_rings){.domid = domid};
 	if (max_queues > XENBACK_QUEUES_MAX)
 		max_queues = XENBACK_QUEUES_MAX;
-	r = get_number(from, "multi-queue-num-queues", 1, max_queues, &queues, why, size);
+	r = get_number(from, "multi-queue-num-queues", 1, max_queues, &queues, err);
 	if (r < 0)
 		return r;
 	rings->queues = queues;
@@ -265,15 +235,15 @@ int xb_parse_rings(const struct xb_source *from, uint32_t domid, unsigned max_qu
 		dir[0] = '\0';
 		if (queues > 1)
 			snprintf(dir, sizeof(dir), "queue-%u/", q);
-		r = parse_queue(from, dir, &rings->queue[q], why, size);
+		r = parse_queue(from, dir, &rings->queue[q], err);
 		if (r)
 			return r;
 	}
-	r = get_number(from, "ctrl-ring-ref", 0, UINT32_MAX, &number, why, size);
+	r = get_number(from, "ctrl-ring-ref", 0, UINT32_MAX, &number, err);
 	if (r > 0) {
 		rings->ctrl = true;
 		rings->ctrl_ref = number;
-		r = get_needed(from, "", "event-channel-ctrl", 1, EVTCHN_MAX, &rings->ctrl_evtchn, why, size);
+		r = get_needed(from, "", "event-channel-ctrl", 1, EVTCHN_MAX, &rings->ctrl_evtchn, err);
 	}
-	return r < 0 ? r : parse_features(from, rings, why, size);
+	return r < 0 ? r : parse_features(from, rings, err);
 }

@@ -8,9 +8,9 @@
 
 #include "xenback_parse.h"
 
-#define TRIES 8 /* of a transaction: a guest that writes without end must not keep us */
+#define TRIES 8 /* of a transaction: bounds a guest that never stops writing */
 
-/* What netfront is told that it may send and ask for. vif/netif.c does what is here, and nothing that is not. */
+/* The features offered to netfront: exactly those that vif/netif/ implements. */
 static const struct {
 	const char *node;
 	unsigned value;
@@ -44,7 +44,7 @@ static char *get(void *arg, const char *node)
 	char *value = xs_read(at->xs, at->t, path, &len);
 	for (unsigned i = 0; value && i < len; i++)
 		if (!value[i])
-			value[i] = '?'; /* so that what is behind it is not lost sight of */
+			value[i] = '?'; /* or the rest would be lost */
 	return value;
 }
 
@@ -102,35 +102,34 @@ int xb_look(struct xs_handle *xs, const char *dir, struct xb_stand *stand)
 	return 0;
 }
 
-/* Call `read` in transactions until one was left alone: what it returns, or -errno with a sentence. */
-static int in_transaction(struct place *at, int (*read)(struct place *at, void *arg, char *why, size_t size), void *arg,
-			  char *why, size_t size)
+/* Call `read` in transactions until one is not disturbed. Returns what it returned, or -errno. */
+static int in_transaction(struct place *at, int (*read)(struct place *at, void *arg, struct err *err), void *arg,
+			  struct err *err)
 {
 	for (int i = 0; i < TRIES; i++) {
 		at->t = xs_transaction_start(at->xs);
 		if (at->t == XBT_NULL)
 			break;
-		int r = read(at, arg, why, size);
+		int r = read(at, arg, err);
 		if (xs_transaction_end(at->xs, at->t, false))
 			return r;
 		if (errno != EAGAIN)
 			break;
 	}
-	int e = errno ? errno : EIO;
-	snprintf(why, size, "cannot read %s in xenstore: %s", at->dir,
-		 e == EAGAIN ? "it changes all the time" : strerror(e));
-	return -e;
+	int r = errno ? -errno : -EIO;
+	return err_set(err, r, "cannot read %s in xenstore: %s", at->dir,
+		       r == -EAGAIN ? "it keeps changing" : strerror(-r));
 }
 
-static int read_vif(struct place *at, void *arg, char *why, size_t size)
+static int read_vif(struct place *at, void *arg, struct err *err)
 {
 	struct xb_source from = {get, at};
 	struct xenback_vif *vif = arg;
 
-	return xb_parse_vif(&from, vif->domid, vif->devid, vif, why, size);
+	return xb_parse_vif(&from, vif->domid, vif->devid, vif, err);
 }
 
-/* Toolstacks let it be anything. */
+/* A domain's name: toolstacks allow any bytes. */
 static void read_guest(struct xs_handle *xs, struct xenback_vif *vif)
 {
 	char dir[32];
@@ -140,18 +139,16 @@ static void read_guest(struct xs_handle *xs, struct xenback_vif *vif)
 	char *name = get(&at, "name");
 	snprintf(vif->guest, sizeof(vif->guest), "%s", name ? name : "");
 	free(name);
-	for (char *c = vif->guest; *c; c++)
-		if (*c < ' ' || *c > '~')
-			*c = '?';
+	err_make_printable(vif->guest);
 }
 
 int xb_read_vif(struct xs_handle *xs, const char *dir, uint32_t domid, uint32_t devid, struct xenback_vif *vif,
-		char *why, size_t size)
+		struct err *err)
 {
 	struct place at = {xs, XBT_NULL, dir};
 
 	*vif = (struct xenback_vif){.domid = domid, .devid = devid};
-	int r = in_transaction(&at, read_vif, vif, why, size);
+	int r = in_transaction(&at, read_vif, vif, err);
 	if (!r)
 		read_guest(xs, vif);
 	return r;
@@ -163,21 +160,21 @@ struct want_rings {
 	unsigned max_queues;
 };
 
-static int read_rings(struct place *at, void *arg, char *why, size_t size)
+static int read_rings(struct place *at, void *arg, struct err *err)
 {
 	struct xb_source from = {get, at};
 	const struct want_rings *want = arg;
 
-	return xb_parse_rings(&from, want->domid, want->max_queues, want->rings, why, size);
+	return xb_parse_rings(&from, want->domid, want->max_queues, want->rings, err);
 }
 
 int xb_read_rings(struct xs_handle *xs, const char *frontend, uint32_t domid, unsigned max_queues,
-		  struct xenback_rings *rings, char *why, size_t size)
+		  struct xenback_rings *rings, struct err *err)
 {
 	struct place at = {xs, XBT_NULL, frontend};
 	struct want_rings want = {rings, domid, max_queues};
 
-	return in_transaction(&at, read_rings, &want, why, size);
+	return in_transaction(&at, read_rings, &want, err);
 }
 
 static bool offer(const struct place *at, unsigned max_queues)
@@ -196,15 +193,15 @@ int xb_switch(struct xs_handle *xs, const char *dir, enum xenbus_state from, enu
 		at.t = xs_transaction_start(xs);
 		if (at.t == XBT_NULL)
 			return -errno;
-		/* Not only for others' changes: a write to a directory that is gone would make it again. */
+		/* Also because a write to a removed directory would create it again. */
 		if (get_number(&at, "state", XenbusStateUnknown) != from) {
 			xs_transaction_end(xs, at.t, true);
 			return -ESTALE;
 		}
 		if ((to == XenbusStateInitWait && !offer(&at, max_queues)) || !put_number(&at, "state", to)) {
-			int e = errno;
+			int r = -errno;
 			xs_transaction_end(xs, at.t, true);
-			return -e;
+			return r;
 		}
 		if (xs_transaction_end(xs, at.t, false))
 			return 0;
@@ -225,7 +222,7 @@ void xb_complain(struct xs_handle *xs, const char *dir, const char *why)
 		return;
 	}
 	xs_rm(xs, XBT_NULL, path);
-	*strrchr(path, '/') = '\0'; /* the domain's, with its last vif's */
+	*strrchr(path, '/') = '\0'; /* the domain's own directory, once its last vif is gone */
 	char **others = xs_directory(xs, XBT_NULL, path, &n);
 	if (others && !n)
 		xs_rm(xs, XBT_NULL, path);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What xenback.c asks of xenstore, each in a transaction where it must be: how a vif's two ends stand, what their
- * directories say, and a change of our own end's state.
+ * The requests that xenback.c makes to xenstore: read the state of a vif's two ends, read their directories, and change
+ * the state of our own end; in a transaction if several values must be consistent.
  *
- * Paths are relative to our own domain's directory, which xenstored adds: so a driver domain is served like domain 0.
+ * Paths are relative to our own domain's directory, which xenstored prepends, so that a driver domain works like domain 0.
  *
- * Threads: the control thread's. Errors: 0 or -errno.
+ * Threads: the control thread only. Errors: 0 or -errno; with a struct err if there is one among the arguments.
  */
 #ifndef XBAR_XENBACK_STORE_H
 #define XBAR_XENBACK_STORE_H
@@ -13,30 +13,31 @@
 #include <xen/io/xenbus.h>
 #include <xenstore.h>
 
+#include "vswitch/base/err.h"
 #include "xenback_vif.h"
 
 #define XB_PATH_MAX 96 /* of our own directories */
 #define XB_FRONTEND_MAX 256
 
-/* How a vif stands. */
+/* The state of a vif. */
 struct xb_stand {
 	bool online, hotplugged;
-	unsigned queues; /* offered; 1 where nothing is */
-	enum xenbus_state ours, theirs; /* XenbusStateUnknown: no such node, or no number */
-	bool multicast; /* it asks for multicast-control, where it is Initialised or Connected */
-	bool strange; /* `theirs` is none that a frontend goes through */
+	unsigned queues; /* offered; 1 if none are */
+	enum xenbus_state ours, theirs; /* XenbusStateUnknown: no such node, or not a number */
+	bool multicast; /* it is Initialised or Connected and asks for multicast-control */
+	bool strange; /* `theirs` is not a state that a frontend can be in */
 	char frontend[XB_FRONTEND_MAX]; /* its directory */
 };
 
-/* -ENOENT: there is no such directory. Other errors: xenstore cannot be read, which says nothing about the vif. */
+/* -ENOENT: there is no such directory. Other errors: xenstore cannot be read, so nothing is known of the vif. */
 int xb_look(struct xs_handle *xs, const char *dir, struct xb_stand *stand);
 int xb_read_vif(struct xs_handle *xs, const char *dir, uint32_t domid, uint32_t devid, struct xenback_vif *vif,
-		char *why, size_t size);
+		struct err *err);
 int xb_read_rings(struct xs_handle *xs, const char *frontend, uint32_t domid, unsigned max_queues,
-		  struct xenback_rings *rings, char *why, size_t size);
+		  struct xenback_rings *rings, struct err *err);
 /*
- * Publish our state `to`, and with XenbusStateInitWait what we can do. -ESTALE: it is not `from` any more, or the
- * directory is gone: an event about that is on its way.
+ * Publish our state `to`; with XenbusStateInitWait, our features too. -ESTALE: our state is no longer `from`, or the
+ * directory is gone; an event about that is on its way.
  */
 int xb_switch(struct xs_handle *xs, const char *dir, enum xenbus_state from, enum xenbus_state to, unsigned max_queues);
 /* Write the sentence `why` to error/DIR/error; NULL: remove it. */

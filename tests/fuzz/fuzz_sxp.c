@@ -5,24 +5,23 @@
 
 #include "again.h"
 #include "fuzz.h"
-#include "hypervisor/cfg/sxp.h"
 #include "hypervisor/cfg/xend.h"
 
 static void *parse(const struct hv_text *text, struct err *err)
 {
-	struct hv_sxp *tree;
+	struct hv_xend *xend;
 
-	return hv_sxp_parse(text, &tree, NULL, err) ? NULL : tree;
+	return hv_xend_parse(text, &xend, err) ? NULL : xend;
 }
 
-static void print(const void *tree, FILE *out)
+static void print(const void *xend, FILE *out)
 {
-	hv_sxp_print(tree, out);
+	hv_xend_print(xend, out);
 }
 
-static void release(void *tree)
+static void release(void *xend)
 {
-	hv_sxp_free(tree);
+	hv_xend_free(xend);
 }
 
 static const struct again again = {parse, print, release};

@@ -73,21 +73,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct xb_source from = {get, &store};
 	struct xenback_rings rings;
 	struct xenback_vif vif;
-	char why[128] = "";
+	struct err err = {0};
 
-	if (!xb_parse_vif(&from, 1, 0, &vif, why, sizeof(why)))
+	if (!xb_parse_vif(&from, 1, 0, &vif, &err))
 		check_vif(&vif);
-	else if (!*why)
+	else if (!*err.text)
 		abort();
-	must_be_printable(why);
+	must_be_printable(err.text);
 	for (size_t i = 0; i < sizeof(max) / sizeof(max[0]); i++) {
 		store.nasked = 0;
-		why[0] = '\0';
-		if (!xb_parse_rings(&from, 1, max[i], &rings, why, sizeof(why)))
+		err.text[0] = '\0';
+		if (!xb_parse_rings(&from, 1, max[i], &rings, &err))
 			check_rings(&rings, max[i]);
-		else if (!*why)
+		else if (!*err.text)
 			abort();
-		must_be_printable(why);
+		must_be_printable(err.text);
 	}
 	return 0;
 }

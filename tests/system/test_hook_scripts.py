@@ -131,7 +131,7 @@ def test_what_xbard_refuses_is_the_last_line_on_standard_error(hooks):
 def test_without_xbard_it_says_how_to_start_it(hooks):
     hooks.daemon.stop()
     done = hooks.run("network-bridge", "start", "netdev=dummy0", "bridge=xenbr1")
-    assert done.returncode == 1 and "xbard does not run" in done.stderr
+    assert done.returncode == 1 and "xbard is not running" in done.stderr
 
 
 def eth0(netns):

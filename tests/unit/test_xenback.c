@@ -49,7 +49,7 @@ static void note(struct fixture *f, const char *what, const char *name)
 
 static bool marker_there;
 
-static int attach(void *arg, const struct xenback_vif *vif, char *why, size_t size)
+static int attach(void *arg, const struct xenback_vif *vif, struct err *err)
 {
 	struct fixture *f = arg;
 
@@ -61,11 +61,11 @@ static int attach(void *arg, const struct xenback_vif *vif, char *why, size_t si
 	note(f, vif->adopted ? "adopt" : "attach", vif->name);
 	if (!f->refuse_attach)
 		return 0;
-	snprintf(why, size, "%s", f->refuse_attach);
+	err_set(err, -EPERM, "%s", f->refuse_attach);
 	return -22;
 }
 
-static int connect_rings(void *arg, const char *name, const struct xenback_rings *rings, char *why, size_t size)
+static int connect_rings(void *arg, const char *name, const struct xenback_rings *rings, struct err *err)
 {
 	struct fixture *f = arg;
 
@@ -73,7 +73,7 @@ static int connect_rings(void *arg, const char *name, const struct xenback_rings
 	note(f, "connect", name);
 	if (!f->refuse_connect)
 		return 0;
-	snprintf(why, size, "%s", f->refuse_connect);
+	err_set(err, -EPERM, "%s", f->refuse_connect);
 	return -22;
 }
 
@@ -237,10 +237,10 @@ static void quiesce(struct fixture *f)
 
 static void start_with(struct fixture *f, unsigned queues)
 {
-	char why[256] = "";
+	struct err err;
 
-	if (xenback_open(&ops, f, queues, &f->xb, why, sizeof(why)))
-		fail_msg("%s", why);
+	if (xenback_open(&ops, f, queues, &f->xb, &err))
+		fail_msg("%s", err.text);
 }
 
 static void start(struct fixture *f)
@@ -408,7 +408,7 @@ static void a_bad_frontend_loses_its_vif_and_is_told_why(void **state)
 	} bad[] = {
 		{"tx-ring-ref", "8x", "tx-ring-ref is \"8x\""},
 		{"tx-ring-ref", "4294967296", "tx-ring-ref"},
-		{"rx-ring-ref", "8", "one page"},
+		{"rx-ring-ref", "8", "the same page"},
 		{"event-channel-tx", "0", "event-channel-tx"},
 		{"event-channel-rx", "-1", "event-channel-rx"},
 		{"request-rx-copy", "0", "request-rx-copy"},

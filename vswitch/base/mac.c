@@ -12,17 +12,32 @@ static int hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+bool mac_parse_loose(const char *text, uint8_t mac[6], size_t *at)
+{
+	const char *p = text;
+	bool good = true;
+
+	for (unsigned i = 0; i < 6 && good; i++) {
+		if (i > 0 && (good = *p == ':' || *p == '-'))
+			p++;
+		good = good && hex(*p) >= 0;
+		if (!good)
+			break;
+		mac[i] = hex(*p++);
+		if (hex(*p) >= 0)
+			mac[i] = mac[i] << 4 | hex(*p++);
+	}
+	*at = p - text;
+	return good && !*p;
+}
+
 bool mac_parse(const char *text, uint8_t mac[6])
 {
-	if (strlen(text) != MAC_TEXT - 1)
-		return false;
-	for (unsigned i = 0; i < 6; i++) {
-		int high = hex(text[3 * i]), low = hex(text[3 * i + 1]);
-		if (high < 0 || low < 0 || (i < 5 && text[3 * i + 2] != ':'))
-			return false;
-		mac[i] = high << 4 | low;
-	}
-	return !(mac[0] & 1) && !mac_is_zero(mac);
+	size_t at;
+
+	/* With this length and without another separator every byte has two digits. */
+	return strlen(text) == MAC_TEXT - 1 && !strchr(text, '-') && mac_parse_loose(text, mac, &at) && !(mac[0] & 1) &&
+	       !mac_is_zero(mac);
 }
 
 const char *mac_format(const uint8_t mac[6], char text[MAC_TEXT])

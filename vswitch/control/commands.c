@@ -6,12 +6,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include "commands.h"
 #include "vswitch/base/mac.h"
 #include "vswitch/base/names.h"
 #include "vswitch/base/nearest.h"
+#include "vswitch/base/unixsock.h"
 
 static const struct ctl_command *const tables[] = {
 	bridge_commands, port_commands, vif_commands, look_commands, daemon_commands, netctl_commands,
@@ -121,9 +121,9 @@ static int check_text(const struct ctl_arg *arg, const json_t *value, char *err,
 				   arg->name, text);
 		return 0;
 	case CTL_PATH:
-		if (text[0] != '/' || len >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		if (text[0] != '/' || len > UNIXSOCK_PATH_MAX)
 			return bad(err, errlen, "argument \"%s\": must be an absolute path of at most %zu bytes",
-				   arg->name, sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+				   arg->name, UNIXSOCK_PATH_MAX);
 		return 0;
 	default:
 		return bad(err, errlen, "argument \"%s\": must be %s", arg->name, ctl_type_name(arg->type));

@@ -17,13 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "ctl.h"
 #include "ctl_impl.h"
 #include "vswitch/base/log.h"
+#include "vswitch/base/unixsock.h"
 #include "vswitch/daemon/daemon.h"
 
 #define GROUPS_MAX 65536 /* as many as Linux lets a process be in */
@@ -211,28 +210,15 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 
 static int listen_on(const char *path, struct err *err)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	int r;
+	/* Everybody may connect and look; what a client may do is decided by who it is. */
+	int fd = unixsock_listen(path, 0666);
 
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return err_set(err, -ENAMETOOLONG,
-			       "socket path %s is too long: a unix socket's may have %zu bytes; choose another with "
-			       "--socket",
-			       path, sizeof(addr.sun_path) - 1);
-	strcpy(addr.sun_path, path);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return err_set(err, -errno, "cannot make the control socket: %s", strerror(errno));
-	/* Everybody may connect, and look; what a client may do is decided by who it is. */
-	mode_t mask = umask(0111);
-	unlink(path);
-	r = bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, SOMAXCONN) ? -errno : 0;
-	umask(mask);
-	if (r) {
-		close(fd);
-		return err_set(err, r, "cannot listen on %s: %s", path, strerror(-r));
-	}
-	return fd;
+	if (fd == -ENAMETOOLONG)
+		return err_set(
+			err, fd,
+			"socket path %s is too long: a unix socket's may have %zu bytes; choose another with --socket",
+			path, UNIXSOCK_PATH_MAX);
+	return fd < 0 ? err_set(err, fd, "cannot listen on %s: %s", path, strerror(-fd)) : fd;
 }
 
 int ctl_open(const struct parts *parts, struct ctl **out, struct err *err)

@@ -260,15 +260,15 @@ void hooks_network(struct hooks *hooks, const char *op, hooks_done *done, void *
 	struct env env = {0};
 	struct err err = {0};
 
-	if (!xend || !xend->network_script || !xend->network_script_argc) {
+	if (!xend || !xend->network.argc) {
 		done(arg, NULL);
 		return;
 	}
 	struct call call = {
-		.script = xend->network_script[0],
+		.script = xend->network.argv[0],
 		.op = op,
-		.args = (const char *const *)xend->network_script + 1,
-		.nargs = xend->network_script_argc - 1,
+		.args = (const char *const *)xend->network.argv + 1,
+		.nargs = xend->network.argc - 1,
 		.timeout_s = hooks->daemon->conf->network_script_timeout,
 	};
 	env_common(&env, hooks);
@@ -295,10 +295,10 @@ static void run_vif_script(struct hooks *hooks, const struct state_vif *vif, con
 
 	if (*vif->script) {
 		call.script = vif->script;
-	} else if (xend && xend->vif_script && xend->vif_script_argc) {
-		call.script = xend->vif_script[0];
-		call.args = (const char *const *)xend->vif_script + 1;
-		call.nargs = xend->vif_script_argc - 1;
+	} else if (xend && xend->vif.argc) {
+		call.script = xend->vif.argv[0];
+		call.args = (const char *const *)xend->vif.argv + 1;
+		call.nargs = xend->vif.argc - 1;
 	}
 	env_common(&env, hooks);
 	env_set(&env, "XENBUS_TYPE=vif");

@@ -232,12 +232,11 @@ static bool renew(struct model *model, const struct state_vif *want)
 	return was && was->queues >= want->queues && !model_vif_renew(model, want, &err);
 }
 
-static int attach(void *arg, const struct xenback_vif *vif, char *why, size_t size)
+static int attach(void *arg, const struct xenback_vif *vif, struct err *err)
 {
 	struct xen *xen = arg;
 	struct model *model = xen->model;
 	struct known *known = find(xen, vif->name);
-	struct err err = {0};
 	struct state_vif want = {
 		.devid = vif->devid,
 		.xen = true,
@@ -250,7 +249,7 @@ static int attach(void *arg, const struct xenback_vif *vif, char *why, size_t si
 	};
 
 	memcpy(want.mac, vif->mac, sizeof(want.mac));
-	int r = check(vif, &err);
+	int r = check(vif, err);
 	if (!r) {
 		name_copy(want.name, sizeof(want.name), vif->name);
 		name_copy(want.guest, sizeof(want.guest), vif->guest);
@@ -266,18 +265,16 @@ static int attach(void *arg, const struct xenback_vif *vif, char *why, size_t si
 		known = NULL;
 	}
 	if (!r && !known) {
-		r = model_vif_add(model, &want, &err);
+		r = model_vif_add(model, &want, err);
 		if (!r && !(known = add(xen, vif->name))) {
-			r = err_set(&err, -ENOMEM, "no memory");
+			r = err_nomem(err);
 			model_vif_del(model, vif->name, &(struct err){0});
 		}
 	} else if (!r && known->attached) {
-		r = err_set(&err, -EEXIST, "there is a vif %s already", vif->name);
+		r = err_set(err, -EEXIST, "there is a vif %s already", vif->name);
 	}
-	if (r) {
-		snprintf(why, size, "%s", err.text);
+	if (r)
 		return r;
-	}
 
 	known->attached = true;
 	known->adopted = vif->adopted;
@@ -292,9 +289,8 @@ static int attach(void *arg, const struct xenback_vif *vif, char *why, size_t si
 	return 0;
 }
 
-static int connect_rings(void *arg, const char *name, const struct xenback_rings *rings, char *why, size_t size)
+static int connect_rings(void *arg, const char *name, const struct xenback_rings *rings, struct err *err)
 {
-	struct err err = {0};
 	struct netif_conf conf = {
 		.domid = rings->domid,
 		.queues = rings->queues,
@@ -314,10 +310,8 @@ static int connect_rings(void *arg, const char *name, const struct xenback_rings
 	for (unsigned q = 0; q < rings->queues; q++)
 		conf.queue[q] = (struct netif_queue_conf){rings->queue[q].tx_ref, rings->queue[q].rx_ref,
 							  rings->queue[q].tx_evtchn, rings->queue[q].rx_evtchn};
-	int r = sw_netif_connect(name, &conf, &err);
-	if (r)
-		snprintf(why, size, "%s", err.text);
-	else
+	int r = sw_netif_connect(name, &conf, err);
+	if (!r)
 		drop_emulated(arg, name, "takes the place of");
 	return r;
 }
@@ -374,28 +368,22 @@ static bool is_xen(void)
 	return !strncmp(type, "xen", 3) || !access("/proc/xen/capabilities", F_OK);
 }
 
-/* 0, or why xenstore cannot be served; `quiet`: which was to be expected. */
-static int open_xenback(struct xen *xen, bool *quiet, char *why, size_t size)
+/* `quiet` is set if an error was to be expected. */
+static int open_xenback(struct xen *xen, bool *quiet, struct err *err)
 {
 	const struct conf *conf = xen->daemon->conf;
-	int r;
 
 	*quiet = !strcmp(conf->xen, "no") || (!strcmp(conf->xen, "auto") && !is_xen());
-	if (*quiet) {
-		snprintf(why, size, "%s", !strcmp(conf->xen, "no") ? "xbar.conf says so" : "this is no Xen host");
-		return -ENODEV;
-	}
+	if (*quiet)
+		return err_set(err, -ENODEV, "%s",
+			       !strcmp(conf->xen, "no") ? "xbar.conf says so" : "this is not a Xen host");
 	/* With "yes" xenstore is enough: what the rings need is told when a guest connects. */
 	if (!strcmp(conf->xen, "auto")) {
-		struct err err;
-
-		r = netif_xen_probe(&err);
-		if (r) {
-			snprintf(why, size, "%s", err.text);
+		int r = netif_xen_probe(err);
+		if (r)
 			return r;
-		}
 	}
-	return xenback_open(&ops, xen, conf->workers, &xen->xenback, why, size);
+	return xenback_open(&ops, xen, conf->workers, &xen->xenback, err);
 }
 
 /* Vifs from the state's file that nobody came to claim. */
@@ -424,7 +412,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 int xen_open(const struct daemon *daemon, struct model *model, struct hooks *hooks, struct xen **out, struct err *err)
 {
 	const struct state_vif *vif;
-	char why[sizeof(err->text)] = "";
+	struct err why;
 	bool quiet;
 
 	*out = NULL;
@@ -439,14 +427,12 @@ int xen_open(const struct daemon *daemon, struct model *model, struct hooks *hoo
 		if (vif->xen && !add(xen, vif->name))
 			log_error("no memory for vif %s", vif->name);
 
-	int r = open_xenback(xen, &quiet, why, sizeof(why));
+	int r = open_xenback(xen, &quiet, &why);
 	drop_unattached(xen);
 	if (!r) {
 		xen->event = event_new(daemon->base, xenback_fd(xen->xenback), EV_READ | EV_PERSIST, on_readable, xen);
-		if (!xen->event || event_add(xen->event, NULL)) {
-			snprintf(why, sizeof(why), "no memory");
-			r = -ENOMEM;
-		}
+		if (!xen->event || event_add(xen->event, NULL))
+			r = err_nomem(&why);
 	}
 	if (!r) {
 		log_info("serving the vifs of Xen guests");
@@ -455,11 +441,11 @@ int xen_open(const struct daemon *daemon, struct model *model, struct hooks *hoo
 	}
 	xen_close(xen);
 	if (quiet)
-		log_debug("not serving Xen guests: %s", why);
+		log_debug("not serving Xen guests: %s", why.text);
 	else if (!strcmp(daemon->conf->xen, "yes"))
-		return err_set(err, r, "cannot serve Xen guests: %s", why);
+		return err_set(err, r, "cannot serve Xen guests: %s", why.text);
 	else
-		log_error("not serving Xen guests: %s", why);
+		log_error("not serving Xen guests: %s", why.text);
 	return 0;
 }
 

@@ -2,14 +2,12 @@
 #include "check.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
 #include "hypervisor/cfg/cfg.h"
-#include "hypervisor/cfg/sxp.h"
 
 enum form { FORM_SHOW, FORM_JSON, FORM_CANONICAL };
 enum kind { KIND_GUESS, KIND_GUEST, KIND_XEND, KIND_MAX };
@@ -43,7 +41,7 @@ static enum kind guess_kind(const struct hv_text *text)
 {
 	const char *s = text->data, *dot = strrchr(text->name, '.');
 
-	if (dot && strcmp(dot, ".sxp") == 0)
+	if (dot && !strcmp(dot, ".sxp"))
 		return KIND_XEND;
 	/* The first thing in a cfg file is a name. */
 	for (s += strspn(s, " \t\r\n\v\f"); *s == '#'; s += strspn(s, " \t\r\n\v\f"))
@@ -55,45 +53,38 @@ static bool is_daemons_own(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
-	return strcmp(slash ? slash + 1 : path, "xbar.conf") == 0;
+	return !strcmp(slash ? slash + 1 : path, "xbar.conf");
 }
 
 static int check_xend(const struct hv_text *text, enum form form, struct err *err)
 {
-	struct hv_sxp *all = NULL;
 	struct hv_xend *xend;
-	int rc;
 
-	rc = hv_xend_parse(text, &xend, err);
-	if (rc)
-		return rc;
-	if (form == FORM_CANONICAL)
-		rc = hv_sxp_parse(text, &all, NULL, err);
-	if (rc == 0) {
-		put_notes(&xend->notes);
-		if (form == FORM_JSON)
-			put_json(check_json_xend(xend));
-		else if (form == FORM_CANONICAL)
-			hv_sxp_print(all, stdout);
-		else
-			check_show_xend(xend, stdout);
-	}
-	hv_sxp_free(all);
+	int r = hv_xend_parse(text, &xend, err);
+	if (r)
+		return r;
+	put_notes(&xend->notes);
+	if (form == FORM_JSON)
+		put_json(check_json_xend(xend));
+	else if (form == FORM_CANONICAL)
+		hv_xend_print(xend, stdout);
+	else
+		check_show_xend(xend, stdout);
 	hv_xend_free(xend);
-	return rc;
+	return 0;
 }
 
-/* The file's settings, and each vif as it was understood. */
+/* The file's settings, with each vif as it was understood. */
 static int print_guest(const struct hv_text *text, const struct hv_guest *guest, struct err *err)
 {
 	struct hv_cfg *cfg;
-	int rc;
+	int r;
 
-	rc = hv_cfg_parse(text, &cfg, NULL, err);
-	if (rc)
-		return rc;
+	r = hv_cfg_parse(text, &cfg, NULL, err);
+	if (r)
+		return r;
 	for (size_t i = 0; i < cfg->n; i++) {
-		if (strcmp(cfg->setting[i].name, "vif") != 0) {
+		if (strcmp(cfg->setting[i].name, "vif")) {
 			hv_cfg_print_setting(&cfg->setting[i], stdout);
 			continue;
 		}
@@ -121,40 +112,40 @@ static int print_guest(const struct hv_text *text, const struct hv_guest *guest,
 static int check_guest(const struct hv_text *text, enum form form, struct err *err)
 {
 	struct hv_guest *guest;
-	int rc;
+	int r;
 
-	rc = hv_guest_parse(text, &guest, err);
-	if (rc)
-		return rc;
+	r = hv_guest_parse(text, &guest, err);
+	if (r)
+		return r;
 	put_notes(&guest->notes);
 	if (form == FORM_JSON)
 		put_json(check_json_guest(guest));
 	else if (form == FORM_CANONICAL)
-		rc = print_guest(text, guest, err);
+		r = print_guest(text, guest, err);
 	else
 		check_show_guest(guest, stdout);
 	hv_guest_free(guest);
-	return rc;
+	return r;
 }
 
 static int check_file(const char *path, enum kind kind, enum form form)
 {
 	struct hv_text text;
 	struct err err;
-	int rc;
+	int r;
 
 	if (kind == KIND_GUESS && is_daemons_own(path)) {
-		err_set(&err, -EINVAL, "%.250s: this is xbard's own file, which xbard checks when it starts", path);
+		err_set(&err, -EINVAL, "%.250s: this is xbard's own file; xbard checks it when it starts", path);
 		return refuse(form, path, &err);
 	}
-	rc = hv_text_load(&text, path, &err);
-	if (rc)
+	r = hv_text_load(&text, path, &err);
+	if (r)
 		return refuse(form, path, &err);
 	if (kind == KIND_GUESS)
 		kind = guess_kind(&text);
-	rc = kind == KIND_XEND ? check_xend(&text, form, &err) : check_guest(&text, form, &err);
+	r = kind == KIND_XEND ? check_xend(&text, form, &err) : check_guest(&text, form, &err);
 	hv_text_fini(&text);
-	return rc ? refuse(form, path, &err) : 0;
+	return r ? refuse(form, path, &err) : 0;
 }
 
 static int check_vif(const char *spec, enum form form)
@@ -162,12 +153,12 @@ static int check_vif(const char *spec, enum form form)
 	struct hv_notes notes = {0};
 	struct hv_vif vif;
 	struct err err;
-	int rc;
+	int r;
 
-	rc = hv_vif_parse("--vif", spec, &vif, &notes, &err);
+	r = hv_vif_parse("--vif", spec, &vif, &notes, &err);
 	put_notes(&notes);
 	hv_notes_fini(&notes);
-	if (rc)
+	if (r)
 		return refuse(form, "--vif", &err);
 	if (form == FORM_JSON) {
 		put_json(check_json_vif(&vif));
@@ -181,73 +172,55 @@ static int check_vif(const char *spec, enum form form)
 	return 0;
 }
 
-static int usage(FILE *out)
-{
-	fputs("usage: xbar check [--json | --canonical] [--as guest|xend] FILE...\n"
-	      "       xbar check [--json | --canonical] --vif SPEC\n"
-	      "Reads guests' cfg files and xend-config.sxp, and says what was understood, or what is wrong and where.\n"
-	      "  --json       one JSON object a line, for each file or vif\n"
-	      "  --canonical  the same settings again, in one fixed form\n"
-	      "  --as KIND    what the files are, where it cannot be told from them\n"
-	      "  --vif SPEC   one vif as it stands in vif = [ 'SPEC' ]\n",
-	      out);
-	return out == stdout ? 0 : CLI_USAGE;
-}
-
 static int parse_kind(const char *name, enum kind *kind)
 {
 	for (int i = KIND_GUESS + 1; i < KIND_MAX; i++)
-		if (strcmp(name, kind_name[i]) == 0) {
+		if (!strcmp(name, kind_name[i])) {
 			*kind = i;
 			return 0;
 		}
-	return cli_usage("check: --as %s: a file is a \"guest\" or \"xend\"", name);
+	return cli_usage("check: --as %s: must be guest or xend", name);
 }
 
-int cmd_check(int argc, char **argv)
+static int cmd_check(const json_t *args)
 {
-	static const struct option options[] = {
-		{"json", no_argument, NULL, 'j'},     {"canonical", no_argument, NULL, 'c'},
-		{"as", required_argument, NULL, 'a'}, {"vif", required_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},     {NULL, 0, NULL, 0},
-	};
+	const char *as = cli_string(args, "as"), *vif = cli_string(args, "vif");
+	const json_t *files = json_object_get(args, "files");
+	enum form form = cli_is_true(args, "json")        ? FORM_JSON
+			 : cli_is_true(args, "canonical") ? FORM_CANONICAL
+							  : FORM_SHOW;
 	enum kind kind = KIND_GUESS;
-	enum form form = FORM_SHOW;
-	const char *vif = NULL;
-	int opt, status = 0;
+	int status = 0;
 
-	optind = 0; /* the tool may have read options of its own */
-	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		switch (opt) {
-		case 'j':
-			form = FORM_JSON;
-			break;
-		case 'c':
-			form = FORM_CANONICAL;
-			break;
-		case 'v':
-			if (vif)
-				return cli_usage("check: --vif may be given once");
-			vif = optarg;
-			break;
-		case 'a':
-			if (parse_kind(optarg, &kind))
-				return CLI_USAGE;
-			break;
-		case 'h':
-			return usage(stdout);
-		default:
-			return usage(stderr);
-		}
-	}
-	if (!vif && optind == argc)
-		return usage(stderr);
+	if (as && parse_kind(as, &kind))
+		return CLI_USAGE;
+	if (!vif && !files)
+		return cli_usage("check: name a FILE, or a vif with --vif");
 	if (vif)
 		status = check_vif(vif, form);
-	for (; optind < argc; optind++)
-		if (check_file(argv[optind], kind, form))
+	for (size_t i = 0; i < json_array_size(files); i++)
+		if (check_file(json_string_value(json_array_get(files, i)), kind, form))
 			status = CLI_FAILURE;
 	if (fflush(stdout) || ferror(stdout))
 		return cli_fail("check: standard output: %s", strerror(errno));
 	return status;
 }
+
+static const struct cli_arg check_args[] = {
+	{"FILE", NULL, "files", CLI_WORDS, true},           {"--vif", "SPEC", "vif", CLI_STRING, true},
+	{"--as", "guest|xend", "as", CLI_STRING, true},     {"--json", NULL, "json", CLI_TRUE, true},
+	{"--canonical", NULL, "canonical", CLI_TRUE, true}, {0},
+};
+
+const struct cli_command check_cli[] = {
+	{.name = "check",
+	 .summary = "check guest cfg files, xend-config.sxp or a vif= string",
+	 .args = check_args,
+	 .help = "  Shows what was understood, or what is wrong and where.\n"
+		 "  --vif SPEC   one vif, as in vif = [ 'SPEC' ]\n"
+		 "  --as KIND    what the files are, if it cannot be told from them\n"
+		 "  --json       one JSON object per file or vif, each on a line\n"
+		 "  --canonical  the same settings in one fixed form\n",
+	 .run = cmd_check},
+	{0},
+};

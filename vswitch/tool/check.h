@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * `xbar check`: reads what an administrator wrote and says what was understood, or what is wrong. Asks nobody, changes
- * nothing.
+ * `xbar check`: reads what an administrator wrote and says what was understood, or what is wrong. It contacts nobody and
+ * changes nothing.
  *
  * Threads: none. Ownership: JSON values returned are new references; streams and structs stay the caller's.
  */
@@ -15,17 +15,14 @@
 #include "hypervisor/cfg/guestcfg.h"
 #include "hypervisor/cfg/xend.h"
 
-/* The command; exit status CLI_FAILURE where anything was refused. */
-int cmd_check(int argc, char **argv);
-
-/* For people. */
+/* For people to read. */
 void check_show_guest(const struct hv_guest *guest, FILE *out);
 void check_show_xend(const struct hv_xend *xend, FILE *out);
 void check_show_vif(const struct hv_vif *vif, FILE *out);
 
 /*
- * For scripts. A vif has the fields that libxl's JSON of a device_nic has, with its names and forms ("trusted": "True"),
- * and as there only those that were given.
+ * For scripts. A vif has the fields of libxl's JSON of a device_nic, with its names and forms ("trusted": "True"), and
+ * only those that were given.
  */
 json_t *check_json_guest(const struct hv_guest *guest);
 json_t *check_json_xend(const struct hv_xend *xend);

@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "check.h"
+#include "vswitch/base/mac.h"
 
-/* What was read may be no UTF-8, which JSON must be: other bytes become '?'. */
+/* JSON must be UTF-8, which a file need not be: the bytes of other text become '?'. */
 static json_t *text(const char *s)
 {
 	json_t *value = json_string(s);
@@ -54,9 +55,8 @@ static json_t *new_file(const char *path, const char *kind, const struct hv_note
 json_t *check_json_vif(const struct hv_vif *vif)
 {
 	static const char *const nictype[] = {[HV_NICTYPE_IOEMU] = "vif_ioemu", [HV_NICTYPE_VIF] = "vif"};
-	const uint8_t *m = vif->mac;
 	json_t *object = json_object();
-	char mac[18];
+	char mac[MAC_TEXT];
 
 	set_text(object, "backend_domname", vif->backend);
 	if (vif->devid >= 0)
@@ -65,10 +65,8 @@ json_t *check_json_vif(const struct hv_vif *vif)
 		set_number(object, "mtu", vif->mtu);
 	set_text(object, "vlan", vif->vlan);
 	set_text(object, "model", vif->model);
-	if (vif->has_mac) {
-		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
-		set_text(object, "mac", mac);
-	}
+	if (vif->has_mac)
+		set_text(object, "mac", mac_format(vif->mac, mac));
 	set_text(object, "ip", vif->ip);
 	set_text(object, "bridge", vif->bridge);
 	set_text(object, "ifname", vif->vifname);
@@ -80,8 +78,6 @@ json_t *check_json_vif(const struct hv_vif *vif)
 		set_number(object, "rate_interval_usecs", vif->rate_interval_usecs);
 	}
 	set_text(object, "gatewaydev", vif->gatewaydev);
-	for (size_t i = 0; i < vif->ncolo; i++)
-		set_text(object, vif->colo[i].field, vif->colo[i].value);
 	if (vif->has_trusted)
 		set_text(object, "trusted", vif->trusted ? "True" : "False");
 	return object;
@@ -118,8 +114,8 @@ json_t *check_json_xend(const struct hv_xend *xend)
 {
 	json_t *object = new_file(xend->path, "xend", &xend->notes);
 
-	json_object_set_new(object, "network_script", list(xend->network_script, xend->network_script_argc));
-	json_object_set_new(object, "vif_script", list(xend->vif_script, xend->vif_script_argc));
+	json_object_set_new(object, "network_script", list(xend->network.argv, xend->network.argc));
+	json_object_set_new(object, "vif_script", list(xend->vif.argv, xend->vif.argc));
 	return object;
 }
 

@@ -6,7 +6,7 @@
 
 #define COLUMN 13
 
-/* What stands in a file may hold anything; a terminal must not obey it. */
+/* A file may contain anything; a terminal must not interpret it. */
 static void put_text(const char *s, FILE *out)
 {
 	for (; *s; s++)
@@ -41,7 +41,7 @@ void check_show_vif(const struct hv_vif *vif, FILE *out)
 	row("vif", spec, out);
 	free(spec);
 	if (!vif->has_mac)
-		row("", "mac: none given, one is made up when the guest is created", out);
+		row("", "mac: not given; one is generated when the guest is created", out);
 	if (vif->rate)
 		fprintf(out, "  %-*srate: %" PRIu64 " bytes every %" PRIu32 " us\n", COLUMN, "",
 			vif->rate_bytes_per_interval, vif->rate_interval_usecs);
@@ -61,7 +61,7 @@ void check_show_guest(const struct hv_guest *guest, FILE *out)
 	fprintf(out, "  %-*s%u\n", COLUMN, "vcpus", guest->vcpus);
 	row("kernel", guest->kernel, out);
 	if (!guest->kernel && !guest->bootloader && guest->type != HV_GUEST_HVM)
-		row("kernel", "none given: xl asks for kernel= or bootloader=", out);
+		row("kernel", "not given: xl requires kernel= or bootloader=", out);
 	row("ramdisk", guest->ramdisk, out);
 	row("cmdline", guest->cmdline, out);
 	row("bootloader", guest->bootloader, out);
@@ -74,17 +74,17 @@ void check_show_guest(const struct hv_guest *guest, FILE *out)
 	row("on_crash", hv_on_name(guest->on_crash), out);
 }
 
-static void show_script(const char *name, char *const *argv, unsigned line, FILE *out)
+static void show_script(const char *name, const struct hv_xend_script *script, FILE *out)
 {
 	fprintf(out, "  %-16s", name);
-	for (size_t i = 0; argv && argv[i]; i++) {
+	for (size_t i = 0; i < script->argc; i++) {
 		fputs(i > 0 ? " " : "", out);
-		put_text(argv[i], out);
+		put_text(script->argv[i], out);
 	}
-	if (!argv)
+	if (!script->argc)
 		fputs("none", out);
-	if (line > 0)
-		fprintf(out, "  (line %u)\n", line);
+	if (script->line > 0)
+		fprintf(out, "  (line %u)\n", script->line);
 	else
 		fputs("  (xend's default)\n", out);
 }
@@ -93,6 +93,6 @@ void check_show_xend(const struct hv_xend *xend, FILE *out)
 {
 	put_text(xend->path, out);
 	fputs(": xend's options\n", out);
-	show_script("network-script", xend->network_script, xend->network_script_line, out);
-	show_script("vif-script", xend->vif_script, xend->vif_script_line, out);
+	show_script("network-script", &xend->network, out);
+	show_script("vif-script", &xend->vif, out);
 }

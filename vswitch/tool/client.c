@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "client.h"
+#include "vswitch/base/unixsock.h"
 
 #define DEFAULT_PATH "/run/xbar/xbard.sock"
-#define ANSWER_MAX (256 << 20) /* a hundred thousand MACs take about ten megabytes */
-#define ANSWER_TIMEOUT_S 600 /* scripts have time limits of their own, and these are shorter */
+#define ANSWER_MAX (256 << 20) /* bytes; a hundred thousand MACs take about ten million */
+#define ANSWER_TIMEOUT_S 600 /* longer than any time limit of the scripts that xbard runs */
 
 const char *client_path(void)
 {
@@ -19,36 +18,23 @@ const char *client_path(void)
 	return path && *path ? path : DEFAULT_PATH;
 }
 
-/* A connected socket, or -1 with a sentence. */
-static int connect_to(const char *path, char *err, size_t errlen)
+/* A connected socket, or -errno. */
+static int connect_to(const char *path, struct err *err)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	struct timeval limit = {.tv_sec = ANSWER_TIMEOUT_S};
 
-	if (strlen(path) >= sizeof(addr.sun_path)) {
-		snprintf(err, errlen, "the path of xbard's socket is too long: %s", path);
-		return -1;
-	}
-	strcpy(addr.sun_path, path);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		snprintf(err, errlen, "cannot make a socket: %s", strerror(errno));
-		return -1;
-	}
+	int fd = unixsock_connect(path, SOCK_STREAM);
+	if (fd == -ENOENT || fd == -ECONNREFUSED)
+		return err_set(
+			err, fd,
+			"xbard is not running (nothing listens on %s): start it with `systemctl start xbard`, or "
+			"name its socket in $XBAR_SOCKET",
+			path);
+	if (fd < 0)
+		return err_set(err, fd, "cannot connect to xbard at %s: %s", path, strerror(-fd));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	if (!connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
-		return fd;
-	if (errno == ENOENT || errno == ECONNREFUSED)
-		snprintf(err, errlen,
-			 "xbard does not run (nothing listens on %s): start it with `systemctl start xbard`, or name "
-			 "its "
-			 "socket in $XBAR_SOCKET",
-			 path);
-	else
-		snprintf(err, errlen, "cannot connect to xbard at %s: %s", path, strerror(errno));
-	close(fd);
-	return -1;
+	return fd;
 }
 
 static int send_all(int fd, const char *text)
@@ -65,7 +51,7 @@ static int send_all(int fd, const char *text)
 	return 0;
 }
 
-/* One line, less its end, to be freed; or NULL with errno, 0 for a connection that ended before it. */
+/* One line without its newline, to be freed; or NULL with errno, 0 if the connection ended first. */
 static char *receive_line(int fd)
 {
 	size_t size = 65536, len = 0;
@@ -76,9 +62,9 @@ static char *receive_line(int fd)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			int e = n ? errno : 0;
+			int r = n ? errno : 0;
 			free(line);
-			errno = e;
+			errno = r;
 			return NULL;
 		}
 		line[len + n] = '\0';
@@ -99,48 +85,47 @@ static char *receive_line(int fd)
 	return NULL;
 }
 
-/* The result within an answer (a new reference), or NULL with a sentence. */
-static json_t *take_result(const char *line, char *err, size_t errlen)
+/* The result within an answer (a new reference), or NULL with the error. */
+static json_t *take_result(const char *line, struct err *err)
 {
-	json_error_t where;
-	json_t *answer = json_loads(line, 0, &where), *result = NULL;
+	json_t *answer = json_loads(line, 0, NULL), *result = NULL;
 	const char *why = json_string_value(json_object_get(answer, "error"));
 
 	if (json_is_true(json_object_get(answer, "ok")))
 		result = json_incref(json_object_get(answer, "result"));
 	if (!result)
-		snprintf(err, errlen, "%s",
-			 why ? why : "xbard's answer cannot be understood: is it of another version?");
+		err_set(err, -EIO, "%s", why ? why : "xbard's answer is not understood: is it another version?");
 	json_decref(answer);
 	return result;
 }
 
-json_t *client_call(const char *cmd, json_t *args, char *err, size_t errlen)
+json_t *client_call(const char *cmd, json_t *args, struct err *err)
 {
 	json_t *request = args ? args : json_object(), *result = NULL;
 	char *text = NULL, *line = NULL;
 	int fd = -1, r;
 
 	if (json_object_set_new(request, "cmd", json_string(cmd)) || !(text = json_dumps(request, JSON_COMPACT))) {
-		snprintf(err, errlen, "the request cannot be written as JSON: is an argument not UTF-8?");
+		err_set(err, -EINVAL,
+			"the request cannot be written as JSON: an argument is not UTF-8, or memory ran out");
 		goto out;
 	}
-	fd = connect_to(client_path(), err, errlen);
+	fd = connect_to(client_path(), err);
 	if (fd < 0)
 		goto out;
-	/* xbard may answer, and hang up, before it has read all: its answer says more than the error. */
+	/* xbard may answer and hang up before it has read everything: then its answer says more than the error. */
 	r = send_all(fd, text);
 	if (!r)
 		r = send_all(fd, "\n");
 	line = receive_line(fd);
 	if (line)
-		result = take_result(line, err, errlen);
+		result = take_result(line, err);
 	else if (errno == EAGAIN || errno == EWOULDBLOCK)
-		snprintf(err, errlen, "xbard has not answered for %d s", ANSWER_TIMEOUT_S);
+		err_set(err, -ETIMEDOUT, "xbard has not answered for %d s", ANSWER_TIMEOUT_S);
 	else if (r || errno)
-		snprintf(err, errlen, "lost the connection to xbard: %s", strerror(r ? -r : errno));
+		err_set(err, -EIO, "lost the connection to xbard: %s", strerror(r ? -r : errno));
 	else
-		snprintf(err, errlen, "xbard hung up without an answer; its log says why");
+		err_set(err, -EIO, "xbard hung up without an answer; its log says why");
 out:
 	if (fd >= 0)
 		close(fd);
@@ -152,8 +137,7 @@ out:
 
 bool client_is_listening(void)
 {
-	char err[1024];
-	int fd = connect_to(client_path(), err, sizeof(err));
+	int fd = unixsock_connect(client_path(), SOCK_STREAM);
 
 	if (fd >= 0)
 		close(fd);

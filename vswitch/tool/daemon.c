@@ -3,13 +3,12 @@
  * xbar status, stop, log: the daemon itself.
  */
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "cli.h"
 #include "client.h"
 
-#define STOP_WAIT_S 300 /* scripts run at a stop, and each has its own time limit */
+#define STOP_WAIT_S 300 /* the scripts that run then each have their own time limit */
 
 static double number(const json_t *object, const char *key)
 {
@@ -38,22 +37,14 @@ static void print_status(const json_t *result)
 }
 
 /* Ask xbard to stop, and wait until it has. */
-static int cmd_stop(int argc, char **argv)
+static int cmd_stop(const json_t *args)
 {
 	struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
-	json_t *args = json_object();
-	char err[1024];
+	struct err err;
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--keep")) {
-			json_decref(args);
-			return cli_usage("stop: unexpected word \"%s\"", argv[i]);
-		}
-		json_object_set_new(args, "keep", json_true());
-	}
-	json_t *result = client_call("stop", args, err, sizeof(err));
+	json_t *result = client_call("stop", json_deep_copy(args), &err);
 	if (!result)
-		return cli_fail("%s", err);
+		return cli_fail("%s", err.text);
 	json_decref(result);
 
 	for (int i = 0; i < STOP_WAIT_S * 50; i++) {
@@ -61,8 +52,13 @@ static int cmd_stop(int argc, char **argv)
 			return 0;
 		nanosleep(&pause, NULL);
 	}
-	return cli_fail("xbard has not stopped after %d s; its log says why", STOP_WAIT_S);
+	return cli_fail("xbard has not stopped within %d s; its log says why", STOP_WAIT_S);
 }
+
+static const struct cli_arg stop_args[] = {
+	{"--keep", NULL, "keep", CLI_TRUE, true},
+	{0},
+};
 
 static const struct cli_arg log_args[] = {
 	{"LEVEL", NULL, "level", CLI_WORD, false},
@@ -72,12 +68,13 @@ static const struct cli_arg log_args[] = {
 const struct cli_command daemon_cli[] = {
 	{.name = "status", .summary = "the daemon and its workers", .call = "status", .print = print_status},
 	{.name = "log",
-	 .summary = "set the log's level: error, warning, info or debug",
+	 .summary = "set the log level: error, warning, info or debug",
 	 .call = "log-level",
 	 .args = log_args},
 	{.name = "stop",
-	 .summary = "stop the daemon; with --keep, so that the next start finds all as it is",
-	 .run = cmd_stop,
-	 .usage = "[--keep]"},
+	 .summary = "stop the daemon",
+	 .args = stop_args,
+	 .help = "  --keep  run no scripts and leave bridges and vifs to the next start\n",
+	 .run = cmd_stop},
 	{0},
 };

@@ -240,7 +240,7 @@ int cmd_net(int argc, char **argv)
 {
 	const struct op *op = NULL;
 	bool as_json = false;
-	char err[512];
+	struct err err;
 	int status = 0;
 
 	if (argc >= 2 && (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
@@ -265,9 +265,9 @@ int cmd_net(int argc, char **argv)
 		json_decref(args);
 		return status;
 	}
-	json_t *result = client_call(op->call, args, err, sizeof(err));
+	json_t *result = client_call(op->call, args, &err);
 	if (!result)
-		return cli_fail("%s", err);
+		return cli_fail("%s", err.text);
 	if (as_json) {
 		json_dumpf(result, stdout, JSON_INDENT(2));
 		putchar('\n');

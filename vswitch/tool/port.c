@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * xbar port ..., uplink ..., fdb ..., stats: ports of every kind, and what passes through them.
+ * xbar port ..., uplink ..., fdb ..., stats: ports of every kind, their counters and the MAC table.
  */
 #include <stdio.h>
 
@@ -28,7 +28,7 @@ static void print_ports(const json_t *result)
 		bool cut = !json_is_null(json_object_get(port, "quarantine"));
 		printf("%-16s %-11s %-15s %-13s %s\n", cli_text(port, "name"), cli_text(port, "kind"),
 		       cli_text(port, "bridge"),
-		       cut                          ? "cut off"
+		       cut                          ? "quarantined"
 		       : is_true(port, "connected") ? "connected"
 						    : "not connected",
 		       cut ? cli_text(port, "quarantine") : cli_text(port, "detail"));
@@ -63,12 +63,12 @@ static void print_port_stats(json_t *port)
 	json_t *count;
 
 	printf("%s: %s, %s, on bridge %s\n", cli_text(port, "name"), cli_text(port, "kind"),
-	       quarantine                   ? "cut off"
+	       quarantine                   ? "quarantined"
 	       : is_true(port, "connected") ? "connected"
 					    : "not connected",
 	       cli_text(port, "bridge"));
 	if (quarantine)
-		printf("  cut off   %s (`xbar port release %s` gives it another chance)\n", quarantine,
+		printf("  %-9s %s (`xbar port release %s` lets it try again)\n", "why", quarantine,
 		       cli_text(port, "name"));
 	printf("  %-9s %s; mac %s; mtu %lld; %lld queue%s, worker %lld\n", "is", cli_text(port, "detail"),
 	       cli_text(port, "mac"), number(port, "mtu"), number(port, "queues"),
@@ -150,30 +150,36 @@ static const struct cli_arg stats_args[] = {
 	{0},
 };
 
+static const struct cli_arg top_args[] = {
+	{"-d", "SECONDS", "delay", CLI_INT, true},
+	{"-n", "TIMES", "times", CLI_INT, true},
+	{0},
+};
+
 const struct cli_command port_cli[] = {
 	{.name = "port list", .summary = "ports of every kind", .call = "stats", .print = print_ports},
 	{.name = "port join", .summary = "put a port on a bridge", .call = "port-join", .args = join_args},
 	{.name = "port leave", .summary = "take a port off its bridge", .call = "port-leave", .args = port_args},
-	{.name = "port release",
-	 .summary = "give a port that was cut off another chance",
-	 .call = "port-release",
-	 .args = port_args},
+	{.name = "port release", .summary = "end the quarantine of a port", .call = "port-release", .args = port_args},
 	{.name = "uplink add",
 	 .summary = "put a network interface of the host on a bridge",
 	 .call = "uplink-add",
 	 .args = uplink_add_args},
-	{.name = "uplink del", .summary = "give it back", .call = "uplink-del", .args = uplink_del_args},
+	{.name = "uplink del",
+	 .summary = "take a network interface off its bridge",
+	 .call = "uplink-del",
+	 .args = uplink_del_args},
 	{.name = "fdb show",
 	 .summary = "learned MAC addresses",
 	 .call = "fdb-show",
 	 .args = fdb_args,
 	 .print = print_macs},
-	{.name = "fdb flush", .summary = "forget them", .call = "fdb-flush", .args = flush_args},
+	{.name = "fdb flush", .summary = "forget learned MAC addresses", .call = "fdb-flush", .args = flush_args},
 	{.name = "stats",
 	 .summary = "counters, drops and features per port",
 	 .call = "stats",
 	 .args = stats_args,
 	 .print = print_stats},
-	{.name = "top", .summary = "rates per port, refreshed", .run = cmd_top, .usage = "[-d SECONDS] [-n TIMES]"},
+	{.name = "top", .summary = "rates per port, refreshed", .args = top_args, .run = cmd_top},
 	{0},
 };

@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
 #include "client.h"
 #include "top.h"
+#include "vswitch/base/clock.h"
 
-static double now_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
-}
+#define LIMIT 86400 /* of both options */
 
 static const json_t *find_port(const json_t *result, const char *name)
 {
@@ -71,41 +64,23 @@ static void print_rates(const json_t *then, const json_t *now, double seconds)
 	fflush(stdout);
 }
 
-/* A number from 1 on, up to a day's seconds; 0: it is none. */
-static long read_number(const char *text)
+int cmd_top(const json_t *args)
 {
-	char *end;
-	long value = strtol(text, &end, 10);
+	const json_t *delay_arg = json_object_get(args, "delay"), *times_arg = json_object_get(args, "times");
+	long delay = delay_arg ? json_integer_value(delay_arg) : 1, times = json_integer_value(times_arg);
+	struct err err;
 
-	return *end || value < 1 || value > 86400 ? 0 : value;
-}
+	if (delay < 1 || delay > LIMIT)
+		return cli_usage("top: -d: must be from 1 to %d", LIMIT);
+	if (times_arg && (times < 1 || times > LIMIT))
+		return cli_usage("top: -n: must be from 1 to %d", LIMIT);
 
-int cmd_top(int argc, char **argv)
-{
-	long delay = 1, times = 0;
-	char err[1024];
-	int option;
-
-	while ((option = getopt(argc, argv, "d:n:")) != -1) {
-		if (option != 'd' && option != 'n')
-			return CLI_USAGE;
-		long value = read_number(optarg);
-		if (!value)
-			return cli_usage("top: -%c: \"%s\" is not a number from 1 to 86400", option, optarg);
-		if (option == 'd')
-			delay = value;
-		else
-			times = value;
-	}
-	if (optind < argc)
-		return cli_usage("top: unexpected word \"%s\"", argv[optind]);
-
-	double then_seconds = now_seconds();
-	json_t *then = client_call("stats", NULL, err, sizeof(err)), *now;
+	double then_seconds = clock_ns() / 1e9;
+	json_t *then = client_call("stats", NULL, &err), *now;
 	for (long turn = 0; then && (!times || turn < times); turn++) {
 		sleep(delay);
-		double seconds = now_seconds();
-		now = client_call("stats", NULL, err, sizeof(err));
+		double seconds = clock_ns() / 1e9;
+		now = client_call("stats", NULL, &err);
 		if (now)
 			print_rates(then, now, seconds - then_seconds);
 		json_decref(then);
@@ -113,7 +88,7 @@ int cmd_top(int argc, char **argv)
 		then_seconds = seconds;
 	}
 	if (!then)
-		return cli_fail("%s", err);
+		return cli_fail("%s", err.text);
 	json_decref(then);
 	return 0;
 }

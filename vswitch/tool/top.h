@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * xbar top: what passes through each port now.
+ * xbar top: the rates of each port.
  */
 #ifndef XBAR_TOP_H
 #define XBAR_TOP_H
 
-/* Print rates per port every -d seconds (1), -n times (without end), over the last picture where it is a terminal. */
-int cmd_top(int argc, char **argv);
+#include <jansson.h>
+
+/*
+ * Print the rates of each port every "delay" seconds (default: 1), "times" times (default: for ever). On a terminal the
+ * screen is redrawn.
+ */
+int cmd_top(const json_t *args);
 
 #endif

@@ -1,27 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * xbar console: joins the terminal to a guest's console. Without a terminal it is a pipe: standard input goes to the
- * guest, and ends it; what the guest prints comes out.
+ * xbar console: connects the terminal to a guest's console. If standard input is not a terminal, the command is a pipe: it
+ * passes the input to the guest and prints what the guest prints, until the input ends.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
 
-#include "dir.h"
 #include "guest.h"
-#include "hypervisor/launch/launch.h"
+#include "vswitch/base/unixsock.h"
 #include "vswitch/tool/cli.h"
 #include "xl.h"
 
 #define DETACH 0x1d /* ctrl-], as xl console has it */
-
-static const char usage[] = "usage: xbar console NAME\n"
-			    "  A guest's console; ctrl-] leaves it. Without a terminal, the end of the input does.\n";
 
 static bool write_all(int fd, const char *data, size_t len)
 {
@@ -37,7 +31,7 @@ static bool write_all(int fd, const char *data, size_t len)
 	return true;
 }
 
-/* Input to the guest. false: done. */
+/* Pass input to the guest. false: it has ended, or the user detaches. */
 static bool pass_input(int sock, bool terminal)
 {
 	char data[1024];
@@ -51,8 +45,8 @@ static bool pass_input(int sock, bool terminal)
 	return !end;
 }
 
-/* Join until the user leaves, or the guest does. */
-static void join(int sock, bool terminal)
+/* Until the user detaches or the guest ends. */
+static void relay(int sock, bool terminal)
 {
 	struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = sock, .events = POLLIN}};
 	char data[4096];
@@ -76,44 +70,37 @@ static void console(int sock)
 	bool terminal = !tcgetattr(STDIN_FILENO, &before);
 
 	if (terminal) {
-		fputs("(ctrl-] leaves the console)\n", stderr);
+		fputs("(Ctrl-] detaches from the console)\n", stderr);
 		raw = before;
 		cfmakeraw(&raw);
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
 	}
-	join(sock, terminal);
+	relay(sock, terminal);
 	if (terminal) {
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
 		fputc('\n', stderr);
 	}
 }
 
-int cmd_console(int argc, char **argv)
+int guest_console(const char *name)
 {
-	static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
 	struct guest_dir dir;
 	struct err err;
 	char path[PATH_MAX];
 
-	optind = 0; /* another command's options may have been read before */
-	int option = getopt_long(argc, argv, "", options, NULL);
-	if (option >= 0 || argc - optind != 1) {
-		fputs(usage, option == 'h' ? stdout : stderr);
-		return option == 'h' ? 0 : CLI_USAGE;
-	}
-	const char *name = argv[optind];
-	if (hv_launch_check_name(name, &err) || guest_dir_name(&dir, name, &err))
-		return cli_fail("%s", err.text);
-	if (guest_dir_state(&dir) == GUEST_NONE && guest_xl_here())
-		return guest_xl("console", NULL, name);
-	if (guest_dir_state(&dir) == GUEST_NONE)
-		return cli_fail("there is no guest %s; `xbar list` shows those that there are", name);
+	if (guest_find(name, &dir, &err) == GUEST_NONE)
+		return guest_xl_here() ? guest_xl("console", NULL, name) : cli_fail("%s", err.text);
 	if ((size_t)snprintf(path, sizeof(path), "%s/console.sock", dir.path) >= sizeof(path))
-		return cli_fail("%s: too long a path", dir.path);
-	int sock = hv_unix_connect(path, SOCK_STREAM);
+		return cli_fail("%s: the path is too long", dir.path);
+	int sock = unixsock_connect(path, SOCK_STREAM);
 	if (sock < 0)
-		return cli_fail("guest %s: cannot reach its console at %s: %s", name, path, strerror(-sock));
+		return cli_fail("guest %s: cannot connect to its console at %s: %s", name, path, strerror(-sock));
 	console(sock);
 	close(sock);
 	return 0;
+}
+
+int cmd_console(const json_t *args)
+{
+	return guest_console(cli_string(args, "name"));
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * xbar create: cfg file -> launcher -> vifs -> keeper. Every step that fails, or an interrupt, undoes the ones before.
+ * xbar create: cfg file -> launcher -> vifs -> supervisor. If a step fails, or on an interrupt, the steps before are undone.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,22 +10,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "dir.h"
 #include "guest.h"
-#include "hypervisor/launch/keeper.h"
 #include "hypervisor/launch/launch.h"
+#include "hypervisor/launch/supervisor.h"
+#include "vswitch/base/mac.h"
 #include "vswitch/base/names.h"
 #include "vswitch/tool/cli.h"
 #include "vswitch/tool/client.h"
 #include "xl.h"
 
-#define DEFAULT_BRIDGE "xenbr0" /* xl's */
-
-static const char usage[] = "usage: xbar create [-c] [--hypervisor xl|qemu|uml] FILE [KEY=VALUE]...\n"
-			    "  Start the guest that the cfg file FILE describes.\n"
-			    "  -c, --console      then go to its console\n"
-			    "  --hypervisor NAME  else $XBAR_HYPERVISOR, else what this machine has\n"
-			    "  KEY=VALUE          lines that are read as if they stood at the end of FILE\n";
+#define DEFAULT_BRIDGE "xenbr0" /* as with xl */
 
 struct creation {
 	const struct hv_launcher *launcher;
@@ -41,38 +34,37 @@ struct creation {
 /* ---- the cfg file ------------------------------------------------------------------------------------------------ */
 
 /*
- * The file's text with the settings of the command line behind it, as xl has it; *lines is how many the file's own part
- * has.
+ * Load the file's text with the settings of the command line appended, as xl does. *lines is the number of lines of the
+ * file itself.
  */
-static int load_text(const char *path, int nsettings, char *const *settings, struct hv_text *text, unsigned *lines,
-		     struct err *err)
+static int load_text(const char *path, const json_t *settings, struct hv_text *text, unsigned *lines, struct err *err)
 {
 	struct hv_text file = {0};
 	unsigned column;
 	char *data = NULL;
 	size_t len = 0;
 
-	int error = hv_text_load(&file, path, err);
-	if (error)
-		return error;
+	int r = hv_text_load(&file, path, err);
+	if (r)
+		return r;
 	hv_text_place(&file, file.len, lines, &column);
 	FILE *out = open_memstream(&data, &len);
 	if (out) {
 		fwrite(file.data, 1, file.len, out);
-		for (int i = 0; i < nsettings; i++)
-			fprintf(out, "\n%s", settings[i]);
+		for (size_t i = 0; i < json_array_size(settings); i++)
+			fprintf(out, "\n%s", json_string_value(json_array_get(settings, i)));
 		fputc('\n', out);
 	}
 	if (!out || fclose(out))
-		error = err_nomem(err);
+		r = err_nomem(err);
 	else
-		error = hv_text_copy(text, path, data, len, err);
+		r = hv_text_copy(text, path, data, len, err);
 	free(data);
 	hv_text_fini(&file);
-	return error;
+	return r;
 }
 
-/* Print the warnings, less those of the command line's settings: that they replace the file's is what they are for. */
+/* Print the warnings, except those about the command line's settings: they are meant to replace the file's. */
 static void print_notes(const struct hv_guest *guest, unsigned lines)
 {
 	size_t prefix = strlen(guest->path);
@@ -87,34 +79,43 @@ static void print_notes(const struct hv_guest *guest, unsigned lines)
 	}
 }
 
-static int load_guest(const char *path, int nsettings, char *const *settings, struct hv_guest **guest, struct err *err)
+static int load_guest(const char *path, const json_t *settings, struct hv_guest **guest, struct err *err)
 {
 	struct hv_text text = {0};
 	unsigned lines = 0;
 
-	int error = load_text(path, nsettings, settings, &text, &lines, err);
-	if (!error)
-		error = hv_guest_parse(&text, guest, err);
-	if (!error)
+	int r = load_text(path, settings, &text, &lines, err);
+	if (!r)
+		r = hv_guest_parse(&text, guest, err);
+	if (!r)
 		print_notes(*guest, lines);
 	hv_text_fini(&text);
-	return error;
+	return r;
 }
 
 /* ---- vifs -------------------------------------------------------------------------------------------------------- */
 
-static json_t *vif_request(const struct creation *c, const struct hv_vif *vif, const char *name, unsigned queues)
+static unsigned queues_of(const struct creation *c)
 {
+	return c->guest->vcpus < c->launcher->queues_max ? c->guest->vcpus : c->launcher->queues_max;
+}
+
+/* The arguments of vif-add, and what the record holds of the vif until it is made. */
+static json_t *vif_request(const struct creation *c, const struct hv_vif *vif)
+{
+	char name[NAME_PORT_MAX], mac[MAC_TEXT];
+
+	/* xl's vifname= names the backend's end, which is a port here. */
+	if (vif->vifname)
+		snprintf(name, sizeof(name), "%s", vif->vifname);
+	else
+		snprintf(name, sizeof(name), "%s.%d", c->guest->name, vif->devid);
 	json_t *args = json_pack("{s:s, s:s, s:i, s:s, s:i, s:b, s:b}", "name", name, "guest", c->guest->name, "devid",
 				 vif->devid, "bridge", vif->bridge ? vif->bridge : DEFAULT_BRIDGE, "queues",
-				 (int)queues, "server", (int)c->launcher->vif_server, "hotplug", 1);
+				 (int)queues_of(c), "server", (int)c->launcher->vif_server, "hotplug", 1);
 
-	if (vif->has_mac) {
-		char mac[18];
-		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", vif->mac[0], vif->mac[1], vif->mac[2],
-			 vif->mac[3], vif->mac[4], vif->mac[5]);
-		json_object_set_new(args, "mac", json_string(mac));
-	}
+	if (vif->has_mac)
+		json_object_set_new(args, "mac", json_string(mac_format(vif->mac, mac)));
 	if (vif->ip)
 		json_object_set_new(args, "ip", json_string(vif->ip));
 	if (vif->mtu)
@@ -132,53 +133,28 @@ static json_t *vif_request(const struct creation *c, const struct hv_vif *vif, c
 	return args;
 }
 
-static bool read_mac(const char *text, uint8_t mac[6])
-{
-	return text && sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4],
-			      &mac[5]) == 6;
-}
-
-/* Have xbard make vif `i`; note it in the record before it is asked, so that a crash in between leaves a trace. */
+/* Have xbard make vif `i`, and complete its entry in the record. */
 static int add_vif(struct creation *c, size_t i, struct err *err)
 {
-	const struct hv_vif *vif = &c->guest->vif[i];
-	unsigned queues = c->guest->vcpus < c->launcher->queues_max ? c->guest->vcpus : c->launcher->queues_max;
-	json_t *vifs = json_object_get(c->record, "vifs");
-	char name[NAME_PORT_MAX], why[400];
+	json_t *entry = json_array_get(json_object_get(c->record, "vifs"), i);
+	const char *name = json_string_value(json_object_get(entry, "name"));
 
-	/* xl's vifname= names the backend's end, which is a port here. */
-	if (vif->vifname)
-		snprintf(name, sizeof(name), "%s", vif->vifname);
-	else
-		snprintf(name, sizeof(name), "%s.%d", c->guest->name, vif->devid);
-	json_t *args = vif_request(c, vif, name, queues);
-	json_array_append_new(vifs, json_deep_copy(args));
-	int error = guest_record_write(&c->dir, c->record, err);
-	if (error) {
-		json_array_remove(vifs, i);
-		json_decref(args);
-		return error;
-	}
-	json_t *result = client_call("vif-add", args, why, sizeof(why));
-	const char *socket = json_string_value(json_object_get(result, "socket"));
-	const char *mac = json_string_value(json_object_get(result, "mac"));
-	if (!result) {
-		error = err_set(err, -EIO, "%s", why);
-		json_array_remove(vifs, i); /* xbard undid it, or never had it */
-	} else if (!socket || !read_mac(mac, c->vif[i].mac)) {
-		error = err_set(err, -EPROTO, "xbard's answer names no socket and MAC for vif %s", name);
-	} else {
-		json_t *noted = json_array_get(vifs, i);
-		json_object_set(noted, "socket", json_object_get(result, "socket"));
-		json_object_set(noted, "mac", json_object_get(result, "mac"));
-		c->vif[i].socket = json_string_value(json_object_get(noted, "socket"));
-		c->vif[i].mtu = vif->mtu;
-		c->vif[i].queues = queues;
-		printf("%s: vif %s, %s, on %s\n", c->guest->name, name, mac,
-		       json_string_value(json_object_get(noted, "bridge")));
-	}
+	json_t *result = client_call("vif-add", json_deep_copy(entry), err);
+	if (!result)
+		return -EIO;
+	json_object_set(entry, "socket", json_object_get(result, "socket"));
+	json_object_set(entry, "mac", json_object_get(result, "mac"));
 	json_decref(result);
-	return error;
+	const char *socket = json_string_value(json_object_get(entry, "socket"));
+	const char *mac = json_string_value(json_object_get(entry, "mac"));
+	if (!socket || !mac || !mac_parse(mac, c->vif[i].mac))
+		return err_set(err, -EPROTO, "xbard's answer has no socket and MAC for vif %s", name);
+	c->vif[i].socket = socket;
+	c->vif[i].mtu = c->guest->vif[i].mtu;
+	c->vif[i].queues = queues_of(c);
+	printf("%s: vif %s, %s, on %s\n", c->guest->name, name, mac,
+	       json_string_value(json_object_get(entry, "bridge")));
+	return 0;
 }
 
 /* ---- the steps --------------------------------------------------------------------------------------------------- */
@@ -197,84 +173,83 @@ static int check(struct creation *c, struct err *err)
 {
 	struct hv_argv notes = {0};
 
-	int error = hv_launch_check_name(c->guest->name, err);
-	if (!error && c->guest->nvif > HV_LAUNCH_VIFS_MAX)
-		error = err_set(err, -EINVAL, "%.200s: vif=: a guest can have %d of them; this has %zu", c->guest->path,
-				HV_LAUNCH_VIFS_MAX, c->guest->nvif);
-	if (!error)
-		error = c->launcher->check(c->guest, &notes, err);
-	for (size_t i = 0; i < notes.n && !error; i++)
+	int r = hv_launch_check_name(c->guest->name, err);
+	if (!r && c->guest->nvif > HV_LAUNCH_VIFS_MAX)
+		r = err_set(err, -EINVAL, "%.200s: vif=: a guest can have %d vifs; this one has %zu", c->guest->path,
+			    HV_LAUNCH_VIFS_MAX, c->guest->nvif);
+	if (!r)
+		r = c->launcher->check(c->guest, &notes, err);
+	for (size_t i = 0; i < notes.n && !r; i++)
 		fprintf(stderr, "%s: %s\n", c->guest->name, notes.v[i]);
 	hv_argv_fini(&notes);
-	return error;
+	return r;
 }
 
 static json_t *new_record(const struct creation *c)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:[]}", "name", c->guest->name, "hypervisor",
+	json_t *vifs = json_array();
+
+	for (size_t i = 0; i < c->guest->nvif; i++)
+		json_array_append_new(vifs, vif_request(c, &c->guest->vif[i]));
+	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:o}", "name", c->guest->name, "hypervisor",
 			 c->launcher->name, "why", c->why.text, "cfg", c->guest->path, "memory_mb",
 			 (int)c->guest->memory_mb, "vcpus", (int)c->guest->vcpus, "created", (json_int_t)time(NULL),
-			 "vifs");
+			 "vifs", vifs);
 }
 
-/* In the keeper. */
+/* In the supervisor. */
 static void on_ended(void *arg)
 {
 	struct creation *c = arg;
 
-	guest_dir_clear(&c->dir, c->guest->name, true);
+	guest_dir_clear(&c->dir, c->guest->name);
 }
 
 static int run(struct creation *c, struct err *err)
 {
 	struct hv_launch launch = {.guest = c->guest, .dir = c->dir.path, .vif = c->vif, .nvif = c->guest->nvif};
-	int error = 0;
 
-	for (size_t i = 0; i < c->guest->nvif && !error; i++) {
-		error = add_vif(c, i, err);
-		if (!error)
-			error = interrupted(err);
+	/* On disk before xbard is asked for anything, so that a crash leaves a trace of what must be undone. */
+	int r = guest_record_write(&c->dir, c->record, err);
+	for (size_t i = 0; i < c->guest->nvif && !r; i++) {
+		r = add_vif(c, i, err);
+		if (!r)
+			r = interrupted(err);
 	}
-	if (!error)
-		error = guest_record_write(&c->dir, c->record, err);
-	if (!error)
-		error = c->launcher->argv(&launch, &c->argv, err);
-	if (error)
-		return error;
-	struct hv_keeper keeper = {
+	if (!r && c->guest->nvif)
+		r = guest_record_write(&c->dir, c->record, err);
+	if (!r)
+		r = c->launcher->argv(&launch, &c->argv, err);
+	if (r)
+		return r;
+	struct hv_supervisor supervisor = {
 		.dir = c->dir.path, .argv = c->argv.v, .lock = c->dir.lock, .ended = on_ended, .arg = c};
 	fflush(stdout);
-	return hv_keeper_start(&keeper, err);
+	return hv_supervisor_start(&supervisor, err);
 }
 
 static int create(struct creation *c, struct err *err)
 {
-	int error = check(c, err);
-	if (error)
-		return error;
+	int r = check(c, err);
+	if (r)
+		return r;
 	printf("%s: %s (%s)\n", c->guest->name, c->launcher->title, c->why.text);
-	error = guest_dir_claim(&c->dir, c->guest->name, err);
-	if (error)
-		return error;
+	r = guest_dir_claim(&c->dir, c->guest->name, err);
+	if (r)
+		return r;
 	c->record = new_record(c);
 	c->vif = calloc(c->guest->nvif + 1, sizeof(*c->vif));
-	error = c->record && c->vif ? guest_record_write(&c->dir, c->record, err) : err_nomem(err);
-	if (!error)
-		error = run(c, err);
-	if (error) {
-		/* The record on disk may still name a vif that is not ours. */
-		struct err again;
-		if (c->record)
-			guest_record_write(&c->dir, c->record, &again);
-		guest_dir_clear(&c->dir, c->guest->name, true);
+	r = c->record && c->vif ? run(c, err) : err_nomem(err);
+	if (r) {
+		guest_dir_clear(&c->dir, c->guest->name);
 	} else {
-		close(c->dir.lock); /* the keeper has it */
+		close(c->dir.lock); /* the supervisor has it */
 		printf("%s: running; its console: xbar console %s\n", c->guest->name, c->guest->name);
 	}
-	return error;
+	return r;
 }
 
-/* Hold signals back, so that an interrupt is seen between two steps and everything is undone. */
+/* Block signals, so that an interrupt is noticed between two steps and everything is undone. */
 static int create_undisturbed(struct creation *c, struct err *err)
 {
 	sigset_t hold, before;
@@ -284,69 +259,35 @@ static int create_undisturbed(struct creation *c, struct err *err)
 	sigaddset(&hold, SIGTERM);
 	sigaddset(&hold, SIGHUP);
 	sigprocmask(SIG_BLOCK, &hold, &before);
-	int error = create(c, err);
+	int r = create(c, err);
 	fflush(stdout);
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	return error;
+	return r;
 }
 
-static int create_from(const char *wanted, bool console, int nwords, char **words)
+int cmd_create(const json_t *args)
 {
+	const char *file = cli_string(args, "file");
+	const json_t *settings = json_object_get(args, "settings");
+	bool console = cli_is_true(args, "console");
 	struct creation c = {.dir.lock = -1};
+	char name[HV_LAUNCH_NAME_MAX + 1] = "";
 	struct err err;
-	char *name = NULL;
 
-	int error = hv_launcher_choose(wanted, &c.launcher, &c.why, &err);
-	if (!error && c.launcher->native)
-		return guest_xl_create(console, nwords, words);
-	if (!error)
-		error = load_guest(words[0], nwords - 1, words + 1, &c.guest, &err);
-	if (!error) {
-		name = strdup(c.guest->name);
-		error = create_undisturbed(&c, &err);
-	}
+	int r = hv_launcher_choose(cli_string(args, "hypervisor"), &c.launcher, &c.why, &err);
+	if (!r && c.launcher->native)
+		return guest_xl_create(console, file, settings);
+	if (!r)
+		r = load_guest(file, settings, &c.guest, &err);
+	if (!r)
+		r = create_undisturbed(&c, &err);
+	if (!r)
+		name_copy(name, sizeof(name), c.guest->name);
 	json_decref(c.record);
 	free(c.vif);
 	hv_argv_fini(&c.argv);
 	hv_guest_free(c.guest);
-	if (error)
-		cli_fail("%s", err.text);
-	else if (console && name) {
-		char *ask[] = {"console", name, NULL};
-		error = cmd_console(2, ask);
-	}
-	free(name);
-	return error ? CLI_FAILURE : 0;
-}
-
-int cmd_create(int argc, char **argv)
-{
-	static const struct option options[] = {{"hypervisor", required_argument, NULL, 'H'},
-						{"console", no_argument, NULL, 'c'},
-						{"help", no_argument, NULL, 'h'},
-						{0}};
-	const char *wanted = NULL;
-	bool console = false;
-	int option;
-
-	while ((option = getopt_long(argc, argv, "c", options, NULL)) >= 0)
-		switch (option) {
-		case 'H':
-			wanted = optarg;
-			break;
-		case 'c':
-			console = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return 0;
-		default:
-			fputs(usage, stderr);
-			return CLI_USAGE;
-		}
-	if (optind >= argc) {
-		fputs(usage, stderr);
-		return CLI_USAGE;
-	}
-	return create_from(wanted, console, argc - optind, argv + optind);
+	if (r)
+		return cli_fail("%s", err.text);
+	return console ? guest_console(name) : 0;
 }

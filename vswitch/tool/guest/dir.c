@@ -5,18 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "dir.h"
-#include "hypervisor/launch/launch.h"
 #include "hypervisor/launch/process.h"
+#include "vswitch/base/jsonfile.h"
 #include "vswitch/tool/client.h"
 
 #define DEFAULT_RUNDIR "/run/xbar"
-#define DAEMON_WAIT_S 10 /* for a daemon that is just being started again */
+#define DAEMON_WAIT_S 10 /* for a daemon that is being restarted */
 
 static const char *const state_name[] = {
 	[GUEST_NONE] = "none",       [GUEST_DEAD] = "dead",     [GUEST_STARTING] = "starting",
@@ -36,7 +35,7 @@ int guest_root(char *path, struct err *err)
 	if (!rundir || !*rundir)
 		rundir = DEFAULT_RUNDIR;
 	if (*rundir != '/')
-		return err_set(err, -EINVAL, "$XBAR_RUNDIR=%.300s: has to begin with a '/'", rundir);
+		return err_set(err, -EINVAL, "$XBAR_RUNDIR=%.300s: must be an absolute path", rundir);
 	if ((size_t)snprintf(path, PATH_MAX, "%s/guests", rundir) >= PATH_MAX)
 		return err_set(err, -ENAMETOOLONG, "$XBAR_RUNDIR is too long a path");
 	return 0;
@@ -47,25 +46,25 @@ int guest_dir_name(struct guest_dir *dir, const char *name, struct err *err)
 	char root[PATH_MAX];
 
 	dir->lock = -1;
-	int error = guest_root(root, err);
-	if (!error && (size_t)snprintf(dir->path, sizeof(dir->path), "%s/%s", root, name) >= sizeof(dir->path))
-		error = err_set(err, -ENAMETOOLONG, "$XBAR_RUNDIR is too long a path");
-	return error;
+	int r = guest_root(root, err);
+	if (!r && (size_t)snprintf(dir->path, sizeof(dir->path), "%s/%s", root, name) >= sizeof(dir->path))
+		r = err_set(err, -ENAMETOOLONG, "$XBAR_RUNDIR is too long a path");
+	return r;
 }
 
-/* A file in the directory, as a path that is good until the next call in the same expression's buffer. */
+/* Put the path of file `name` in the directory into `path`, and return it. */
 static const char *file_in(const struct guest_dir *dir, const char *name, char path[PATH_MAX])
 {
 	if ((size_t)snprintf(path, PATH_MAX, "%s/%s", dir->path, name) >= PATH_MAX)
-		path[0] = '\0'; /* a name that no file has */
+		path[0] = '\0'; /* too long: no file has this name */
 	return path;
 }
 
 /* ---- locks ------------------------------------------------------------------------------------------------------- */
 
 /*
- * Open and lock a file: a descriptor, or -errno (-EAGAIN where it is locked and `wait` is not set). The lock is the open
- * file's, so that a keeper inherits it, and it can be looked at without being taken.
+ * Open and lock a file: a descriptor, or -errno (-EAGAIN: it is locked, and `wait` is not set). The lock belongs to the
+ * open file, so that a supervisor inherits it; others can test for it without taking it.
  */
 static int lock_file(const char *path, bool wait)
 {
@@ -75,11 +74,11 @@ static int lock_file(const char *path, bool wait)
 	if (fd < 0)
 		return -errno;
 	while (fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock)) {
-		int error = errno;
-		if (error == EINTR)
+		int r = -errno;
+		if (r == -EINTR)
 			continue;
 		close(fd);
-		return -error;
+		return r;
 	}
 	return fd;
 }
@@ -96,21 +95,21 @@ static bool is_locked(const char *path)
 	return locked;
 }
 
-/* The lock of all guests' directories, which exists afterwards. */
+/* Take the lock of the directory of all guests, which is created if need be. A descriptor, or -errno. */
 static int lock_root(struct err *err)
 {
 	char path[PATH_MAX];
 
-	int error = guest_root(path, err);
-	if (error)
-		return error;
+	int r = guest_root(path, err);
+	if (r)
+		return r;
 	char *slash = strrchr(path, '/');
 	*slash = '\0';
 	if (mkdir(path, 0755) && errno != EEXIST)
-		return err_set(err, -errno, "cannot make %.300s: %s", path, strerror(errno));
+		return err_set(err, -errno, "cannot create %.300s: %s", path, strerror(errno));
 	*slash = '/';
 	if (mkdir(path, 0755) && errno != EEXIST)
-		return err_set(err, -errno, "cannot make %.300s: %s", path, strerror(errno));
+		return err_set(err, -errno, "cannot create %.300s: %s", path, strerror(errno));
 	size_t len = strlen(path);
 	if ((size_t)snprintf(path + len, sizeof(path) - len, "/.lock") >= sizeof(path) - len)
 		return err_set(err, -ENAMETOOLONG, "$XBAR_RUNDIR is too long a path");
@@ -132,7 +131,7 @@ enum guest_state guest_dir_state(const struct guest_dir *dir)
 	return hv_process_alive(&guest) ? GUEST_RUNNING : GUEST_ENDING;
 }
 
-/* With the root's lock held: take the directory's. */
+/* Take the directory's lock; lock_root() is held. */
 static int take(struct guest_dir *dir, struct err *err)
 {
 	char path[PATH_MAX];
@@ -140,11 +139,11 @@ static int take(struct guest_dir *dir, struct err *err)
 	dir->lock = lock_file(file_in(dir, "lock", path), false);
 	if (dir->lock >= 0)
 		return 0;
-	int error = -dir->lock;
+	int r = dir->lock;
 	dir->lock = -1;
-	if (error == EAGAIN || error == EACCES)
+	if (r == -EAGAIN || r == -EACCES)
 		return err_set(err, -EBUSY, "%.300s is in use", dir->path);
-	return err_set(err, -error, "cannot lock %.300s: %s", path, strerror(error));
+	return err_set(err, r, "cannot lock %.300s: %s", path, strerror(-r));
 }
 
 int guest_dir_take(struct guest_dir *dir, struct err *err)
@@ -153,12 +152,12 @@ int guest_dir_take(struct guest_dir *dir, struct err *err)
 
 	if (root < 0)
 		return root;
-	int error = take(dir, err);
+	int r = take(dir, err);
 	close(root);
-	return error;
+	return r;
 }
 
-/* One attempt: *fresh says whether the directory is new; else a dead guest left it. */
+/* One attempt. *fresh: the directory is new; else a dead guest left it. */
 static int make_and_take(struct guest_dir *dir, bool *fresh, struct err *err)
 {
 	int root = lock_root(err);
@@ -166,30 +165,30 @@ static int make_and_take(struct guest_dir *dir, bool *fresh, struct err *err)
 	if (root < 0)
 		return root;
 	*fresh = !mkdir(dir->path, 0700);
-	int error = !*fresh && errno != EEXIST
-			    ? err_set(err, -errno, "cannot make %.300s: %s", dir->path, strerror(errno))
-			    : take(dir, err);
+	int r = !*fresh && errno != EEXIST
+			? err_set(err, -errno, "cannot create %.300s: %s", dir->path, strerror(errno))
+			: take(dir, err);
 	close(root);
-	return error;
+	return r;
 }
 
 int guest_dir_claim(struct guest_dir *dir, const char *name, struct err *err)
 {
 	bool fresh = false;
 
-	int error = guest_dir_name(dir, name, err);
-	for (int attempt = 0; attempt < 2 && !error; attempt++) {
-		error = make_and_take(dir, &fresh, err);
-		if (error == -EBUSY)
+	int r = guest_dir_name(dir, name, err);
+	for (int attempt = 0; attempt < 2 && !r; attempt++) {
+		r = make_and_take(dir, &fresh, err);
+		if (r == -EBUSY)
 			return err_set(err, -EEXIST,
-				       "there is a guest %s already (%s): `xbar list` shows it, `xbar destroy %s` "
-				       "ends it",
+				       "guest %s already exists (%s): `xbar list` shows it, `xbar destroy %s` kills "
+				       "it",
 				       name, guest_state_name(guest_dir_state(dir)), name);
-		if (error || fresh)
-			return error;
-		guest_dir_clear(dir, name, true);
+		if (r || fresh)
+			return r;
+		guest_dir_clear(dir, name);
 	}
-	return error ? error : err_set(err, -EEXIST, "cannot clear %.300s, which a dead guest left", dir->path);
+	return r ? r : err_set(err, -EEXIST, "cannot clear %.300s, which a dead guest left", dir->path);
 }
 
 /* ---- the record -------------------------------------------------------------------------------------------------- */
@@ -207,52 +206,66 @@ json_t *guest_record_read(const struct guest_dir *dir)
 
 int guest_record_write(const struct guest_dir *dir, const json_t *record, struct err *err)
 {
-	char path[PATH_MAX], temp[PATH_MAX];
+	char path[PATH_MAX];
 
-	file_in(dir, "guest.json", path);
-	file_in(dir, "guest.json.new", temp);
-	if (!json_dump_file(record, temp, JSON_INDENT(1)) && !rename(temp, path))
-		return 0;
-	return err_set(err, -EIO, "cannot write %.300s: %s", path, strerror(errno));
+	return jsonfile_save(record, file_in(dir, "guest.json", path), err);
 }
 
 /* ---- clearing ---------------------------------------------------------------------------------------------------- */
 
-/* Wait until xbard listens, which it does not while it is started again. */
+/* Wait until xbard listens: it may be restarting. */
 static bool wait_for_daemon(void)
 {
 	struct timespec pause = {.tv_nsec = 200000000};
 
 	for (int i = 0; i < DAEMON_WAIT_S * 5; i++) {
-		int fd = hv_unix_connect(client_path(), SOCK_STREAM);
-		if (fd >= 0) {
-			close(fd);
+		if (client_is_listening())
 			return true;
-		}
 		nanosleep(&pause, NULL);
 	}
 	return false;
 }
 
-static void delete_vifs(const struct guest_dir *dir)
+/* The names of xbard's vifs that are guest `guest`'s, as the keys of a new object; NULL with an error. */
+static json_t *vifs_of(const char *guest, struct err *err)
 {
-	json_t *record = guest_record_read(dir), *vifs = json_object_get(record, "vifs");
+	json_t *result = client_call("vif-list", NULL, err), *vif;
+	size_t i;
+
+	if (!result)
+		return NULL;
+	json_t *names = json_object();
+	json_array_foreach(json_object_get(result, "vifs"), i, vif)
+	{
+		const char *owner = json_string_value(json_object_get(vif, "guest"));
+		if (owner && !strcmp(owner, guest))
+			json_object_set_new(names, json_string_value(json_object_get(vif, "name")), json_true());
+	}
+	json_decref(result);
+	return names;
+}
+
+static void delete_vifs(const struct guest_dir *dir, const char *guest)
+{
+	json_t *record = guest_record_read(dir), *vifs = json_object_get(record, "vifs"), *ours = NULL;
+	struct err err;
 
 	if (json_array_size(vifs) && !wait_for_daemon())
-		fprintf(stderr, "xbar: xbard does not answer at %s; the vifs of %s are left for it to forget\n",
-			client_path(), dir->path);
-	else
-		/* The last one first, as everything is undone. */
-		for (size_t i = json_array_size(vifs); i-- > 0;) {
-			const char *name = json_string_value(json_object_get(json_array_get(vifs, i), "name"));
-			char why[512];
-			json_t *result =
-				name ? client_call("vif-del", json_pack("{s:s}", "name", name), why, sizeof(why))
-				     : NULL;
-			if (name && !result)
-				fprintf(stderr, "xbar: %s\n", why);
-			json_decref(result);
-		}
+		fprintf(stderr, "xbar: xbard does not answer at %s: the vifs of guest %s remain\n", client_path(),
+			guest);
+	else if (json_array_size(vifs) && !(ours = vifs_of(guest, &err)))
+		fprintf(stderr, "xbar: %s: the vifs of guest %s remain\n", err.text, guest);
+	/* In reverse order, as everything is undone. */
+	for (size_t i = json_array_size(vifs); ours && i-- > 0;) {
+		const char *name = json_string_value(json_object_get(json_array_get(vifs, i), "name"));
+		if (!name || !json_object_get(ours, name))
+			continue;
+		json_t *result = client_call("vif-del", json_pack("{s:s}", "name", name), &err);
+		if (!result)
+			fprintf(stderr, "xbar: %s\n", err.text);
+		json_decref(result);
+	}
+	json_decref(ours);
 	json_decref(record);
 }
 
@@ -270,24 +283,23 @@ static void remove_tree(const char *path)
 		fprintf(stderr, "xbar: cannot remove %s: %s\n", path, strerror(errno));
 }
 
-void guest_dir_clear(struct guest_dir *dir, const char *name, bool keep_log)
+void guest_dir_clear(struct guest_dir *dir, const char *name)
 {
 	char path[PATH_MAX], root[PATH_MAX], kept[PATH_MAX], gone[PATH_MAX];
 	struct hv_process guest;
 	struct err err;
 
-	/* A guest whose keeper was killed may have left processes. */
+	/* A guest whose supervisor was killed may have left processes. */
 	if (!hv_pidfile_read(file_in(dir, "guest.pid", path), &guest))
 		hv_process_end_session(&guest);
-	delete_vifs(dir);
+	delete_vifs(dir, name);
 	int lock = lock_root(&err);
 	if (guest_root(root, &err) || (size_t)snprintf(kept, sizeof(kept), "%s/%s.log", root, name) >= sizeof(kept) ||
 	    (size_t)snprintf(gone, sizeof(gone), "%s/.%s.gone", root, name) >= sizeof(gone)) {
 		fprintf(stderr, "xbar: cannot remove %s: its path is too long\n", dir->path);
 	} else {
-		if (keep_log)
-			rename(file_in(dir, "console.log", path), kept);
-		/* Gone in one step for whoever looks, and only then taken apart. */
+		rename(file_in(dir, "console.log", path), kept);
+		/* Renamed first, so that the guest is gone in one step. */
 		remove_tree(gone);
 		if (rename(dir->path, gone))
 			fprintf(stderr, "xbar: cannot rename %s: %s\n", dir->path, strerror(errno));

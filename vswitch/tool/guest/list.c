@@ -1,35 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* xbar list: the guests that have a run directory; on a Xen host also xl's. */
+/* xbar list: the guests with a run directory; on a Xen host also those of xl. */
 #include <dirent.h>
 #include <errno.h>
-#include <getopt.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "dir.h"
 #include "guest.h"
-#include "hypervisor/launch/launch.h"
 #include "hypervisor/launch/process.h"
 #include "vswitch/tool/cli.h"
 #include "xl.h"
 
-static const char usage[] = "usage: xbar list [--json]\n"
-			    "  The guests that were started by `xbar create`, and on a Xen host xl's.\n";
-
-/* What is known of guest `name`: its record, with "state", "pid" and "uptime" (seconds) in it. */
-static json_t *look_at(const char *name)
+/* The record of guest `name`, with "state", "pid" and "uptime" (seconds) added; NULL: there is no such guest. */
+static json_t *row_of(const char *name)
 {
 	struct hv_process guest;
 	struct guest_dir dir;
 	struct err err;
 	char path[PATH_MAX];
 
-	if (hv_launch_check_name(name, &err) || guest_dir_name(&dir, name, &err))
-		return NULL;
-	enum guest_state state = guest_dir_state(&dir);
+	enum guest_state state = guest_find(name, &dir, &err);
 	if (state == GUEST_NONE)
 		return NULL;
 	json_t *row = guest_record_read(&dir);
@@ -45,7 +36,7 @@ static json_t *look_at(const char *name)
 	return row;
 }
 
-/* An array of rows, sorted by name; NULL with a sentence. */
+/* An array of rows sorted by name, or NULL with an error. */
 static json_t *gather(struct err *err)
 {
 	char root[PATH_MAX];
@@ -61,7 +52,7 @@ static json_t *gather(struct err *err)
 		return NULL;
 	}
 	for (int i = 0; i < n; i++) {
-		json_t *row = entries[i]->d_type == DT_DIR ? look_at(entries[i]->d_name) : NULL;
+		json_t *row = entries[i]->d_type == DT_DIR ? row_of(entries[i]->d_name) : NULL;
 		if (row)
 			json_array_append_new(rows, row);
 		free(entries[i]);
@@ -92,24 +83,15 @@ static void print_row(const json_t *row)
 	printf("\n");
 }
 
-int cmd_list(int argc, char **argv)
+int cmd_list(const json_t *args)
 {
-	static const struct option options[] = {
-		{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+	bool json = cli_is_true(args, "json");
 	struct err err;
-	bool json = false;
-	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) == 'j')
-		json = true;
-	if (option >= 0 || optind != argc) {
-		fputs(usage, option == 'h' ? stdout : stderr);
-		return option == 'h' ? 0 : CLI_USAGE;
-	}
 	json_t *rows = gather(&err);
 	if (!rows)
 		return cli_fail("%s", err.text);
-	/* A Xen host without guests of another kind: xl's own list is the whole answer. */
+	/* On a Xen host without other guests, xl's list is the whole answer. */
 	if (!json_array_size(rows) && guest_xl_here()) {
 		json_decref(rows);
 		return guest_xl("list", json ? "-l" : NULL, NULL);

@@ -16,23 +16,24 @@ bool guest_xl_here(void)
 
 static int become(struct hv_argv *argv)
 {
-	int error = ENOMEM;
+	int r = -ENOMEM;
 
 	if (!argv->failed) {
 		execvp(argv->v[0], argv->v);
-		error = errno;
+		r = -errno;
 	}
 	hv_argv_fini(argv);
-	return cli_fail("cannot run xl: %s", strerror(error));
+	return cli_fail("cannot run xl: %s", strerror(-r));
 }
 
-int guest_xl_create(bool console, int nwords, char **words)
+int guest_xl_create(bool console, const char *file, const json_t *settings)
 {
 	struct hv_argv argv = {0};
 
 	hv_argv_add_words(&argv, console ? "xl create -c" : "xl create");
-	for (int i = 0; i < nwords; i++)
-		hv_argv_add(&argv, "%s", words[i]);
+	hv_argv_add(&argv, "%s", file);
+	for (size_t i = 0; i < json_array_size(settings); i++)
+		hv_argv_add(&argv, "%s", json_string_value(json_array_get(settings, i)));
 	return become(&argv);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Guests of Xen: xl does it. Each function becomes xl (execvp), and returns only where that failed: CLI_FAILURE, and a
+ * Guests of Xen are left to xl. These functions become xl (execvp); they return only if that fails: CLI_FAILURE, with a
  * sentence on standard error.
  */
 #ifndef XBAR_GUEST_XL_H
@@ -8,11 +8,13 @@
 
 #include <stdbool.h>
 
+#include <jansson.h>
+
 /* Is this a Xen control domain with xl? */
 bool guest_xl_here(void);
-/* words: the cfg file and KEY=VALUE settings. */
-int guest_xl_create(bool console, int nwords, char **words);
-/* `command` NAME, or just `command` where name is NULL; `option` may be NULL. */
+/* `settings`: an array of KEY=VALUE strings, or NULL. */
+int guest_xl_create(bool console, const char *file, const json_t *settings);
+/* xl COMMAND [OPTION] [NAME]; `option` and `name` may be NULL. */
 int guest_xl(const char *command, const char *option, const char *name);
 
 #endif

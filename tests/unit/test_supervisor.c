@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The keeper with a shell in the place of a guest: start, console, end; and pidfiles, which it is found by. */
+/* The supervisor, with a shell instead of a guest: start, console, end; and the pidfiles by which it is found. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -11,16 +11,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "hypervisor/launch/keeper.h"
-#include "hypervisor/launch/launch.h"
 #include "hypervisor/launch/process.h"
+#include "hypervisor/launch/supervisor.h"
+#include "vswitch/base/unixsock.h"
 
 #define WAIT_MS 10000
 
@@ -43,7 +42,7 @@ static int setup(void **state)
 {
 	struct run *run = calloc(1, sizeof(*run));
 
-	strcpy(run->dir, "/tmp/xbar-keeper.XXXXXX");
+	strcpy(run->dir, "/tmp/xbar-supervisor.XXXXXX");
 	assert_non_null(mkdtemp(run->dir));
 	snprintf(run->ended, sizeof(run->ended), "%s/ended", run->dir);
 	run->lock = open(in(run, "lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -54,7 +53,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const made[] = {"lock", "ended", "console.log", "console.sock", "guest.pid", "keeper.pid"};
+	static const char *const made[] = {"lock",         "ended",     "console.log",
+					   "console.sock", "guest.pid", "supervisor.pid"};
 	struct run *run = *state;
 
 	close(run->lock);
@@ -65,7 +65,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Runs in the keeper. */
+/* Runs in the supervisor. */
 static void note_end(void *arg)
 {
 	const struct run *run = arg;
@@ -76,9 +76,10 @@ static void note_end(void *arg)
 static int start(struct run *run, const char *script, struct err *err)
 {
 	char *argv[] = {(char *)"/bin/sh", (char *)"-c", (char *)script, NULL};
-	struct hv_keeper keeper = {.dir = run->dir, .argv = argv, .lock = run->lock, .ended = note_end, .arg = run};
+	struct hv_supervisor supervisor = {
+		.dir = run->dir, .argv = argv, .lock = run->lock, .ended = note_end, .arg = run};
 
-	return hv_keeper_start(&keeper, err);
+	return hv_supervisor_start(&supervisor, err);
 }
 
 /* Wait until process `of` (a pidfile's) has ended. */
@@ -101,10 +102,10 @@ static struct hv_process process_of(const struct run *run, const char *pidfile)
 
 static void end(const struct run *run)
 {
-	struct hv_process keeper = process_of(run, "keeper.pid");
+	struct hv_process supervisor = process_of(run, "supervisor.pid");
 
-	assert_int_equal(hv_process_signal(&keeper, SIGTERM), 0);
-	await_end(&keeper);
+	assert_int_equal(hv_process_signal(&supervisor, SIGTERM), 0);
+	await_end(&supervisor);
 }
 
 /* Read until `text` has come. */
@@ -123,16 +124,16 @@ static void expect(int fd, const char *text)
 	} while (!strstr(got, text));
 }
 
-static void a_guest_runs_until_its_keeper_is_told_to_end_it(void **state)
+static void a_guest_runs_until_its_supervisor_is_told_to_end_it(void **state)
 {
 	struct run *run = *state;
 	struct err err;
 
 	assert_int_equal(start(run, "echo hello; exec sleep 600", &err), 0);
-	struct hv_process guest = process_of(run, "guest.pid"), keeper = process_of(run, "keeper.pid");
+	struct hv_process guest = process_of(run, "guest.pid"), supervisor = process_of(run, "supervisor.pid");
 	assert_true(hv_process_alive(&guest));
-	assert_true(hv_process_alive(&keeper));
-	assert_int_equal(waitpid(keeper.pid, NULL, WNOHANG), -1); /* it is no child of ours */
+	assert_true(hv_process_alive(&supervisor));
+	assert_int_equal(waitpid(supervisor.pid, NULL, WNOHANG), -1); /* it is not our child */
 	assert_int_not_equal(access(run->ended, F_OK), 0);
 	end(run);
 	assert_false(hv_process_alive(&guest));
@@ -153,13 +154,13 @@ static void what_a_guest_started_ends_with_it(void **state)
 	close(fd);
 	unlink(in(run, "child"));
 	assert_int_equal(hv_process_find(atoi(line), &child), 0);
-	struct hv_process keeper = process_of(run, "keeper.pid");
-	await_end(&keeper);
+	struct hv_process supervisor = process_of(run, "supervisor.pid");
+	await_end(&supervisor);
 	assert_false(hv_process_alive(&child));
 	assert_int_equal(access(run->ended, F_OK), 0);
 }
 
-static void a_guest_that_ends_at_once_is_a_failure_with_its_last_words(void **state)
+static void a_guest_that_ends_at_once_is_a_failure_that_quotes_its_output(void **state)
 {
 	struct run *run = *state;
 	struct err err;
@@ -173,10 +174,11 @@ static void a_program_that_is_not_there_is_a_failure(void **state)
 {
 	struct run *run = *state;
 	char *argv[] = {(char *)"/nonexistent/guest", NULL};
-	struct hv_keeper keeper = {.dir = run->dir, .argv = argv, .lock = run->lock, .ended = note_end, .arg = run};
+	struct hv_supervisor supervisor = {
+		.dir = run->dir, .argv = argv, .lock = run->lock, .ended = note_end, .arg = run};
 	struct err err;
 
-	assert_int_equal(hv_keeper_start(&keeper, &err), -ECHILD);
+	assert_int_equal(hv_supervisor_start(&supervisor, &err), -ECHILD);
 	assert_non_null(strstr(err.text, "/nonexistent/guest: No such file"));
 }
 
@@ -187,8 +189,8 @@ static void the_console_takes_input_and_is_logged(void **state)
 	char log[256] = "";
 
 	assert_int_equal(start(run, "echo ready; while read -r x; do echo \"got $x\"; done", &err), 0);
-	int one = hv_unix_connect(in(run, "console.sock"), SOCK_STREAM);
-	int two = hv_unix_connect(in(run, "console.sock"), SOCK_STREAM);
+	int one = unixsock_connect(in(run, "console.sock"), SOCK_STREAM);
+	int two = unixsock_connect(in(run, "console.sock"), SOCK_STREAM);
 	assert_true(one >= 0 && two >= 0);
 	assert_int_equal(write(one, "apple\n", 6), 6);
 	expect(one, "got apple");
@@ -217,7 +219,7 @@ static void a_reader_that_does_not_read_does_not_stop_the_guest(void **state)
 		 "echo ready; read -r x; head -c 3000000 /dev/zero | tr '\\0' 'a'; touch %s; exec sleep 600",
 		 in(run, "done"));
 	assert_int_equal(start(run, mark, &err), 0);
-	int fd = hv_unix_connect(in(run, "console.sock"), SOCK_STREAM);
+	int fd = unixsock_connect(in(run, "console.sock"), SOCK_STREAM);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, "go\n", 3), 3);
 	struct timespec pause = {.tv_nsec = 10000000};
@@ -271,9 +273,9 @@ static void a_damaged_pidfile_names_nobody(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(a_guest_runs_until_its_keeper_is_told_to_end_it),
+		T(a_guest_runs_until_its_supervisor_is_told_to_end_it),
 		T(what_a_guest_started_ends_with_it),
-		T(a_guest_that_ends_at_once_is_a_failure_with_its_last_words),
+		T(a_guest_that_ends_at_once_is_a_failure_that_quotes_its_output),
 		T(a_program_that_is_not_there_is_a_failure),
 		T(the_console_takes_input_and_is_logged),
 		T(a_reader_that_does_not_read_does_not_stop_the_guest),

@@ -12,59 +12,46 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "keeper.h"
 #include "process.h"
+#include "supervisor.h"
+#include "vswitch/base/clock.h"
+#include "vswitch/base/unixsock.h"
 
-#define SETTLE_MS 300 /* a guest that has printed something and lives this much longer is running */
-#define QUIET_MS 2000 /* so is one that has lived this long without a word */
-#define LEFTOVERS_MS 2000 /* how long processes of a dead guest may take to die */
-#define TAIL_SIZE 400 /* of the console, for the error when a start fails */
+#define SETTLE_MS 300 /* a guest that lives this long after its first output is running */
+#define QUIET_MS 2000 /* so is one that lives this long without any output */
+#define LEFTOVERS_MS 2000 /* how long the processes of an ended guest may take to die */
+#define TAIL_SIZE 400 /* bytes of the console's end, for the error when a start fails */
 #define CLIENT_BUFFER (1 << 20)
 
 struct state {
-	const struct hv_keeper *keeper;
-	int report; /* to who started us: a failure's sentence, or nothing; -1: reported */
+	const struct hv_supervisor *conf;
+	int report; /* a pipe to the process that started us, for report(); -1: reported */
 	int pty, signals, listener, log;
 	off_t log_len;
 	pid_t guest;
 	bool guest_alive;
-	struct timespec begun, spoke; /* when the guest began, and first printed; 0: not yet */
-	char input[4096]; /* from clients, for a guest that does not take it yet */
+	uint64_t started_ms, output_ms; /* when the guest was started, and when it first printed; 0: not yet */
+	char input[4096]; /* from clients, not yet taken by the guest */
 	size_t input_len;
-	int client[HV_KEEPER_CLIENTS_MAX];
+	int client[HV_SUPERVISOR_CLIENTS_MAX];
 	size_t nclients;
 	char tail[TAIL_SIZE + 1];
 	size_t tail_len;
 };
 
-static void now(struct timespec *t)
-{
-	clock_gettime(CLOCK_MONOTONIC, t);
-}
-
-static long ms_since(const struct timespec *t)
-{
-	struct timespec n;
-
-	now(&n);
-	return (n.tv_sec - t->tv_sec) * 1000 + (n.tv_nsec - t->tv_nsec) / 1000000;
-}
-
-/* Tell who started us that the guest runs (NULL), or why it does not. */
+/* Tell the process that started us that the guest is running (NULL), or why it is not. */
 static void report(struct state *s, const char *why)
 {
 	if (s->report < 0)
 		return;
 	const char *text = why ? why : "";
-	/* The reader may be gone (SIGPIPE is ignored): then nobody wants to know. */
+	/* The reader may be gone, and SIGPIPE is ignored: then there is nobody to tell. */
 	ssize_t n = write(s->report, text, strlen(text) + 1);
 	(void)n;
 	close(s->report);
@@ -73,7 +60,7 @@ static void report(struct state *s, const char *why)
 
 static int path_of(const struct state *s, const char *name, char path[PATH_MAX])
 {
-	return (size_t)snprintf(path, PATH_MAX, "%s/%s", s->keeper->dir, name) < PATH_MAX ? 0 : -ENAMETOOLONG;
+	return (size_t)snprintf(path, PATH_MAX, "%s/%s", s->conf->dir, name) < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
 /* ---- the console ------------------------------------------------------------------------------------------------- */
@@ -82,9 +69,9 @@ static int open_log(struct state *s)
 {
 	char path[PATH_MAX];
 
-	int error = path_of(s, "console.log", path);
-	if (error)
-		return error;
+	int r = path_of(s, "console.log", path);
+	if (r)
+		return r;
 	s->log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	s->log_len = 0;
 	return s->log < 0 ? -errno : 0;
@@ -94,18 +81,18 @@ static void write_log(struct state *s, const char *data, size_t len)
 {
 	char path[PATH_MAX], old[PATH_MAX];
 
-	if (s->log >= 0 && s->log_len + len > HV_KEEPER_LOG_MAX && !path_of(s, "console.log", path) &&
+	if (s->log >= 0 && s->log_len + len > HV_SUPERVISOR_LOG_MAX && !path_of(s, "console.log", path) &&
 	    !path_of(s, "console.log.1", old)) {
 		close(s->log);
 		rename(path, old);
 		open_log(s);
 	}
-	/* A full disk costs log, not the guest. */
+	/* If the disk is full, log is lost; the guest continues. */
 	if (s->log >= 0 && write(s->log, data, len) == (ssize_t)len)
 		s->log_len += len;
 }
 
-static void keep_tail(struct state *s, const char *data, size_t len)
+static void save_tail(struct state *s, const char *data, size_t len)
 {
 	if (len > TAIL_SIZE) {
 		data += len - TAIL_SIZE;
@@ -124,8 +111,8 @@ static void drop_client(struct state *s, size_t i)
 	s->client[i] = s->client[--s->nclients];
 }
 
-/* Read what the guest printed. false: nothing there. */
-static bool take_output(struct state *s)
+/* Read output of the guest. false: there is none. */
+static bool read_output(struct state *s)
 {
 	char data[4096];
 	ssize_t n = read(s->pty, data, sizeof(data));
@@ -133,22 +120,22 @@ static bool take_output(struct state *s)
 	if (n <= 0) {
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return false;
-		/* The guest's end is closed for good; its exit will be told by a signal. */
+		/* The guest's end is closed for good; SIGCHLD will report its exit. */
 		close(s->pty);
 		s->pty = -1;
 		return false;
 	}
-	if (!s->spoke.tv_sec)
-		now(&s->spoke);
+	if (!s->output_ms)
+		s->output_ms = clock_ms();
 	write_log(s, data, n);
-	keep_tail(s, data, n);
+	save_tail(s, data, n);
 	for (size_t i = s->nclients; i-- > 0;)
 		if (send(s->client[i], data, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN)
 			drop_client(s, i);
 	return true;
 }
 
-static void give_input(struct state *s)
+static void write_input(struct state *s)
 {
 	ssize_t n = write(s->pty, s->input, s->input_len);
 
@@ -160,14 +147,14 @@ static void give_input(struct state *s)
 	}
 }
 
-static void take_client(struct state *s)
+static void accept_client(struct state *s)
 {
 	int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
 
 	if (fd < 0)
 		return;
-	if (s->nclients == HV_KEEPER_CLIENTS_MAX) {
-		static const char full[] = "too many readers of this console already\r\n";
+	if (s->nclients == HV_SUPERVISOR_CLIENTS_MAX) {
+		static const char full[] = "this console has too many clients already\r\n";
 		send(fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 		close(fd);
 		return;
@@ -177,8 +164,8 @@ static void take_client(struct state *s)
 	s->client[s->nclients++] = fd;
 }
 
-/* Only called while there is room for input. */
-static void take_input(struct state *s, size_t i)
+/* Called only if there is room for input. */
+static void read_input(struct state *s, size_t i)
 {
 	ssize_t n = recv(s->client[i], s->input + s->input_len, sizeof(s->input) - s->input_len, MSG_DONTWAIT);
 
@@ -190,28 +177,24 @@ static void take_input(struct state *s, size_t i)
 
 static int open_listener(struct state *s)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	char path[PATH_MAX];
 
-	int error = path_of(s, "console.sock", path);
-	if (error || strlen(path) >= sizeof(addr.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(addr.sun_path, path);
-	s->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->listener < 0 || bind(s->listener, (struct sockaddr *)&addr, sizeof(addr)) || listen(s->listener, 8))
-		return -errno;
-	return 0;
+	int r = path_of(s, "console.sock", path);
+	if (r)
+		return r;
+	s->listener = unixsock_listen(path, 0600);
+	return s->listener < 0 ? s->listener : 0;
 }
 
 /* ---- the guest's process ----------------------------------------------------------------------------------------- */
 
-/* In the guest's process-to-be: become it. On return (of -errno) it could not. */
-static int become_guest(const struct state *s, int slave, pid_t keeper)
+/* In the new process: become the guest. Returns only on failure, with -errno. */
+static int exec_guest(const struct state *s, int slave, pid_t supervisor)
 {
 	sigset_t none;
 
-	/* A guest without its keeper could be neither seen nor ended. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != keeper)
+	/* Without its supervisor a guest could be neither seen nor ended. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != supervisor)
 		return -ESRCH;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -224,9 +207,9 @@ static int become_guest(const struct state *s, int slave, pid_t keeper)
 	for (int fd = 0; fd < 3; fd++)
 		if (dup2(slave, fd) < 0)
 			return -errno;
-	if (chdir(s->keeper->dir))
+	if (chdir(s->conf->dir))
 		return -errno;
-	execv(s->keeper->argv[0], s->keeper->argv);
+	execv(s->conf->argv[0], s->conf->argv);
 	return -errno;
 }
 
@@ -234,49 +217,49 @@ static int start_guest(struct state *s)
 {
 	struct winsize size = {.ws_row = 24, .ws_col = 80};
 	struct termios raw = {0};
-	int slave, wire[2], error = 0;
-	pid_t keeper = getpid();
+	int slave, exec_error[2], r = 0;
+	pid_t supervisor = getpid();
 
-	cfmakeraw(&raw); /* the guest's own terminal driver does what has to be done */
+	cfmakeraw(&raw); /* line discipline is the guest's own business */
 	raw.c_cflag |= CREAD;
 	if (openpty(&s->pty, &slave, NULL, &raw, &size))
 		return -errno;
 	fcntl(s->pty, F_SETFD, FD_CLOEXEC);
 	fcntl(slave, F_SETFD, FD_CLOEXEC);
 	fcntl(s->pty, F_SETFL, O_NONBLOCK);
-	if (pipe2(wire, O_CLOEXEC))
+	if (pipe2(exec_error, O_CLOEXEC))
 		return -errno;
-	now(&s->begun);
+	s->started_ms = clock_ms();
 	s->guest = fork();
 	if (s->guest < 0)
 		return -errno;
 	if (!s->guest) {
-		error = become_guest(s, slave, keeper);
-		ssize_t n = write(wire[1], &error, sizeof(error));
+		r = exec_guest(s, slave, supervisor);
+		ssize_t n = write(exec_error[1], &r, sizeof(r));
 		(void)n;
 		_exit(127);
 	}
 	close(slave);
-	close(wire[1]);
-	/* Closed by a successful exec; else it brings the error. */
-	while (read(wire[0], &error, sizeof(error)) < 0 && errno == EINTR)
+	close(exec_error[1]);
+	/* A successful exec closes it; else it delivers the error. */
+	while (read(exec_error[0], &r, sizeof(r)) < 0 && errno == EINTR)
 		;
-	close(wire[0]);
-	if (error)
+	close(exec_error[0]);
+	if (r)
 		waitpid(s->guest, NULL, 0);
-	s->guest_alive = !error;
-	return error;
+	s->guest_alive = !r;
+	return r;
 }
 
 static void kill_guest(const struct state *s)
 {
-	kill(-s->guest, SIGKILL); /* its session: User-Mode Linux has a process for each of its guest's */
+	kill(-s->guest, SIGKILL); /* its session: User-Mode Linux runs each process of the guest as one of the host */
 	kill(s->guest, SIGKILL);
 }
 
 /*
- * Reap orphans, and see whether the guest has ended. The guest itself stays a zombie until end_leftovers(), so that its
- * number keeps naming its session and nobody else's.
+ * Reap orphans, and find out whether the guest has ended. The guest itself stays a zombie until kill_leftovers(), so that
+ * its number cannot be reused while it names the session.
  */
 static void reap(struct state *s)
 {
@@ -292,22 +275,22 @@ static void reap(struct state *s)
 	}
 }
 
-/* The guest has ended: end what it left, which is ours to wait for (PR_SET_CHILD_SUBREAPER). */
-static void end_leftovers(struct state *s)
+/* The guest has ended: kill what it left, which was reparented to us (PR_SET_CHILD_SUBREAPER). */
+static void kill_leftovers(struct state *s)
 {
-	struct timespec since, pause = {.tv_nsec = 5000000};
+	struct timespec pause = {.tv_nsec = 5000000};
+	uint64_t since = clock_ms();
 
-	now(&since);
 	kill_guest(s);
-	while (waitpid(-1, NULL, WNOHANG) >= 0 && ms_since(&since) < LEFTOVERS_MS)
+	while (waitpid(-1, NULL, WNOHANG) >= 0 && clock_ms() - since < LEFTOVERS_MS)
 		nanosleep(&pause, NULL);
-	while (s->pty >= 0 && take_output(s))
+	while (s->pty >= 0 && read_output(s))
 		;
 }
 
 /* ---- the loop ---------------------------------------------------------------------------------------------------- */
 
-static void take_signal(struct state *s)
+static void on_signal(struct state *s)
 {
 	struct signalfd_siginfo info;
 
@@ -319,25 +302,24 @@ static void take_signal(struct state *s)
 		reap(s);
 }
 
-/* How long poll may wait until report() is due; -1: no limit. */
+/* How many ms poll may wait until success is to be reported; -1: no limit. */
 static int report_due(struct state *s)
 {
 	if (s->report < 0)
 		return -1;
-	long left = s->spoke.tv_sec ? SETTLE_MS - ms_since(&s->spoke) : LONG_MAX;
-	long quiet = QUIET_MS - ms_since(&s->begun);
-	if (quiet < left)
-		left = quiet;
-	if (left > 0)
-		return left;
+	uint64_t due = s->started_ms + QUIET_MS, now = clock_ms();
+	if (s->output_ms && s->output_ms + SETTLE_MS < due)
+		due = s->output_ms + SETTLE_MS;
+	if (now < due)
+		return due - now;
 	report(s, NULL);
 	return -1;
 }
 
-static void look_after(struct state *s)
+static void run_loop(struct state *s)
 {
 	enum { SIGNALS, LISTENER, PTY, CLIENTS };
-	struct pollfd fds[CLIENTS + HV_KEEPER_CLIENTS_MAX];
+	struct pollfd fds[CLIENTS + HV_SUPERVISOR_CLIENTS_MAX];
 
 	while (s->guest_alive) {
 		short reading = s->input_len < sizeof(s->input) ? POLLIN : 0;
@@ -349,20 +331,20 @@ static void look_after(struct state *s)
 			fds[CLIENTS + i] = (struct pollfd){.fd = s->client[i], .events = reading};
 		if (poll(fds, CLIENTS + n, report_due(s)) < 0 && errno != EINTR)
 			return;
-		/* Backwards, since dropping one moves the last into its place. */
+		/* Backwards, since drop_client() moves the last one into the gap. */
 		for (size_t i = n; i-- > 0;)
 			if (fds[CLIENTS + i].revents && reading)
-				take_input(s, i);
+				read_input(s, i);
 			else if (fds[CLIENTS + i].revents & (POLLHUP | POLLERR))
 				drop_client(s, i);
 		if (s->pty >= 0 && s->input_len)
-			give_input(s);
+			write_input(s);
 		if (s->pty >= 0 && fds[PTY].revents & (POLLIN | POLLHUP | POLLERR))
-			take_output(s);
+			read_output(s);
 		if (fds[LISTENER].revents)
-			take_client(s);
+			accept_client(s);
 		if (fds[SIGNALS].revents)
-			take_signal(s);
+			on_signal(s);
 	}
 }
 
@@ -387,8 +369,8 @@ static int detach(struct state *s)
 	for (int fd = 0; fd < 3; fd++)
 		if (dup2(null, fd) < 0)
 			return -errno;
-	int low = s->report < s->keeper->lock ? s->report : s->keeper->lock;
-	int high = s->report < s->keeper->lock ? s->keeper->lock : s->report;
+	int low = s->report < s->conf->lock ? s->report : s->conf->lock;
+	int high = s->report < s->conf->lock ? s->conf->lock : s->report;
 	if (low > 3)
 		close_range(3, low - 1, 0);
 	if (high > low + 1)
@@ -401,20 +383,20 @@ static int detach(struct state *s)
 static int write_pidfiles(const struct state *s)
 {
 	char path[PATH_MAX];
-	int error = path_of(s, "keeper.pid", path);
+	int r = path_of(s, "supervisor.pid", path);
 
-	if (!error)
-		error = hv_pidfile_write(path, getpid());
-	if (!error)
-		error = path_of(s, "guest.pid", path);
-	if (!error)
-		error = hv_pidfile_write(path, s->guest);
-	/* A guest that has ended already is told of with what it printed. */
-	return error == -ESRCH ? 0 : error;
+	if (!r)
+		r = hv_pidfile_write(path, getpid());
+	if (!r)
+		r = path_of(s, "guest.pid", path);
+	if (!r)
+		r = hv_pidfile_write(path, s->guest);
+	/* If the guest has ended already, its output is the better error. */
+	return r == -ESRCH ? 0 : r;
 }
 
-/* What the guest printed last, in one line. */
-static const char *last_words(struct state *s)
+/* The end of the guest's output, as one line. */
+static const char *console_tail(struct state *s)
 {
 	char *start = s->tail, *c;
 
@@ -423,49 +405,49 @@ static const char *last_words(struct state *s)
 	for (c = start; *c; c++)
 		if (*c == '\n' || *c == '\r' || *c == '\t')
 			*c = ' ';
-	return *start ? start : "it printed nothing";
+	return *start ? start : "none";
 }
 
-static void keep(struct state *s)
+static void supervise(struct state *s)
 {
 	char why[512];
 	const char *what = "cannot leave the terminal";
 
-	int error = detach(s);
-	if (!error) {
-		what = "cannot make the console";
-		error = open_log(s);
+	int r = detach(s);
+	if (!r) {
+		what = "cannot set up the console";
+		r = open_log(s);
 	}
-	if (!error)
-		error = open_listener(s);
-	if (!error) {
-		what = s->keeper->argv[0];
-		error = start_guest(s);
+	if (!r)
+		r = open_listener(s);
+	if (!r) {
+		what = s->conf->argv[0];
+		r = start_guest(s);
 	}
-	if (error) {
-		snprintf(why, sizeof(why), "%.300s: %s", what, strerror(-error));
+	if (r) {
+		snprintf(why, sizeof(why), "%.300s: %s", what, strerror(-r));
 		report(s, why);
 		return;
 	}
-	error = write_pidfiles(s);
-	if (error) {
+	r = write_pidfiles(s);
+	if (r) {
 		kill_guest(s);
-		snprintf(why, sizeof(why), "cannot write the pidfiles: %s", strerror(-error));
+		snprintf(why, sizeof(why), "cannot write the pidfiles: %s", strerror(-r));
 	}
-	look_after(s);
-	end_leftovers(s);
+	run_loop(s);
+	kill_leftovers(s);
 	if (s->report < 0) {
-		s->keeper->ended(s->keeper->arg);
+		s->conf->ended(s->conf->arg);
 		return;
 	}
-	if (!error)
-		snprintf(why, sizeof(why), "the guest ended at once: %s", last_words(s));
+	if (!r)
+		snprintf(why, sizeof(why), "the guest ended at once; its last output: %s", console_tail(s));
 	report(s, why);
 }
 
-/* ---- who starts it ----------------------------------------------------------------------------------------------- */
+/* ---- the caller's side -------------------------------------------------------------------------------------------- */
 
-/* Read the keeper's report to its end: 0 where all is well. */
+/* Read the supervisor's report. */
 static int read_report(int fd, struct err *err)
 {
 	char text[sizeof(err->text)];
@@ -481,36 +463,36 @@ static int read_report(int fd, struct err *err)
 	}
 	text[len] = '\0';
 	if (!len)
-		return err_set(err, -EIO, "the guest's keeper died before it could start the guest");
+		return err_set(err, -EIO, "the guest's supervisor died before it could start the guest");
 	return *text ? err_set(err, -ECHILD, "%s", text) : 0;
 }
 
-int hv_keeper_start(const struct hv_keeper *keeper, struct err *err)
+int hv_supervisor_start(const struct hv_supervisor *supervisor, struct err *err)
 {
 	int wire[2];
 
 	if (pipe2(wire, O_CLOEXEC))
-		return err_set(err, -errno, "cannot make a pipe: %s", strerror(errno));
+		return err_set(err, -errno, "cannot create a pipe: %s", strerror(errno));
 	pid_t first = fork();
 	if (first < 0) {
-		int error = errno;
+		int r = errno;
 		close(wire[0]);
 		close(wire[1]);
-		return err_set(err, -error, "cannot fork: %s", strerror(error));
+		return err_set(err, -r, "cannot fork: %s", strerror(r));
 	}
 	if (!first) {
-		/* Twice, so that the keeper is no child of ours and leads no session that could get a terminal. */
+		/* Fork twice, so that the supervisor is not our child and cannot acquire a terminal. */
 		if (setsid() < 0 || fork() != 0)
 			_exit(0);
 		struct state s = {
-			.keeper = keeper, .report = wire[1], .pty = -1, .signals = -1, .listener = -1, .log = -1};
-		keep(&s);
+			.conf = supervisor, .report = wire[1], .pty = -1, .signals = -1, .listener = -1, .log = -1};
+		supervise(&s);
 		_exit(0);
 	}
 	close(wire[1]);
 	while (waitpid(first, NULL, 0) < 0 && errno == EINTR)
 		;
-	int error = read_report(wire[0], err);
+	int r = read_report(wire[0], err);
 	close(wire[0]);
-	return error;
+	return r;
 }
