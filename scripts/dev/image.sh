@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What the builders of images share; sourced by them. An image is a tree of files, as a cpio archive.
+# Functions shared by the scripts that build images. An image is a tree of files, as a cpio archive.
 
 die() {
 	echo "$(basename "$0"): $*" >&2
@@ -14,12 +14,12 @@ need() { # PROGRAM PACKAGE: print the program's path
 	readlink -f "$path"
 }
 
-# The newest kernel in /boot, if there is any.
+# The newest kernel in /boot, if any.
 newest_kernel() {
 	find /boot -maxdepth 1 -name 'vmlinuz-*' | sort -V | tail -n 1
 }
 
-add_busybox() { # ROOT: busybox under all of its names, and as the first process
+add_busybox() { # ROOT: busybox under all its names, and as init
 	local busybox applet
 	busybox=$(need busybox busybox-static)
 	ldd "$busybox" >/dev/null 2>&1 && die "$busybox is not linked statically: apt-get install busybox-static"
@@ -27,7 +27,7 @@ add_busybox() { # ROOT: busybox under all of its names, and as the first process
 		mkdir -p "$1/$(dirname "$applet")"
 		ln -sf /bin/busybox "$1/$applet"
 	done
-	cp --remove-destination "$busybox" "$1/bin/busybox" # it lists itself, too
+	cp --remove-destination "$busybox" "$1/bin/busybox" # the list includes itself
 	ln -sf /bin/busybox "$1/init"
 }
 
@@ -40,7 +40,7 @@ add_libraries() { # ROOT PROGRAM...: the shared libraries that they need
 	done
 }
 
-# The files of some modules in a module directory, with all that they depend on, relative to it. Built-in ones have none.
+# The files of the named modules and their dependencies, relative to the module directory. Built-in modules have none.
 module_files() { # DIR MODULES
 	awk -F: -v want="$2" '
 		{
@@ -59,7 +59,7 @@ add_modules() { # ROOT DIR MODULES
 	version=$(basename "$dir")
 	module_files "$dir" "$3" | while read -r file; do
 		mkdir -p "$root/lib/modules/$version/$(dirname "$file")"
-		# Debug information is most of a module, and takes time to load.
+		# Debug information is most of a module's size, and slows loading.
 		strip -g -o "$root/lib/modules/$version/$file" "$dir/$file" 2>/dev/null ||
 			cp "$dir/$file" "$root/lib/modules/$version/$file"
 	done
@@ -68,6 +68,6 @@ add_modules() { # ROOT DIR MODULES
 	fi
 }
 
-archive() { # DIR: all of it as a cpio archive, owned by root, on standard output
+archive() { # DIR: write it to standard output as a cpio archive, owned by root
 	(cd "$1" && find . -mindepth 1 -print0 | LC_ALL=C sort -z | cpio --quiet -0 -o -H newc -R 0:0)
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Fixtures for tests that run the real daemon, as root, in network namespaces of their own.
+"""Fixtures for tests that run the real daemon, as root, each in its own network namespaces.
 
     def test_something(daemon):                 # a started daemon with an empty configuration
         daemon.xbar("bridge", "add", "xenbr0")
@@ -10,7 +10,8 @@
         d = make_daemon(conf="workers = 2", xend="(network-script my_script)", scripts={"my_script": "#!/bin/sh\\n..."})
         d.start()
 
-The programs are those in $XBAR_BUILD (default: build/ at the top of the tree). Every path is short, as unix sockets need.
+The programs are those in $XBAR_BUILD (default: build/ at the top of the tree). Every path is short, because paths of unix
+sockets are limited.
 """
 
 import itertools
@@ -32,7 +33,7 @@ _numbers = itertools.count()
 
 
 class CallError(Exception):
-    """The daemon's answer was an error; str() is its sentence."""
+    """The daemon answered with an error; str() is its message."""
 
 
 def until(what, seconds=10, every=0.02):
@@ -58,7 +59,7 @@ class Netns:
         return ["ip", "netns", "exec", self.name, *map(str, argv)]
 
     def run(self, *argv, check=True, **kwargs):
-        """Run a command inside; its output as text in .stdout and .stderr."""
+        """Run a command in the namespace; returns its process, with text in .stdout and .stderr."""
         kwargs.setdefault("timeout", 60)
         done = subprocess.run(self.argv(*argv), text=True, capture_output=True, check=False, **kwargs)
         assert not check or done.returncode == 0, f"{argv}: {done.returncode}\n{done.stdout}{done.stderr}"
@@ -79,7 +80,7 @@ class Netns:
 
 
 class Daemon:
-    """An xbard with a directory, a configuration and, unless told otherwise, a network namespace of its own."""
+    """An xbard with its own directory and configuration, in the given network namespace."""
 
     def __init__(self, netns, conf="", xend=None, scripts=None):
         self.netns = netns
@@ -101,7 +102,7 @@ class Daemon:
         self.xend_path.write_text(xend if xend is not None else "# nothing\n")
 
     def write_conf(self, conf):
-        """Set xbar.conf; script_dir is added where `conf` does not set it."""
+        """Write xbar.conf, with script_dir added unless `conf` sets it."""
         if "script_dir" not in conf:
             conf += f'\nscript_dir = "{self.scripts}"\n'
         self.conf_path.write_text(conf)
@@ -137,7 +138,7 @@ class Daemon:
             )
 
     def start(self, *options, seconds=30):
-        """Start, and wait until it says READY=1."""
+        """Start it, and wait for READY=1."""
         self.forget_notify()
         path = self.dir / f"notify{next(_numbers)}"
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -160,7 +161,7 @@ class Daemon:
             self.notify = None
 
     def fails(self, *options, prefix=(), seconds=30):
-        """Run it expecting that it ends by itself; its completed process (.returncode, .stderr)."""
+        """Run it, expecting it to exit by itself; returns the completed process (.returncode, .stderr)."""
         return subprocess.run(
             [*self.netns.argv(), *prefix, *self.argv(*options)],
             env=self.env,
@@ -198,7 +199,7 @@ class Daemon:
         return client
 
     def send(self, data):
-        """Send bytes as they are; all lines that come back until the daemon, or we, hang up."""
+        """Send raw bytes; returns all lines received until the daemon, or we, hang up."""
         with self.connect() as client:
             try:
                 client.sendall(data)
@@ -214,20 +215,20 @@ class Daemon:
         return [json.loads(line) for line in answer.splitlines()]
 
     def call(self, cmd, **args):
-        """One request; its result. An error raises CallError."""
+        """Make a request and return its result. An error raises CallError."""
         (answer,) = self.send(json.dumps({"cmd": cmd, **args}).encode() + b"\n")
         if not answer["ok"]:
             raise CallError(answer["error"])
         return answer["result"]
 
     def error(self, cmd, **args):
-        """One request that must fail; the sentence."""
+        """Make a request that must fail, and return the error message."""
         with pytest.raises(CallError) as info:
             self.call(cmd, **args)
         return str(info.value)
 
     def xbar(self, *args, check=True, prefix=(), **kwargs):
-        """Run the tool inside the namespace; its completed process."""
+        """Run the tool in the namespace; returns the completed process."""
         return self.netns.run(*prefix, BUILD / "xbar", *args, check=check, env=self.env, **kwargs)
 
     def json(self, *args):
@@ -235,11 +236,11 @@ class Daemon:
         return json.loads(self.xbar(*args, "--json").stdout)
 
     def port(self, name):
-        """All that `stats` says of one port."""
+        """Everything that `stats` shows for one port."""
         return self.call("stats", port=name)["ports"][0]
 
     def close(self):
-        """End it if it runs, and remove its directory. A daemon that does not stop when asked fails the test."""
+        """Stop it if it runs, and remove its directory. A daemon that does not stop when asked fails the test."""
         try:
             if self.process and self.process.poll() is None:
                 self.stop()
@@ -257,7 +258,7 @@ def programs():
         pytest.exit("system tests need root: they make network namespaces and TAP devices", 1)
     for name in ("xbard", "xbar"):
         if not (BUILD / name).exists():
-            pytest.exit(f"{BUILD / name} is not there: run make, or set XBAR_BUILD", 1)
+            pytest.exit(f"{BUILD / name} does not exist: run make, or set XBAR_BUILD", 1)
 
 
 @pytest.fixture
@@ -280,7 +281,7 @@ def netns(make_netns):
 
 @pytest.fixture
 def make_daemon(make_netns):
-    """make_daemon(conf="", xend=None, scripts=None, netns=None): not started yet."""
+    """make_daemon(conf="", xend=None, scripts=None, netns=None): a daemon that is not started yet."""
     made = []
 
     def make(conf="", xend=None, scripts=None, netns=None):
@@ -300,7 +301,7 @@ def daemon(make_daemon):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Show the daemons' logs with a test that failed."""
+    """If a test fails, show the daemons' logs."""
     report = (yield).get_result()
     if report.when == "call" and report.failed:
         for value in item.funcargs.values():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The benchmark: its statistics, and that it measures, end to end, and ends as it found the machine."""
+"""The benchmark: its statistics; that it measures, end to end; and that it leaves the machine as it was."""
 
 import json
 import os
@@ -20,13 +20,13 @@ def sample(cycles=2_000_000, frames=10_000, round_trip=(200, 200), stolen=0.0, l
             'stolen': stolen, 'lost': lost, 'refused': refused}
 
 
-def test_a_sample_belongs_to_the_regime_on_both_of_its_sides():
+def test_a_sample_whose_regime_changed_is_not_used():
     assert samples.regime(sample(round_trip=(150, 280))) == 'near'
     assert samples.regime(sample(round_trip=(700, 620))) == 'far'
     assert samples.regime(sample(round_trip=(200, 700))) is None
 
 
-def test_samples_that_others_took_a_part_of_do_not_count():
+def test_samples_with_stolen_time_do_not_count():
     good, stolen, empty = sample(), sample(stolen=0.2), sample(frames=0)
     assert samples.sort([good, stolen, empty, sample(round_trip=(200, 700))]) == {'near': [good]}
 
@@ -37,14 +37,14 @@ def test_regimes_are_never_mixed():
     assert samples.throughput(bins['far'], 2.6e9)['cycles']['median'] == 800
 
 
-def test_rates_follow_from_the_median():
+def test_rates_are_computed_from_the_median():
     found = samples.throughput([sample(), sample(cycles=2_600_000), sample(cycles=9_000_000)], 2.6e9)
     assert found['cycles']['median'] == 260
     assert found['mpps'] == pytest.approx(10)
     assert found['gbps'] == pytest.approx(10 * 64 * 8 / 1000)
 
 
-def test_two_workers_are_compared_with_the_one_before():
+def test_two_workers_are_compared_with_the_preceding_one():
     one = {'workers': 1, 'frames': 1000, 'switch': 30_000, 'cycles': 80_000}
     two = {'workers': 2, 'frames': 1900, 'switch': 60_000, 'cycles': 160_000}
     slower = [dict(w, switch=2 * w['switch'], cycles=2 * w['cycles']) for w in (one, two)]
@@ -57,7 +57,7 @@ def test_the_spread_of_one_value_is_itself():
     assert samples.spread([7]) == {'median': 7, 'q1': 7, 'q3': 7, 'n': 1}
 
 
-def test_a_rate_is_free_of_loss_where_most_samples_are():
+def test_a_rate_is_loss_free_if_most_samples_are():
     assert samples.loss_free([sample(), sample(), sample(lost=500)]) is True
     assert samples.loss_free([sample(), sample(refused=1), sample(lost=1)]) is False
     assert samples.loss_free([sample(), sample(), sample(), sample(lost=9, stolen=0.2), sample(lost=9)]) is True
@@ -83,7 +83,7 @@ def hugepages():
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason='the switch and the guests need a CPU each')
-def test_two_guests_of_each_of_our_own_peers_are_measured(tmp_path):
+def test_each_of_our_own_peers_is_measured_with_two_guests(tmp_path):
     before = hugepages()
     subprocess.run(['make', '--no-print-directory', '-C', ROOT, f'B={BUILD}', 'bench-programs'], check=True, timeout=300,
                    stdout=subprocess.DEVNULL)
@@ -93,7 +93,7 @@ def test_two_guests_of_each_of_our_own_peers_are_measured(tmp_path):
     assert 'damaged' not in done.stdout
     with open(tmp_path / 'results.json', encoding='utf-8') as f:
         results = json.load(f)
-    # on a machine that is busy with other things a switch may be without a good sample, and that is said
+    # on a busy machine there may be no good sample of a switch; the benchmark then says so
     measured = {(r['peer'], r['frame']) for r in results['throughput']}
     excused = {n.split(':')[0] for n in results['notes'] if 'taken by others' in n}
     for peer in ('xbar', 'floor', 'twocopy'):
@@ -105,7 +105,7 @@ def test_two_guests_of_each_of_our_own_peers_are_measured(tmp_path):
     assert hugepages() == before
 
 
-def test_what_makes_no_sense_is_refused():
+def test_usage_errors_are_reported():
     for words in (['--frames', '63'], ['--peers', 'abacus'], ['--tests', 'patience'], ['--cpu', '0', '--switch-cpu', '0']):
         done = subprocess.run([f'{ROOT}/bench/run', '--build', BUILD, *words], capture_output=True, text=True,
                               timeout=30, check=False)

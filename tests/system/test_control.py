@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The daemon's control side: starting, stopping, commands, who may do what, hook scripts, and coming back."""
+"""The daemon's control side: starting, stopping, commands, permissions, hook scripts, and restoring its state."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 from conftest import until
 
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
-# A vif-script such as Xen's, less all but the joining.
+# A vif-script like Xen's, reduced to joining the bridge.
 VIF_SCRIPT = """#!/bin/sh
 set -e
 echo "$0 $* vif=$vif bridge=$bridge ip=$ip mac=$mac type=$XENBUS_TYPE script=$script" >>"$XBAR_RUNDIR/../calls"
@@ -92,7 +92,7 @@ def test_without_root_it_says_so(make_daemon):
 
 
 @pytest.mark.parametrize("words", [("--nonsense",), ("word",), ("--log-level=loud",)])
-def test_a_command_line_that_makes_no_sense_ends_with_status_2(make_daemon, words):
+def test_a_usage_error_exits_with_status_2(make_daemon, words):
     done = make_daemon().fails(*words)
     assert done.returncode == 2
     assert "xbard --help" in done.stderr
@@ -105,7 +105,7 @@ def test_a_second_daemon_names_the_first(daemon):
     assert daemon.call("status")["pid"] == daemon.process.pid
 
 
-def test_no_hugepages_is_said_once_and_it_runs(make_daemon):
+def test_without_hugepages_it_logs_that_once_and_runs(make_daemon):
     d = make_daemon(conf="hugepages = 0").start()
     assert d.log().count("without hugepages") == 1
     assert d.call("status")["hugepages"] is False
@@ -118,7 +118,7 @@ def test_lines_carry_a_priority_under_systemd(make_daemon):
     assert all(re.match(r"<[0-7]>", line) for line in d.log().splitlines())
 
 
-def test_systemd_hears_that_it_stops(make_daemon):
+def test_systemd_is_notified_of_a_stop(make_daemon):
     d = make_daemon()
     path = d.dir / "n"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
@@ -143,13 +143,13 @@ def test_a_clean_stop_leaves_nothing(daemon, sig):
     assert not daemon.rundir.exists()
 
 
-def test_xbar_stop_returns_when_the_next_daemon_can_start(daemon):
+def test_xbar_stop_returns_once_the_next_daemon_can_start(daemon):
     daemon.xbar("stop")
     daemon.start()
     assert daemon.call("status")["bridges"] == 0
 
 
-# ---- bridges, ports, what `xbar show` prints ---------------------------------------------------------------------------
+# ---- bridges, ports, `xbar show` ---------------------------------------------------------------------------------------
 
 
 def test_show_has_the_columns_of_brctl(daemon):
@@ -168,7 +168,7 @@ def test_show_has_the_columns_of_brctl(daemon):
     assert daemon.xbar("bridge", "list").stdout.split() == ["xenbr0", "xenbr1"]
 
 
-def test_a_bridge_comes_with_its_host_port_and_takes_it_along(daemon):
+def test_a_bridge_is_created_and_deleted_with_its_host_port(daemon):
     daemon.xbar("bridge", "add", "xenbr0", "--mac", "00:16:3e:00:00:01", "--mtu", "9000")
     (link,) = daemon.netns.ip("link", "show", "xenbr0")
     assert (link["address"], link["mtu"]) == ("00:16:3e:00:00:01", 9000)
@@ -183,7 +183,7 @@ def test_a_bridge_comes_with_its_host_port_and_takes_it_along(daemon):
     assert daemon.call("show") == {"bridges": []}
 
 
-def test_what_cannot_be_says_why_and_what_to_do(daemon):
+def test_a_refusal_says_why_and_what_to_do(daemon):
     daemon.call("bridge-add", name="xenbr0")
     daemon.call("vif-add", name="vif1.0", bridge="xenbr0")
     before = daemon.state.read_text()
@@ -206,7 +206,7 @@ def test_what_cannot_be_says_why_and_what_to_do(daemon):
     daemon.call("bridge-add", name="xenbr0", may_exist=True)
 
 
-def test_a_host_port_whose_name_is_taken_in_the_kernel_undoes_the_bridge(daemon):
+def test_a_bridge_is_undone_if_its_host_ports_name_is_taken_in_the_kernel(daemon):
     daemon.netns.run("ip", "link", "add", "xenbr0", "type", "veth", "peer", "name", "far0")
     assert "xenbr0" in daemon.error("bridge-add", name="xenbr0")
     assert daemon.call("show") == {"bridges": []}
@@ -294,7 +294,7 @@ def test_status_stats_and_lists_print(daemon):
 # ---- the socket --------------------------------------------------------------------------------------------------------
 
 
-def test_others_may_look_but_not_act(daemon):
+def test_other_users_may_look_but_not_act(daemon):
     for words in (("show",), ("stats",), ("status",), ("fdb", "show"), ("vif", "list")):
         daemon.xbar(*words, prefix=NOBODY)
     for words in (
@@ -311,7 +311,7 @@ def test_others_may_look_but_not_act(daemon):
     assert daemon.call("show") == {"bridges": []}
 
 
-def test_members_of_the_group_may_act_but_not_become_root(make_daemon):
+def test_group_members_may_act_but_cannot_become_root(make_daemon):
     d = make_daemon(conf='socket_group = "daemon"', scripts={"vif-bridge": VIF_SCRIPT}).start()
     member = ("setpriv", "--reuid=65534", "--regid=65534", "--groups=1")
     d.xbar("bridge", "add", "xenbr0", prefix=member)
@@ -323,7 +323,7 @@ def test_members_of_the_group_may_act_but_not_become_root(make_daemon):
     assert os.stat(d.rundir / "vhost").st_gid == 1
 
 
-def test_a_group_that_does_not_exist_is_an_error_only_where_it_was_asked_for(make_daemon):
+def test_a_missing_group_is_an_error_only_if_it_was_configured(make_daemon):
     done = make_daemon(conf='socket_group = "no-such-group"').fails()
     assert done.returncode == 1
     assert "no-such-group" in done.stderr
@@ -368,7 +368,7 @@ def test_junk_on_the_socket_gets_one_clear_answer(daemon, line, sentence):
     assert answers[1]["ok"] is True
 
 
-def test_a_line_of_a_megabyte_is_refused_and_costs_no_memory(daemon):
+def test_a_one_megabyte_line_is_refused_and_costs_no_memory(daemon):
     (answer,) = daemon.send(b"x" * (1 << 20) + b"\n")
     assert "too long" in answer["error"]
     (answer,) = daemon.send(b" " * 65000 + b'{"cmd": "status"}\n')
@@ -381,7 +381,7 @@ def test_many_requests_at_once_are_answered_in_order(daemon):
     assert [answer["error"].split()[4].rstrip(":") for answer in answers] == [f"b{i}" for i in range(3000)]
 
 
-def test_lookers_cannot_keep_root_out(daemon):
+def test_other_users_cannot_lock_root_out(daemon):
     hold = "import socket,sys,time\ns=[]\nfor i in range(40):\n c=socket.socket(socket.AF_UNIX); c.connect(sys.argv[1]); s.append(c)\nprint('held',flush=True)\ntime.sleep(60)"
     with subprocess.Popen([*NOBODY, "/usr/bin/python3", "-c", hold, str(daemon.socket)], stdout=subprocess.PIPE) as crowd:
         try:
@@ -394,7 +394,7 @@ def test_lookers_cannot_keep_root_out(daemon):
     until(lambda: daemon.xbar("status", prefix=NOBODY, check=False).returncode == 0)
 
 
-def test_a_client_that_does_not_read_holds_nobody_up(daemon):
+def test_a_client_that_does_not_read_delays_no_one(daemon):
     with daemon.connect() as lazy:
         lazy.setblocking(False)
         try:
@@ -442,14 +442,14 @@ esac
         (None, "there is no script my_net in"),
     ],
 )
-def test_a_failing_network_script_is_logged_and_the_daemon_runs(make_daemon, text, sentence):
+def test_a_failing_network_script_is_logged_and_the_daemon_keeps_running(make_daemon, text, sentence):
     d = make_daemon(xend="(network-script my_net)", scripts={"my_net": text} if text else {})
     d.start()
     assert sentence in line_with(d.log(), "network-script start:")
     d.call("bridge-add", name="xenbr0")
 
 
-def test_a_script_that_does_not_end_is_ended(make_daemon):
+def test_a_script_that_hangs_is_killed(make_daemon):
     d = make_daemon(
         conf="network_script_timeout = 1",
         xend="(network-script my_net)",
@@ -488,7 +488,7 @@ def test_a_hotplugged_vif_is_joined_by_its_script(make_daemon):
         (None, "there is no script vif-bridge"),
     ],
 )
-def test_a_vif_whose_script_fails_is_undone_and_the_script_says_why(make_daemon, text, sentence):
+def test_a_vif_whose_script_fails_is_removed_and_the_reason_reported(make_daemon, text, sentence):
     d = make_daemon(scripts={"vif-bridge": text} if text else {}).start()
     d.call("bridge-add", name="xenbr0", host=False)
     before = d.state.read_text()
@@ -528,7 +528,7 @@ def test_a_clean_stop_takes_vifs_offline_before_the_network(make_daemon):
     assert not d.rundir.exists()
 
 
-def test_a_stop_while_a_script_runs_tells_who_waits(make_daemon):
+def test_a_stop_while_a_script_runs_is_reported_to_waiting_clients(make_daemon):
     d = make_daemon(scripts={"slow": "#!/bin/sh\nsleep 100\n"}).start()
     d.call("bridge-add", name="xenbr0", host=False)
     with d.connect() as waiting:
@@ -540,14 +540,14 @@ def test_a_stop_while_a_script_runs_tells_who_waits(make_daemon):
     assert not d.rundir.exists()
 
 
-# ---- coming back -------------------------------------------------------------------------------------------------------
+# ---- restoring the state -----------------------------------------------------------------------------------------------
 
 
 def snapshot(d):
     return d.call("show"), d.call("vif-list"), [(p["name"], p["kind"], p["bridge"], p["mac"], p["mtu"]) for p in d.call("stats")["ports"]]
 
 
-def test_after_kill_9_all_is_there_again(make_daemon, make_netns):
+def test_everything_is_restored_after_kill_9(make_daemon, make_netns):
     d = make_daemon(scripts={"vif-bridge": VIF_SCRIPT}).start()
     far = make_netns("far")
     d.netns.run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", far.name)
@@ -570,7 +570,7 @@ def test_after_kill_9_all_is_there_again(make_daemon, make_netns):
     assert d.netns.links() == {"lo", "eth0"}
 
 
-def test_what_is_gone_is_logged_and_the_rest_comes_back(make_daemon, make_netns):
+def test_what_cannot_be_restored_is_logged_and_the_rest_is_restored(make_daemon, make_netns):
     d = make_daemon().start()
     far = make_netns("far")
     d.netns.run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", far.name)
@@ -595,7 +595,7 @@ def test_a_state_file_that_does_not_parse_is_moved_aside(make_daemon, text, plac
     assert (d.rundir / "state.json.bad").read_text() == text
 
 
-def test_stop_with_keep_is_found_by_the_next_start(daemon):
+def test_stop_with_keep_leaves_its_state_for_the_next_start(daemon):
     daemon.call("bridge-add", name="xenbr0")
     daemon.call("vif-add", name="vif1.0", bridge="xenbr0")
     daemon.netns.run("ip", "addr", "add", "10.9.0.1/24", "dev", "xenbr0")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Real guests with real kernels: offloads between them and without them, and a daemon that is killed under them."""
+"""Real guests with real kernels: with and without offloads, and with a daemon that is killed while they run."""
 import json
 import os
 import shutil
@@ -57,7 +57,7 @@ class Guests:
         return f"g{n}.0"
 
     def raw(self, n, **vif):
-        """A User-Mode Linux guest by hand, on a vif of our own making."""
+        """Start a User-Mode Linux guest by hand, on a vif that is created here."""
         socket = self.daemon.call("vif-add", name=f"g{n}.0", bridge="br0", server=True, **vif)["socket"]
         argv = ["linux.uml", "mem=192M", f"initrd={self.image(n)}", f"virtio_uml.device={socket}:1", "con=null"]
         self.processes.append(
@@ -72,7 +72,7 @@ class Guests:
         return f"g{n}.0"
 
     def run(self, n, command):
-        """Run a command in a guest by its console; its output."""
+        """Run a command in a guest over its console; returns its output."""
         argv = self.daemon.netns.argv(DEV / "guest-run", "-t", "60", f"g{n}", command)
         done = subprocess.run(argv, env=self.env, text=True, capture_output=True, timeout=90, check=False)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
@@ -85,10 +85,10 @@ class Guests:
             time.sleep(0.2)
 
     def iperf(self, n, *options):
-        """iperf3 from the host to guest n: received bits per second."""
+        """Run iperf3 from the host to guest n; returns the bits per second received."""
         for _ in range(20):
             done = self.daemon.netns.run("iperf3", "-J", "-t1", "-c", f"192.0.2.{n}", *options, check=False)
-            # with -J it exits with 0 also where the server was not listening again yet
+            # with -J it exits with 0 even if the server was not listening again yet
             if done.returncode == 0 and "error" not in (report := json.loads(done.stdout)):
                 return report["end"]["sum_received"]["bits_per_second"]
             time.sleep(0.5)
@@ -114,14 +114,14 @@ def guests(request, make_daemon):
 
 @pytest.mark.skipif(not shutil.which("linux.uml"), reason="linux.uml is not installed: apt-get install user-mode-linux")
 @pytest.mark.parametrize("guests", ["workers = 1", "workers = 2"], indirect=True)
-def test_tso_and_checksum_offload_pass_between_guests_and_are_done_for_one_without(guests):
+def test_offloads_pass_between_guests_and_are_done_in_software_for_a_guest_without(guests):
     with_offload = guests.create(11, "uml")
     without = guests.raw(12, no_offload=True)
     third = guests.create(13, "uml")
     for n in (11, 12, 13):
         guests.await_ping(n)
 
-    # between two that have them: 64 KiB frames, and nothing done in software
+    # between two guests with offloads: 64 KiB frames, and nothing done in software
     guests.run(11, "iperf3 -c 192.0.2.13 -t 1")
     sender, receiver = guests.daemon.port(with_offload), guests.daemon.port(third)
     for word in ("csum", "tso4", "guest-csum", "guest-tso4", "mergeable", "event-idx", "version-1"):
@@ -130,7 +130,7 @@ def test_tso_and_checksum_offload_pass_between_guests_and_are_done_for_one_witho
     assert receiver["tx"]["gso_frames"] > 10 and receiver["tx"]["longest"] > 30000
     assert receiver["software_segments"] == 0
 
-    # to and from one that has none: whole frames of the MTU at most, and TCP works both ways, from guest and host
+    # to and from a guest without: complete frames of at most the MTU, and TCP works both ways, with guest and host
     guests.run(11, "iperf3 -c 192.0.2.12 -t 1")
     guests.run(11, "iperf3 -c 192.0.2.12 -t 1 -R")
     assert guests.iperf(12) > 1e6
@@ -142,7 +142,7 @@ def test_tso_and_checksum_offload_pass_between_guests_and_are_done_for_one_witho
 
 
 @pytest.mark.skipif(not shutil.which("qemu-system-x86_64"), reason="QEMU is not installed: apt-get install qemu-system-x86")
-def test_qemu_guests_are_back_after_the_daemon_was_killed(guests):
+def test_qemu_guests_reconnect_after_the_daemon_is_killed(guests):
     vif = guests.create(21, "qemu")
     guests.await_ping(21, 90)
     booted = float(guests.run(21, "cat /proc/uptime").split()[0])

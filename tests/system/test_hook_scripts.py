@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The scripts that an administrator names in xend-config.sxp or libxl runs: network-bridge, vif-bridge, my_network_script,
-and brctl. xenstore is a directory here, behind programs with the names and answers of the real ones."""
+and brctl. xenstore is a directory here, behind programs that are named and answer like the real ones."""
 
 import os
 import subprocess
@@ -90,39 +90,39 @@ def ok(done):
 @pytest.mark.parametrize(
     "words, sentence",
     [
-        ([], "what is to be done?"),
-        (["netdev=eth0"], "what is to be done?"),
-        (["begin"], '"begin" is neither start, stop, restart nor status'),
+        ([], "no command: say "),
+        (["netdev=eth0"], "no command: say "),
+        (["begin"], '"begin" is neither start, stop, restart or status nor'),
         (["start", "stop"], 'both "start" and "stop"'),
-        (["start", "netdv=eth0"], '"netdv" is unknown'),
-        (["start", "=x"], '"" is unknown'),
-        (["start", "netdev="], "netdev=: that is no interface's name"),
-        (["start", "netdev=../../etc"], "that is no interface's name"),
-        (["start", "netdev=eth0;reboot"], "that is no interface's name"),
-        (["start", "bridge=-x"], "that is no interface's name"),
-        (["start", "bridge=sixteen-letters!"], "that is no interface's name"),
-        (["start", "bridge=sixteen-lettersx"], "that is no interface's name"),
-        (["start", "vifnum=one"], "vifnum=one: that is no number"),
-        (["start", "vifnum=-1"], "vifnum=-1: that is no number"),
+        (["start", "netdv=eth0"], 'there is no "netdv"'),
+        (["start", "=x"], 'there is no ""'),
+        (["start", "netdev="], "netdev=: not an interface name"),
+        (["start", "netdev=../../etc"], "not an interface name"),
+        (["start", "netdev=eth0;reboot"], "not an interface name"),
+        (["start", "bridge=-x"], "not an interface name"),
+        (["start", "bridge=sixteen-letters!"], "not an interface name"),
+        (["start", "bridge=sixteen-lettersx"], "not an interface name"),
+        (["start", "vifnum=one"], "vifnum=one: not a number"),
+        (["start", "vifnum=-1"], "vifnum=-1: not a number"),
         (["start", "antispoof=maybe"], "antispoof=maybe: say yes or no"),
         (["start", "rename=1"], "rename=1: say yes or no"),
-        (["start", "wait=long"], "wait=long: that is no number of seconds"),
-        (["start", "confirm=soon"], "confirm=soon: that is no number of seconds"),
-        (["start", "netdev=eth0", "pdev=foo"], "eth0 can be called peth0 or keep its name"),
+        (["start", "wait=long"], "wait=long: not a number of seconds"),
+        (["start", "confirm=soon"], "confirm=soon: not a number of seconds"),
+        (["start", "netdev=eth0", "pdev=foo"], "eth0 can only be renamed to peth0 or keep its name"),
     ],
 )
-def test_words_that_make_no_sense_are_errors(hooks, words, sentence):
+def test_invalid_words_are_usage_errors(hooks, words, sentence):
     done = hooks.run("network-bridge", *words)
     assert done.returncode == 2
     assert sentence in done.stderr and done.stderr.count("\n") == 1
     assert hooks.daemon.call("net-status") == []
 
 
-def test_the_bridge_null_is_nothing_to_do(hooks):
+def test_bridge_null_does_nothing(hooks):
     assert ok(hooks.run("network-bridge", "start", "bridge=null", "netdev=eth0")).stdout == ""
 
 
-def test_what_xbard_refuses_is_the_last_line_on_standard_error(hooks):
+def test_xbards_refusal_is_the_last_line_on_standard_error(hooks):
     done = hooks.run("network-bridge", "start", "netdev=eth7", "bridge=xenbr0")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "xbar: there is no netdev eth7; `ip link` shows those that there are"
@@ -152,19 +152,19 @@ def test_start_status_restart_stop(hooks):
     assert hooks.daemon.call("net-status") == []
 
 
-def test_confirm_0_passes_over_gateways(hooks):
+def test_confirm_0_ignores_gateways(hooks):
     eth0(hooks.netns)
     done = ok(hooks.run("network-bridge", "start", "netdev=eth0", "confirm=0"))
     assert done.stdout.endswith("; not to be confirmed\n") and done.stderr == ""
 
 
-def test_a_gateway_that_is_silent_is_a_warning(hooks):
+def test_a_silent_gateway_causes_a_warning(hooks):
     eth0(hooks.netns)
     done = ok(hooks.run("network-bridge", "start", "netdev=eth0"))
     assert "192.0.2.1: this gateway did not answer before the start either" in done.stderr
 
 
-def test_the_last_of_two_words_counts_and_old_words_are_passed_over(hooks):
+def test_the_last_of_two_words_counts_and_obsolete_words_are_ignored(hooks):
     eth0(hooks.netns)
     done = ok(hooks.run("network-bridge", "start", "netdev=eth9", "vdev=veth0", "pdev=eth0", "netdev=eth0", "vifnum=4"))
     assert "vdev has no meaning here" in done.stderr
@@ -172,7 +172,7 @@ def test_the_last_of_two_words_counts_and_old_words_are_passed_over(hooks):
     assert (record["bridge"], record["netdev"], record["uplink"]) == ("xenbr4", "eth0", "eth0")
 
 
-def test_the_classic_wrapper_makes_two_bridges_and_takes_them_away(hooks):
+def test_the_classic_wrapper_creates_and_removes_two_bridges(hooks):
     eth0(hooks.netns)
     ok(hooks.run("my_network_script", "start"))
     assert [b["name"] for b in hooks.daemon.call("show")["bridges"]] == ["xenbr0", "xenbr1"]
@@ -207,7 +207,7 @@ BACKEND = "backend/vif/7/0"
 
 @pytest.fixture
 def with_vif(hooks):
-    """A bridge, and a vif that is on none, as it is while its script runs."""
+    """Two bridges, and a vif on neither, which is its state while its script runs."""
     hooks.daemon.xbar("bridge", "add", "xenbr0")
     hooks.daemon.xbar("bridge", "add", "xenbr1")
     hooks.daemon.call("vif-add", name="vif7.0", bridge="xenbr1")
@@ -248,14 +248,14 @@ def test_a_failure_tells_the_administrator_what_to_do(with_vif):
     done = with_vif.run("vif-bridge", "online", "type_if=vif", vif="vif7.0", XENBUS_PATH=BACKEND)
     assert done.returncode == 1
     why = with_vif.get(f"{BACKEND}/hotplug-error")
-    assert why.startswith("vif vif7.0 wants bridge xenbr9, which is not there (there are: xenbr0, xenbr1)")
+    assert why.startswith("vif vif7.0 wants bridge xenbr9, which does not exist (existing bridges: xenbr0, xenbr1)")
     assert "network-bridge start bridge=xenbr9" in why
     assert with_vif.get(f"{BACKEND}/hotplug-status") == "error"
     assert done.stderr.splitlines()[-1] == f"vif-bridge: {why}"
     assert why in (with_vif.daemon.dir / "hotplug.log").read_text()
 
 
-def test_a_vif_that_xbard_does_not_know_is_an_error_online_and_none_offline(with_vif):
+def test_an_unknown_vif_is_an_error_online_but_not_offline(with_vif):
     done = with_vif.run("vif-bridge", "online", "type_if=vif", vif="vif8.0", bridge="xenbr0")
     assert done.returncode == 1 and "there is no port vif8.0" in done.stderr
     ok(with_vif.run("vif-bridge", "offline", "type_if=vif", vif="vif8.0", bridge="xenbr0"))
@@ -267,27 +267,27 @@ def test_a_vif_that_xbard_does_not_know_is_an_error_online_and_none_offline(with
         (["online", "type_if=tap"], {"vif": "vif7.0"}, 0, ""),
         (["add", "type_if=vif"], {"vif": "vif7.0"}, 0, ""),
         (["online", "type_if=wan"], {"vif": "vif7.0"}, 1, "type_if=wan is neither vif nor tap"),
-        (["up"], {"vif": "vif7.0"}, 1, '"up" is none of online, offline, add and remove'),
-        ([], {"vif": "vif7.0"}, 1, "what is to be done?"),
+        (["up"], {"vif": "vif7.0"}, 1, 'there is no command "up": say online, offline, add or remove'),
+        ([], {"vif": "vif7.0"}, 1, "no command: say "),
         (["online"], {}, 1, "set vif=vifD.N"),
         (["add", "type_if=tap"], {}, 1, "set INTERFACE=vifD.N-emu"),
     ],
 )
-def test_calls_that_are_not_for_it_end_well_and_wrong_ones_do_not(with_vif, words, env, code, sentence):
+def test_calls_for_other_scripts_succeed_and_wrong_ones_fail(with_vif, words, env, code, sentence):
     done = with_vif.run("vif-bridge", *words, **env)
     assert done.returncode == code and sentence in done.stderr
     assert with_vif.bridge_of("vif7.0") is None
 
 
-def test_without_a_bridge_the_first_one_is_taken(with_vif):
+def test_without_bridge_the_first_bridge_is_used(with_vif):
     ok(with_vif.run("vif-bridge", "online", vif="vif7.0"))
     assert with_vif.bridge_of("vif7.0") == "xenbr0"
 
 
-def test_a_word_is_never_run(with_vif):
+def test_words_are_never_evaluated(with_vif):
     ok(with_vif.run("vif-bridge", "online", "type_if=vif", f"x=$(touch {with_vif.daemon.dir}/pwned)", vif="vif7.0", bridge="xenbr0"))
     done = with_vif.run("vif-bridge", "online", vif="vif7.0", bridge="`touch pwned`;x")
-    assert done.returncode == 1 and "which is not there" in done.stderr
+    assert done.returncode == 1 and "which does not exist" in done.stderr
     assert not (with_vif.daemon.dir / "pwned").exists() and not os.path.exists("pwned")
 
 
@@ -298,13 +298,13 @@ def test_hooks_are_sourced_at_the_end(with_vif):
     assert with_vif.get("note") == "online vif7.0 xenbr0 192.0.2.20\n"
 
 
-def test_a_hook_that_fails_is_named(with_vif):
+def test_a_failing_hook_is_named(with_vif):
     with_vif.write(with_vif.etc / "vif-post.d" / "10-bad.hook", "false\n")
     done = with_vif.run("vif-bridge", "online", vif="vif7.0", bridge="xenbr0")
     assert done.returncode == 1 and "10-bad.hook failed for vif7.0" in done.stderr
 
 
-def test_a_bridge_of_the_kernel_is_left_to_xens_own_script(with_vif):
+def test_kernel_bridges_are_left_to_xens_own_script(with_vif):
     with_vif.netns.run("ip", "link", "add", "br0", "type", "bridge")
     stock = with_vif.write(with_vif.etc / "vif-bridge", '#!/bin/sh\necho "stock $* $vif"\n')
     done = ok(with_vif.run("vif-bridge", "online", "type_if=vif", vif="vif7.0", bridge="br0"))
@@ -314,7 +314,7 @@ def test_a_bridge_of_the_kernel_is_left_to_xens_own_script(with_vif):
     assert done.returncode == 1 and "XBAR_STOCK_VIF_BRIDGE" in done.stderr
 
 
-def test_without_xbard_online_fails_with_the_way_out_and_offline_does_not(hooks):
+def test_without_xbard_online_says_how_to_start_it_and_offline_succeeds(hooks):
     hooks.daemon.stop()
     done = hooks.run("vif-bridge", "online", vif="vif7.0", bridge="xenbr0")
     assert done.returncode == 1 and "systemctl start xbard" in done.stderr.splitlines()[-1]
@@ -351,7 +351,7 @@ def test_vifname_names_the_vif_and_its_emulated_card(with_vif):
 # ---- brctl -------------------------------------------------------------------------------------------------------------
 
 
-def test_brctl_speaks_of_both_kinds_of_bridges(with_vif):
+def test_brctl_shows_xbards_and_kernel_bridges(with_vif):
     with_vif.netns.run("ip", "link", "add", "br0", "type", "bridge")
     with_vif.daemon.call("port-join", port="vif7.0", bridge="xenbr0")
     lines = ok(with_vif.run("brctl", "show")).stdout.splitlines()
@@ -363,7 +363,7 @@ def test_brctl_speaks_of_both_kinds_of_bridges(with_vif):
     assert ok(with_vif.run("brctl", "show", "xenbr0")).stdout.splitlines() == [lines[0], rows["xenbr0"]]
 
 
-def test_brctl_changes_bridges_of_xbard(with_vif):
+def test_brctl_changes_xbards_bridges(with_vif):
     ok(with_vif.run("brctl", "addbr", "xenbr5"))
     ok(with_vif.run("brctl", "addif", "xenbr5", "vif7.0"))
     assert with_vif.bridge_of("vif7.0") == "xenbr5"
@@ -377,7 +377,7 @@ def test_brctl_changes_bridges_of_xbard(with_vif):
     header, *rows = ok(with_vif.run("brctl", "showmacs", "xenbr5")).stdout.splitlines()
     assert header == "port no\tmac addr\t\tis local?\tageing timer"
     mac = with_vif.netns.ip("link", "show", "dev", "xenbr5")[0]["address"]
-    assert f"  2\t{mac}\tyes\t\t   0.00" in rows  # the host's own, behind the ports
+    assert f"  2\t{mac}\tyes\t\t   0.00" in rows  # the host's own, after the ports
     ok(with_vif.run("brctl", "delif", "xenbr5", "vif7.0"))
     ok(with_vif.run("brctl", "delbr", "xenbr5"))
     assert "xenbr5" not in with_vif.netns.links()
@@ -391,11 +391,11 @@ def test_brctl_changes_bridges_of_xbard(with_vif):
         (["delif", "xenbr0", "vif7.0"], "device vif7.0 is not a port of xenbr0"),
         (["stp", "xenbr0", "on"], "no spanning tree"),
         (["addif", "xenbr0"], "Incorrect number of arguments for command"),
-        (["hairpin", "xenbr0", "vif7.0", "on"], "xbard's, which does not know hairpin"),
+        (["hairpin", "xenbr0", "vif7.0", "on"], "belongs to xbard, which does not support hairpin"),
         (["delbr", "nope"], "bridge nope doesn't exist; can't delete it"),
     ],
 )
-def test_brctl_refuses_as_the_real_one_does(with_vif, words, sentence):
+def test_brctl_reports_errors_as_the_real_one_does(with_vif, words, sentence):
     done = with_vif.run("brctl", *words)
     assert done.returncode == 1 and sentence in done.stderr + done.stdout
 
@@ -418,9 +418,9 @@ iface xenbr1 inet manual
 """
 
 
-def test_stanzas_of_interfaces_5_make_bridges_and_take_them_away(hooks):
+def test_stanzas_of_interfaces_5_create_and_remove_bridges(hooks):
     interfaces = hooks.write(
-        hooks.etc / "interfaces",  # ifup gives its commands an environment of its own
+        hooks.etc / "interfaces",  # ifup runs its commands with its own environment
         STANZAS.format(xbar=f"XBAR_SOCKET={hooks.daemon.env['XBAR_SOCKET']} {BUILD}/xbar"),
     )
     hooks.netns.run("sh", "-ec", "ip link add eth0 type veth peer name wire; ip link set eth0 up; ip link set wire up")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Putting the host's netdev behind a bridge and giving it back: xbar net start, stop, status, plan."""
+"""Moving the host's netdev behind a bridge and back: xbar net start, stop, status, plan."""
 
 import itertools
 import os
@@ -27,7 +27,8 @@ ip route add 10.20.0.0/16 via 192.0.2.3 src 192.0.2.11 proto 99
 ip -6 route add default via 2001:db8::1 metric 50
 ip neigh add 192.0.2.77 lladdr 02:00:00:00:00:77 dev eth0 nud permanent
 """
-# What names the netdev, or competes with it: policy rules, nexthop objects, routes to the same places through another.
+# Things that refer to the netdev or compete with it: policy rules, nexthop objects, routes to the same destinations
+# through another netdev.
 POLICY = """
 ip link add eth9 type veth peer name far9
 ip link set far9 up
@@ -45,7 +46,7 @@ LIFETIMES = ("valid_life_time", "preferred_life_time", "expires")
 
 
 def steady(data):
-    """`data` without what changes with time."""
+    """`data` without the fields that change with time."""
     if isinstance(data, list):
         return [steady(item) for item in data]
     if isinstance(data, dict):
@@ -54,8 +55,8 @@ def steady(data):
 
 
 def dump(netns):
-    """All that the host has, as `ip` shows it."""
-    # Those of metric 0 are the kernel's alone. Equal ones come in the order in which addresses have passed DAD.
+    """The host's network configuration, as `ip` shows it."""
+    # Routes of metric 0 are the kernel's own. Equal routes are in the order in which addresses passed DAD.
     routes6 = netns.ip("-6", "-details", "route", "show", "table", "all")
     routes6 = [r for r in routes6 if r["metric"]] + sorted((r for r in routes6 if not r["metric"]), key=str)
     return steady(
@@ -67,7 +68,7 @@ def dump(netns):
             "rule": netns.ip("rule", "show"),
             "rule6": netns.ip("-6", "rule", "show"),
             "nexthop": netns.run("ip", "-details", "nexthop", "show").stdout,
-            # their order is that of a hash of the address in memory of the netdev's structure
+            # ordered by a hash of the netdev structure's address in memory
             "neigh": sorted(netns.ip("neigh", "show", "nud", "permanent"), key=str),
             "merging": netns.run("sh", "-c", "ethtool -k eth0 | grep receive-offload", check=False).stdout,
             "quiet": netns.run(
@@ -78,7 +79,7 @@ def dump(netns):
 
 
 def assert_same(before, after, when=None):
-    """With only what differs in the message."""
+    """Assert, with only the difference in the message."""
     for key, value in before.items():
         if isinstance(value, list) and value != after[key]:
             for old, new in itertools.zip_longest(value, after[key]):
@@ -113,12 +114,12 @@ class Scene:
         for address in ("192.0.2.1/24", "192.0.2.2/24", "192.0.2.3/24", "198.51.100.1/28", "2001:db8::1/64"):
             self.gateway.run("ip", "addr", "add", address, "dev", "gw0")
         self.gateway.run("ethtool", "-K", "gw0", "tx", "off")
-        self.host.run("ethtool", "-K", "eth0", "gro", "on")  # off for a veth that was made just now
+        self.host.run("ethtool", "-K", "eth0", "gro", "on")  # off for a newly created veth
         self.daemon = make_daemon(conf=conf, netns=self.host)
         self.settle()
 
     def settle(self):
-        """Wait until the kernel has made up its mind about IPv6 addresses."""
+        """Wait until no IPv6 address is tentative."""
         until(lambda: "tentative" not in self.host.run("ip", "-6", "addr").stdout)
         time.sleep(0.1)
 
@@ -138,7 +139,7 @@ def scene(make_netns, make_daemon):
 
 
 @pytest.mark.parametrize("rename", ["yes", "no"])
-def test_all_that_the_netdev_had_is_on_the_bridge_and_comes_back_as_it_was(scene, rename):
+def test_everything_the_netdev_had_moves_to_the_bridge_and_back(scene, rename):
     scene.furnish()
     before = dump(scene.host)
     uplink = "peth0" if rename == "yes" else "eth0"
@@ -174,7 +175,7 @@ def test_all_that_the_netdev_had_is_on_the_bridge_and_comes_back_as_it_was(scene
     assert pings(scene.host, "192.0.2.1")
 
 
-def test_rules_nexthop_objects_and_equal_routes_follow_and_come_back_in_their_order(scene):
+def test_rules_nexthop_objects_and_equal_routes_move_and_return_in_order(scene):
     scene.furnish()
     scene.host.run("sh", "-ec", POLICY)
     scene.settle()
@@ -242,7 +243,7 @@ def test_a_plan_shows_the_steps_and_changes_nothing(scene):
     assert scene.net("status").stdout == "no netdev of the host is on a bridge\n"
 
 
-def test_a_tcp_session_lives_through_start_and_stop(scene):
+def test_a_tcp_session_survives_start_and_stop(scene):
     scene.furnish()
     server = scene.gateway.popen(
         "python3", "-c", "import socket; s=socket.create_server(('192.0.2.1',5000)); c=s.accept()[0]\n"
@@ -287,11 +288,11 @@ def test_a_tcp_session_lives_through_start_and_stop(scene):
 # ---- when something goes wrong -----------------------------------------------------------------------------------------
 
 
-def test_a_step_that_fails_undoes_those_before_it(scene):
+def test_a_failing_step_undoes_the_earlier_ones(scene):
     scene.furnish()
     before = dump(scene.host)
     scene.daemon.call("bridge-add", name="other", host=False)
-    scene.daemon.call("vif-add", name="peth0", bridge="other")  # takes the name that the uplink is to have
+    scene.daemon.call("vif-add", name="peth0", bridge="other")  # takes the name that the uplink should get
     failed = scene.net("start", "netdev=eth0", "bridge=xenbr0", check=False)
     assert failed.returncode == 1 and "peth0" in failed.stderr
     assert_same(before, dump(scene.host))
@@ -301,7 +302,7 @@ def test_a_step_that_fails_undoes_those_before_it(scene):
 
 @pytest.mark.parametrize("done", range(1, len(STEPS) + 1))
 @pytest.mark.parametrize("then", ["stop", "start"])
-def test_killed_after_any_step_the_next_daemon_comes_to_a_right_state(scene, done, then):
+def test_a_daemon_killed_after_any_step_leaves_a_state_that_the_next_one_repairs(scene, done, then):
     scene.furnish()
     before = dump(scene.host)
     scene.net("start", "netdev=eth0", "bridge=xenbr0", f"until={done}")
@@ -317,14 +318,14 @@ def test_killed_after_any_step_the_next_daemon_comes_to_a_right_state(scene, don
     assert scene.daemon.call("show") == {"bridges": []}
 
 
-# The calls by which the daemon changes the host: xbard is killed as it makes the Nth.
+# The system calls with which the daemon changes the host; xbard is killed at the Nth one.
 CALLS = "sendmsg,sendto,ioctl,write,rename,unlink,mkdir"
-LAST_CALL = 65535  # the largest number that strace takes: none is killed
-KILLS = 16  # that many, evenly spread; XBAR_KILL_ALL=1: at every one
+LAST_CALL = 65535  # the largest number that strace accepts: never killed
+KILLS = 16  # this many kills, evenly spread; XBAR_KILL_ALL=1: at every call
 
 
 def traced(scene, op, when):
-    """Run `net op` with xbard killed at its call number `when`, or behind it all; how many such calls it made."""
+    """Run `net op` with xbard killed at call number `when`, or after the last; returns how many such calls it made."""
     out = scene.daemon.dir / "trace"
     tracer = subprocess.Popen(
         ["strace", "-f", "-o", out, "-p", str(scene.daemon.process.pid), "-e", f"trace={CALLS}"]
@@ -345,7 +346,7 @@ def traced(scene, op, when):
 
 
 @pytest.mark.parametrize("op", ["start", "stop"])
-def test_killed_in_the_middle_of_any_step_the_next_daemon_comes_to_a_right_state(scene, op):
+def test_a_daemon_killed_within_any_step_leaves_a_state_that_the_next_one_repairs(scene, op):
     scene.furnish()
     scene.host.run("sh", "-ec", POLICY)
     scene.settle()
@@ -372,7 +373,7 @@ def test_killed_in_the_middle_of_any_step_the_next_daemon_comes_to_a_right_state
         assert_same(before, dump(scene.host), when)
 
 
-def test_killed_the_host_keeps_its_addresses_and_is_back_with_the_next_daemon(scene):
+def test_if_the_daemon_is_killed_the_host_keeps_its_addresses_and_the_next_daemon_reconnects_it(scene):
     scene.furnish()
     before = dump(scene.host)
     scene.net("start", "netdev=eth0", "bridge=xenbr0")
@@ -380,7 +381,7 @@ def test_killed_the_host_keeps_its_addresses_and_is_back_with_the_next_daemon(sc
     scene.daemon.kill9()
     assert addresses(scene.host, "xenbr0") == started
     scene.daemon.start()
-    assert until(lambda: pings(scene.host, "192.0.2.1"), 5)  # even before the hooks run
+    assert until(lambda: pings(scene.host, "192.0.2.1"), 5)  # before the hooks run
     scene.host.run("ip", "addr", "add", "192.0.2.12/24", "dev", "xenbr0")
     scene.net("start", "netdev=eth0", "bridge=xenbr0")
     assert "192.0.2.12/24" in addresses(scene.host, "xenbr0")
@@ -389,7 +390,7 @@ def test_killed_the_host_keeps_its_addresses_and_is_back_with_the_next_daemon(sc
     assert_same(before, dump(scene.host))
 
 
-def test_what_was_added_on_the_bridge_meanwhile_comes_along(scene):
+def test_what_was_added_on_the_bridge_moves_back_too(scene):
     scene.furnish()
     scene.net("start", "netdev=eth0", "bridge=xenbr0")
     scene.host.run("ip", "addr", "add", "192.0.2.12/24", "dev", "xenbr0")
@@ -399,7 +400,7 @@ def test_what_was_added_on_the_bridge_meanwhile_comes_along(scene):
     assert scene.host.ip("route", "show", "10.50.0.0/16")[0]["dev"] == "eth0"
 
 
-def test_a_netdev_that_is_gone_keeps_the_hosts_addresses_where_they_are(scene):
+def test_if_the_netdev_is_gone_the_hosts_addresses_stay_on_the_bridge(scene):
     scene.furnish()
     scene.net("start", "netdev=eth0", "bridge=xenbr0")
     scene.host.run("ip", "link", "del", "peth0")
@@ -408,7 +409,7 @@ def test_a_netdev_that_is_gone_keeps_the_hosts_addresses_where_they_are(scene):
     assert "192.0.2.10/24" in addresses(scene.host, "xenbr0")
 
 
-def test_guests_that_are_still_on_the_bridge_keep_it(scene):
+def test_a_bridge_with_guests_on_it_is_kept(scene):
     scene.furnish()
     before = dump(scene.host)
     scene.net("start", "netdev=eth0", "bridge=xenbr0")
@@ -437,7 +438,7 @@ def test_guests_that_are_still_on_the_bridge_keep_it(scene):
         (["netdev=eth9", "wait=1"], "there is no netdev eth9"),
     ],
 )
-def test_what_cannot_be_is_said_and_changes_nothing(scene, words, sentence):
+def test_a_refused_start_says_why_and_changes_nothing(scene, words, sentence):
     scene.host.run(
         "sh", "-ec", "ip link add br9 type bridge; ip link add slave0 type veth peer name slave1;"
         "ip link set slave0 master br9; ip link add eth1 type veth peer name peth1"
@@ -449,7 +450,7 @@ def test_what_cannot_be_is_said_and_changes_nothing(scene, words, sentence):
     assert_same(before, dump(scene.host))
 
 
-def test_a_netdev_goes_behind_one_bridge_only(scene):
+def test_a_netdev_can_be_behind_only_one_bridge(scene):
     scene.net("start", "netdev=eth0", "bridge=xenbr0")
     for words, sentence in (
         (["netdev=eth0", "bridge=xenbr5"], "netdev eth0 is behind bridge xenbr0 already"),
@@ -460,7 +461,7 @@ def test_a_netdev_goes_behind_one_bridge_only(scene):
         assert failed.returncode == 1 and sentence in failed.stderr
 
 
-def test_a_netdev_that_comes_late_is_waited_for(scene):
+def test_a_netdev_that_appears_late_is_waited_for(scene):
     def come():
         time.sleep(0.5)
         scene.host.run("ip", "link", "add", "eth5", "type", "veth", "peer", "name", "late")
@@ -485,7 +486,7 @@ def test_a_netdev_that_comes_late_is_waited_for(scene):
         (["netdev=enp3s0"], "xenbr0", "enp3s0"),
     ],
 )
-def test_names_are_those_of_the_classic_scripts(scene, words, bridge, uplink):
+def test_default_names_are_those_of_the_classic_scripts(scene, words, bridge, uplink):
     scene.host.run("ip", "link", "add", "enp3s0", "type", "veth", "peer", "name", "far")
     scene.host.run("ip", "link", "set", "far", "up")
     scene.host.run("ip", "link", "set", "enp3s0", "up")
@@ -556,7 +557,7 @@ def test_a_bad_interfaces_file_is_named_by_line(make_netns, make_daemon, monkeyp
     assert scene.daemon.call("show") == {"bridges": []}
 
 
-def test_a_dummy_that_is_there_gives_its_addresses_and_gets_them_back(scene):
+def test_an_existing_dummy_gives_its_addresses_and_gets_them_back(scene):
     scene.host.run(
         "sh", "-ec", "ip link add dummy0 type veth peer name dummypeer; ip link set dummy0 up; ip link set dummypeer up;"
         "ip addr add 172.16.16.1/24 dev dummy0; ip route add 172.17.0.0/16 via 172.16.16.9"
@@ -572,10 +573,10 @@ def test_a_dummy_that_is_there_gives_its_addresses_and_gets_them_back(scene):
 
 
 @pytest.mark.parametrize("dummy", ["down", "up", "down; ip addr add 10.5.0.1/24 dev dummy0"])
-def test_a_dummy_gets_back_what_it_had_and_no_more_and_the_next_start_is_as_the_first(
+def test_a_dummy_gets_back_only_what_it_had_and_the_next_start_is_like_the_first(
     make_netns, make_daemon, monkeypatch, dummy
 ):
-    """Addresses from /etc/network/interfaces are the bridge's alone; a netdev that is down has no routes to take over."""
+    """Addresses from /etc/network/interfaces belong to the bridge only; a netdev that is down has no routes to take over."""
     scene = Scene(make_netns, make_daemon)
     path = scene.daemon.dir / "interfaces"
     path.write_text(INTERFACES)
@@ -593,7 +594,7 @@ def test_a_dummy_gets_back_what_it_had_and_no_more_and_the_next_start_is_as_the_
         assert [r["dev"] for r in got[1] if r["dst"] == network] == ["xenbr1"]
         first = first or got
         assert got == first
-        if dummy != "up":  # a netdev that is down cannot have it
+        if dummy != "up":  # not possible on a netdev that is down
             scene.host.run("ip", "route", "add", "10.8.0.0/16", "via", network.replace("0/24", "9"))
         scene.net("stop", "bridge=xenbr1")
         assert_same(before, dump(scene.host))
@@ -610,12 +611,12 @@ def test_a_dummy_gets_back_what_it_had_and_no_more_and_the_next_start_is_as_the_
         (["start", "netdev=eth0", "netdev=eth1"], "netdev is given twice"),
     ],
 )
-def test_bad_words_are_said(scene, words, sentence):
+def test_invalid_values_are_reported(scene, words, sentence):
     failed = scene.daemon.xbar("net", *words, check=False)
     assert failed.returncode == 2 and sentence in failed.stderr
 
 
-def test_a_damaged_record_is_named_and_left_alone(scene):
+def test_a_damaged_record_is_named_and_not_touched(scene):
     (scene.daemon.rundir / "net").mkdir(mode=0o700)
     (scene.daemon.rundir / "net" / "xenbr0.json").write_text('{"version": 1}\n')
     failed = scene.net("start", "netdev=eth0", "bridge=xenbr0", check=False)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What xbard does about a netdev of the host after it has put it behind a bridge: gateways confirm the change, or it goes
-back by itself; and what others do to the netdev meanwhile is followed."""
+"""What happens after a netdev of the host was moved behind a bridge: gateways confirm the change or it is rolled back, and
+xbard follows what others do to the netdev."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from conftest import CallError, until
 from test_net import Scene, addresses, assert_same, dump, pings
 
 FURNISH = "ip addr add 192.0.2.10/24 dev eth0; ip -6 addr add 2001:db8::10/64 dev eth0 nodad"
-FICKLE, FICKLE6 = "192.0.2.9", "2001:db8::9"  # a gateway that answers once, before the change, and no more
+FICKLE, FICKLE6 = "192.0.2.9", "2001:db8::9"  # a gateway that answers once, before the change, and then no longer
 # The other one, 192.0.2.1 and 2001:db8::1, is the kernel at the far end and always answers.
 GATEWAY = """
 import sys
@@ -66,7 +66,7 @@ def answer_again(scene, *gateways):
 
 
 class Later:
-    """A request whose answer is waited for later; .result or .error."""
+    """A request in the background; after join(), .result or .error is set."""
 
     def __init__(self, daemon, cmd, **args):
         self.result = self.error = None
@@ -117,7 +117,7 @@ def test_a_start_is_confirmed_by_its_gateways(scene, gateways):
 
 
 @pytest.mark.parametrize("silent, others", [(FICKLE, []), (FICKLE6, []), (FICKLE, ["192.0.2.1", "2001:db8::1"])])
-def test_all_goes_back_where_a_gateway_does_not_answer_any_more(fickle, silent, others):
+def test_everything_is_rolled_back_if_a_gateway_no_longer_answers(fickle, silent, others):
     fickle.host.run("ip", "route", "del", "default")
     for metric, gateway in enumerate([*others, silent]):
         route(fickle, gateway, "metric", 100 + metric)
@@ -132,7 +132,7 @@ def test_all_goes_back_where_a_gateway_does_not_answer_any_more(fickle, silent, 
     assert pings(fickle.host, "192.0.2.1")
 
 
-def test_a_gateway_of_one_route_among_several_next_hops_counts(fickle):
+def test_a_gateway_among_several_next_hops_of_a_route_is_checked(fickle):
     fickle.host.run("ip", "route", "del", "default")
     fickle.host.run("ip", "route", "add", "default", "nexthop", "via", "192.0.2.1", "nexthop", "via", FICKLE)
     assert f"gateway {FICKLE} " in fickle.net("start", "netdev=eth0", "bridge=xenbr0", "confirm=1", check=False).stderr
@@ -146,14 +146,14 @@ def test_a_gateway_that_was_silent_before_is_not_waited_for(scene):
     assert said.stderr == "xbar: warning: 192.0.2.88: this gateway did not answer before the start either\n"
 
 
-def test_where_no_gateway_answered_before_the_start_holds_with_a_warning(scene):
+def test_if_no_gateway_answered_before_the_start_stands_with_a_warning(scene):
     route(scene, "192.0.2.88")
     said = scene.net("start", "netdev=eth0", "bridge=xenbr0")
     assert said.stdout.endswith("; not confirmed\n") and "nothing tells whether the host still has a network" in said.stderr
     assert scene.net("status").stdout.startswith(STARTED)
 
 
-def test_a_gateway_whose_mac_address_is_set_by_hand_stays_as_it_is_and_is_not_asked(scene):
+def test_a_gateway_with_a_permanent_mac_address_is_kept_and_not_checked(scene):
     route(scene, "192.0.2.1")
     scene.host.run("ip", "neigh", "add", "192.0.2.1", "lladdr", "02:00:00:00:00:01", "dev", "eth0", "nud", "permanent")
     before = dump(scene.host)
@@ -169,7 +169,7 @@ def test_without_a_gateway_there_is_nothing_to_confirm(scene):
     assert "confirm" not in scene.net("start", "netdev=dummy0", "bridge=xenbr1").stdout
 
 
-def test_confirm_0_goes_without(fickle):
+def test_confirm_0_disables_the_check(fickle):
     assert fickle.net("start", "netdev=eth0", "bridge=xenbr0", "confirm=0").stdout.endswith("; not to be confirmed\n")
     assert fickle.net("status").stdout.startswith(STARTED)
 
@@ -179,7 +179,7 @@ def test_confirm_0_goes_without(fickle):
 
 @pytest.fixture
 def unconfirmed(fickle):
-    """A start that its gateway has not confirmed: .before is the host's configuration, .later the start's answer."""
+    """A start that its gateway has not confirmed: .before is the host's configuration before it, .later the pending answer."""
     fickle.before = dump(fickle.host)
     fickle.later = start_later(fickle, confirm=60)
     until(lambda: is_unconfirmed(fickle))
@@ -189,7 +189,7 @@ def unconfirmed(fickle):
     fickle.later.join()
 
 
-def test_status_says_how_long_it_waits_and_for_whom(unconfirmed):
+def test_status_shows_how_long_it_waits_and_for_which_gateway(unconfirmed):
     fields = unconfirmed.net("status").stdout.split("\t")
     assert fields[:3] == ["xenbr0", "netdev eth0", "uplink peth0"]
     assert fields[3].startswith("unconfirmed, ") and fields[3].endswith(f" s left for {FICKLE}")
@@ -203,7 +203,7 @@ def test_it_is_confirmed_as_soon_as_the_gateway_answers(unconfirmed):
     assert not is_unconfirmed(unconfirmed)
 
 
-def test_an_admin_confirms_by_hand(unconfirmed):
+def test_it_can_be_confirmed_by_hand(unconfirmed):
     assert "bridge xenbr7 nothing to confirm" in unconfirmed.daemon.error("net-confirm", bridge="xenbr7")
     assert unconfirmed.net("confirm", "bridge=xenbr0").stdout == "confirmed: it stays\n"
     assert unconfirmed.later.join().result["confirmation"] == "by hand"
@@ -212,13 +212,13 @@ def test_an_admin_confirms_by_hand(unconfirmed):
     assert failed.returncode == 1 and "there is nothing to confirm" in failed.stderr
 
 
-def test_a_stop_ends_it_and_gives_all_back(unconfirmed):
+def test_a_stop_ends_it_and_gives_everything_back(unconfirmed):
     unconfirmed.net("stop", "bridge=xenbr0")
     assert "bridge xenbr0 was stopped before its gateways had answered" in unconfirmed.later.join().error
     assert_same(unconfirmed.before, dump(unconfirmed.host))
 
 
-def test_a_second_start_waits_for_the_same_end(unconfirmed):
+def test_a_second_start_waits_for_the_same_result(unconfirmed):
     second = start_later(unconfirmed)
     assert "behind it, not eth5" in unconfirmed.daemon.error("net-start", netdev="eth5", bridge="xenbr0")
     answer_again(unconfirmed, FICKLE)
@@ -232,13 +232,13 @@ def test_a_client_that_hangs_up_does_not_end_it(unconfirmed):
     assert unconfirmed.later.join().result["confirmation"] == "by gateways"
 
 
-def test_a_clean_stop_gives_all_back(unconfirmed):
+def test_a_clean_stop_gives_everything_back(unconfirmed):
     assert unconfirmed.daemon.stop() == 0
     assert unconfirmed.later.join().error == "xbard is stopping"
     assert_same(unconfirmed.before, dump(unconfirmed.host))
 
 
-def test_killed_the_next_daemon_confirms_it_where_the_gateway_answers(unconfirmed):
+def test_after_a_kill_the_next_daemon_confirms_it_if_the_gateway_answers(unconfirmed):
     unconfirmed.daemon.kill9()
     answer_again(unconfirmed, FICKLE)
     unconfirmed.daemon.start()
@@ -247,7 +247,7 @@ def test_killed_the_next_daemon_confirms_it_where_the_gateway_answers(unconfirme
     assert "192.0.2.10/24" in addresses(unconfirmed.host, "xenbr0")
 
 
-def test_killed_a_start_by_the_next_daemon_waits_for_the_end(unconfirmed):
+def test_after_a_kill_a_second_start_waits_for_the_result(unconfirmed):
     unconfirmed.daemon.kill9()
     unconfirmed.daemon.start()
     again = start_later(unconfirmed)
@@ -257,7 +257,7 @@ def test_killed_a_start_by_the_next_daemon_waits_for_the_end(unconfirmed):
     assert not is_unconfirmed(unconfirmed)
 
 
-def test_killed_the_next_daemon_gives_all_back_where_the_gateway_is_silent(fickle):
+def test_after_a_kill_the_next_daemon_gives_everything_back_if_the_gateway_is_silent(fickle):
     before = dump(fickle.host)
     later = start_later(fickle, confirm=3)
     until(lambda: is_unconfirmed(fickle))
@@ -270,14 +270,14 @@ def test_killed_the_next_daemon_gives_all_back_where_the_gateway_is_silent(fickl
     later.join()
 
 
-def test_killed_the_next_daemon_is_told_to_stop(unconfirmed):
+def test_after_a_kill_the_next_daemon_can_be_told_to_stop(unconfirmed):
     unconfirmed.daemon.kill9()
     unconfirmed.daemon.start()
     unconfirmed.net("stop", "netdev=eth0")
     assert_same(unconfirmed.before, dump(unconfirmed.host))
 
 
-def test_a_stop_while_gateways_are_asked_before_the_change_ends_the_start(scene):
+def test_a_stop_before_the_change_while_gateways_are_probed_ends_the_start(scene):
     route(scene, "192.0.2.88")
     before = dump(scene.host)
     later = start_later(scene)
@@ -287,9 +287,9 @@ def test_a_stop_while_gateways_are_asked_before_the_change_ends_the_start(scene)
     assert_same(before, dump(scene.host))
 
 
-def test_nothing_is_started_any_more_while_scripts_end_for_a_stop(make_netns, make_daemon):
+def test_no_start_is_accepted_while_scripts_finish_for_a_stop(make_netns, make_daemon):
     scene = Scene(make_netns, make_daemon)
-    slow = '#!/bin/sh\n[ "$1" = start ] || sleep 4\n'  # longer than gateways are asked before the change
+    slow = '#!/bin/sh\n[ "$1" = start ] || sleep 4\n'  # longer than gateways are probed before the change
     scene.daemon = make_daemon(conf="hugepages = 0", netns=scene.host, xend="(network-script slow)", scripts={"slow": slow})
     scene.daemon.start()
     scene.host.run("sh", "-ec", FURNISH)
@@ -301,9 +301,9 @@ def test_nothing_is_started_any_more_while_scripts_end_for_a_stop(make_netns, ma
     assert later.join().error == "xbard is stopping"
 
 
-def test_a_start_that_waits_for_its_netdev_is_told_that_the_daemon_stops(scene):
+def test_a_start_waiting_for_its_netdev_is_told_that_the_daemon_stops(scene):
     later = Later(scene.daemon, "net-start", netdev="eth9", bridge="xenbr9", wait=60)
-    time.sleep(0.2)  # nothing shows from outside that it waits; where it is late, the answer is another
+    time.sleep(0.2)  # the wait is not visible from outside; if the start is late, it gets another answer
     assert scene.daemon.stop() == 0
     assert later.join().error == "xbard is stopping; netdev eth9 has not come"
 
@@ -316,7 +316,7 @@ def test_a_clean_stop_without_a_network_script_gives_back_what_was_taken(scene):
     assert_same(before, dump(scene.host))
 
 
-def test_stop_keep_leaves_all_for_the_next_daemon(scene):
+def test_stop_keep_leaves_everything_for_the_next_daemon(scene):
     route(scene, "192.0.2.1")
     scene.net("start", "netdev=eth0", "bridge=xenbr0")
     scene.daemon.xbar("stop", "--keep")
@@ -345,7 +345,7 @@ ip rule add prio 50 iif eth1 lookup 10
 
 @pytest.mark.parametrize("killed", [False, True])
 @pytest.mark.parametrize("back", [(0, 1), (1, 0)])
-def test_two_netdevs_that_share_routes_and_rules_are_taken_over_at_once(scene, back, killed):
+def test_two_netdevs_that_share_routes_and_rules_can_be_taken_over_at_once(scene, back, killed):
     scene.host.run("ip", "link", "add", "eth1", "type", "veth", "peer", "name", "gw1", "netns", scene.gateway.name)
     scene.gateway.run("ethtool", "-K", "gw1", "tx", "off")
     scene.gateway.run("ip", "link", "set", "gw1", "up")
@@ -407,7 +407,7 @@ def test_the_host_port_follows_the_mac_address_of_its_uplink(taken):
     assert link(taken, "xenbr0")["address"] == "02:00:00:00:99:01"
 
 
-def test_the_host_port_has_carrier_as_its_uplink_has(taken):
+def test_the_host_port_has_carrier_while_its_uplink_has(taken):
     taken.gateway.run("ip", "link", "set", "gw0", "down")
     until(lambda: "NO-CARRIER" in link(taken, "xenbr0")["flags"])
     taken.gateway.run("ip", "link", "set", "gw0", "up")
@@ -459,7 +459,7 @@ def connect_again(scene, mac):
 
 
 @pytest.mark.parametrize("killed", [False, True])
-def test_a_netdev_that_goes_and_comes_back_is_taken_over_again(taken, killed):
+def test_a_netdev_that_disappears_and_returns_is_taken_over_again(taken, killed):
     mac = taken.gateway.ip("link", "show", "dev", "gw0")[0]["address"]
     taken.host.run("ip", "link", "del", "peth0")
     until(lambda: "uplink gone" in taken.net("status").stdout)
@@ -478,7 +478,7 @@ def test_a_netdev_that_goes_and_comes_back_is_taken_over_again(taken, killed):
     assert "192.0.2.10/24" in addresses(taken.host, "eth0") and pings(taken.host, "192.0.2.1")
 
 
-def test_what_could_not_go_back_is_confirmed_when_its_netdev_is_back(fickle):
+def test_a_start_that_could_not_be_rolled_back_is_confirmed_when_its_netdev_returns(fickle):
     mac = fickle.gateway.ip("link", "show", "dev", "gw0")[0]["address"]
     later = start_later(fickle, confirm=3)
     until(lambda: is_unconfirmed(fickle))
@@ -491,7 +491,7 @@ def test_what_could_not_go_back_is_confirmed_when_its_netdev_is_back(fickle):
     assert fickle.net("status").stdout.startswith(STARTED)
 
 
-def test_a_storm_of_events_comes_to_the_right_end(taken):
+def test_a_storm_of_events_ends_in_the_right_state(taken):
     taken.host.run("sh", "-ec", "for i in $(seq 200); do ip link set peth0 mtu $((1300 + i)); done")
     until(lambda: link(taken, "xenbr0")["mtu"] == 1500)
     assert taken.daemon.log().count("follows its uplink to MTU") < 100
@@ -509,14 +509,14 @@ def test_a_storm_of_events_comes_to_the_right_end(taken):
         ("bridge", "set", "xenbr0", "--host", "off"),
     ],
 )
-def test_what_holds_the_hosts_network_is_not_taken_away(taken, words):
+def test_a_port_that_holds_the_hosts_network_cannot_be_removed(taken, words):
     failed = taken.daemon.xbar(*words, check=False)
     assert failed.returncode == 1 and "`network-bridge stop bridge=xenbr0`" in failed.stderr
     assert pings(taken.host, "192.0.2.1")
 
 
 @pytest.mark.parametrize("killed", [False, True])
-def test_an_uplink_merges_no_received_frames_and_does_again_when_it_is_given_back(scene, killed):
+def test_an_uplink_does_not_coalesce_received_frames_until_it_is_given_back(scene, killed):
     def merges():
         return "generic-receive-offload: on" in scene.host.run("ethtool", "-k", "eth0").stdout
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Taking over netdevs that need a kernel's modules: VLANs, bonds, dummies; and the classic host as a whole.
+"""Taking over netdevs that need kernel modules (VLANs, bonds, dummies), and the classic host as a whole.
 
-The machine that tests run on may lack those modules. So a User-Mode Linux machine is the host: its root is this machine's
-own, read-only, by hostfs; this file's tests run in it, on the same programs. Outside, each test asserts what became of the
-one of its name in there.
+The machine that runs the tests may lack those modules, so the host is a User-Mode Linux machine whose root is this
+machine's own, read-only, through hostfs. This file's tests run in it, with the same programs. Outside, each test asserts
+the result of the test of the same name inside.
 """
 
 import functools
@@ -23,7 +23,7 @@ from test_net import Scene, addresses, assert_same, dump, pings
 
 INSIDE = "XBAR_IN_UML" in os.environ
 MODULES = "ipv6 8021q bonding dummy tun veth af_packet macvlan"
-SECONDS = 500  # ten times what it takes on a machine that has nothing else to do
+SECONDS = 500  # ten times what it takes on an idle machine
 INIT = """#!/bin/sh
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root PYTHONDONTWRITEBYTECODE=1 XBAR_IN_UML=1 XBAR_BUILD=/run/build
 mount -t proc proc /proc
@@ -50,7 +50,7 @@ busybox poweroff -f
 
 @pytest.fixture(scope="module")
 def results():
-    """What became of the tests inside: {name: (failure or None, output)}, and the machine's log under ""."""
+    """Results of the tests inside: {name: (failure or None, output)}, and the machine's log under ""."""
     out = Path(tempfile.mkdtemp(prefix="xt-uml-", dir="/tmp"))
     init = out / "init"
     init.write_text(
@@ -71,7 +71,7 @@ def results():
     found = {"": (None, log)}
     if (out / "results.xml").exists():
         for case in ET.parse(out / "results.xml").iter("testcase"):
-            # One that fails on cleaning up too is there twice.
+            # A test whose clean-up also fails is listed twice.
             bad = [part.text for kind in ("failure", "error") for part in case.findall(kind)]
             bad += filter(None, [found.get(case.get("name"), (None, ""))[0]])
             said = case.findtext("system-out") or ""
@@ -92,7 +92,7 @@ def in_uml(test):
         assert failure is None, failure
 
     functools.update_wrapper(outcome, test)
-    del outcome.__wrapped__  # its fixtures are not ours
+    del outcome.__wrapped__  # the fixtures are needed only inside
     return outcome
 
 
@@ -155,7 +155,7 @@ def everything(netns):
 
 
 def assert_back(scene, before, what=everything):
-    """All is as it was, as soon as the kernel has told of carriers by its work queue."""
+    """Everything is as it was, once the kernel has processed carrier changes in its work queue."""
     end = time.monotonic() + 5
     while what(scene.host) != before and time.monotonic() < end:
         time.sleep(0.2)
@@ -168,7 +168,7 @@ def reaches(scene, *targets):
 
 
 @in_uml
-def test_vlan_netdevs_move_to_the_host_port_and_come_back_as_they_were(vlans):
+def test_vlan_netdevs_move_to_the_host_port_and_back(vlans):
     before = everything(vlans.host)
     reaches(vlans, *BEYOND)
     said = vlans.net("plan", "netdev=eth0", "bridge=xenbr0").stdout
@@ -178,7 +178,7 @@ def test_vlan_netdevs_move_to_the_host_port_and_come_back_as_they_were(vlans):
     assert [links[name]["link"] for name in ("eth0.100", "storage", "inner")] == ["xenbr0", "xenbr0", "eth0.100"]
     assert addresses(vlans.host, "eth0.100") == ["10.100.0.10/24", "10.100.0.11/24", "2001:db8:100::10/64"]
     reaches(vlans, *BEYOND)
-    # The largest frame that fits, with its tag.
+    # The largest frame that fits with its tag.
     assert vlans.host.run("ping", "-c1", "-W2", "-Mdo", "-s1372", "10.100.0.1").returncode == 0
     assert vlans.host.run("ping", "-c1", "-W2", "-Mdo", "-s1472", "10.200.0.1").returncode == 0
     vlans.net("stop", "bridge=xenbr0")
@@ -187,7 +187,7 @@ def test_vlan_netdevs_move_to_the_host_port_and_come_back_as_they_were(vlans):
 
 
 @in_uml
-def test_vlan_netdevs_outlive_a_kill_at_any_moment(vlans):
+def test_vlan_netdevs_survive_a_kill_at_any_moment(vlans):
     before = everything(vlans.host)
     for op in ("start", "stop"):
         for when in (20, 70, 120):
@@ -198,7 +198,7 @@ def test_vlan_netdevs_outlive_a_kill_at_any_moment(vlans):
 
 
 def killed_at(scene, op, seconds):
-    """Kill -9 so long after `net op` has begun, and start anew."""
+    """Kill -9 this long after `net op` has begun, and start a new daemon."""
     tool = scene.host.popen(BUILD / "xbar", "net", op, "netdev=eth0", "bridge=xenbr0", env=scene.daemon.env, stderr=-1)
     time.sleep(seconds)
     scene.daemon.kill9()
@@ -207,7 +207,7 @@ def killed_at(scene, op, seconds):
 
 
 @in_uml
-def test_what_changes_on_a_vlan_netdev_meanwhile_comes_along(vlans):
+def test_changes_to_a_vlan_netdev_move_back_too(vlans):
     vlans.net("start", "netdev=eth0", "bridge=xenbr0")
     vlans.host.run(
         "sh", "-ec", "ip addr add 10.100.0.12/24 dev eth0.100; ip link del inner;"
@@ -221,7 +221,7 @@ def test_what_changes_on_a_vlan_netdev_meanwhile_comes_along(vlans):
 
 
 @in_uml
-def test_what_cannot_be_moved_along_is_named(vlans):
+def test_what_cannot_be_moved_is_named(vlans):
     vlans.host.run("sh", "-ec", "ip link add link storage name mac0 type macvlan")
     before = everything(vlans.host)
     failed = vlans.net("start", "netdev=eth0", "bridge=xenbr0", check=False)
@@ -231,7 +231,7 @@ def test_what_cannot_be_moved_along_is_named(vlans):
 
 
 @in_uml
-def test_a_bond_and_its_vlan_netdevs_are_taken_over_and_its_members_are_not(make_netns, make_daemon):
+def test_a_bond_and_its_vlan_netdevs_are_taken_over_but_not_its_members(make_netns, make_daemon):
     scene = Scene(make_netns, make_daemon)
     scene.daemon.start()
     scene.host.run(
@@ -287,14 +287,14 @@ def test_a_gateway_on_a_vlan_netdev_must_answer_again(make_netns, make_daemon):
 
 
 def losses(report):
-    """The longest time in ms between two answers that ping -D has printed, and how many are missing."""
+    """From the output of ping -D: the longest time in ms between two answers, and how many are missing."""
     times = [float(t) for t in re.findall(r"^\[([\d.]+)\].* bytes from", report, re.MULTILINE)]
     sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", report).groups())
     return max(b - a for a, b in zip(times, times[1:])) * 1000, sent - received
 
 
 @in_uml
-def test_the_classic_host_public_and_private_bridge_with_traffic_running(make_netns, make_daemon):
+def test_the_classic_host_with_public_and_private_bridge_under_traffic(make_netns, make_daemon):
     scene = VlanScene(make_netns, make_daemon)
     scene.daemon.xend_path.write_text(f"(network-script {TOP}/scripts/my_network_script)\n")
     scene.furnish()
@@ -306,7 +306,7 @@ def test_the_classic_host_public_and_private_bridge_with_traffic_running(make_ne
     before = everything(scene.host)
     server = scene.gateway.popen("iperf3", "-s", "-1", stdout=subprocess.DEVNULL)
     until(lambda: ":5201" in scene.gateway.run("ss", "-lnt").stdout)
-    # More than start and stop take: both come to an end by themselves.
+    # Longer than start and stop take; both finish by themselves.
     client = scene.host.popen("iperf3", "-c", "192.0.2.1", "-b", "20M", "-t", "14", "-f", "m", stdout=-1, stderr=-2, text=True)
     ping = scene.gateway.popen("ping", "-D", "-i", "0.005", "192.0.2.10", stdout=-1, text=True)
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Frames on wires: bridges whose ports are uplinks (veth pairs) and the host's own; scapy is at the wires' far ends."""
+"""Frames on wires: bridges whose ports are uplinks (veth pairs) and host ports, with scapy at the far ends of the wires."""
 import ctypes
 import os
 import socket
@@ -27,13 +27,13 @@ class Wire:
             assert libc.setns(home, 0) == 0
             os.close(home)
             os.close(there)
-        self.socket.setsockopt(263, 8, 1)  # SOL_PACKET, PACKET_AUXDATA: the tag that the kernel took off
+        self.socket.setsockopt(263, 8, 1)  # SOL_PACKET, PACKET_AUXDATA: the VLAN tag that the kernel stripped
 
     def send(self, frame):
         self.socket.send(bytes(frame))
 
     def receive(self, seconds=2.0, match=lambda frame: True):
-        """The next frame that matches, its VLAN tag back in place; None after `seconds`."""
+        """The next frame that matches, with its VLAN tag restored; None after `seconds`."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self.socket.settimeout(left)
@@ -57,7 +57,7 @@ class Wire:
 
 @pytest.fixture
 def wires(daemon):
-    """Bridges br0 with uplinks a, b, c and the host's port, and br1 with uplink d; their far ends, by name."""
+    """Bridge br0 with uplinks a, b, c and a host port, and br1 with uplink d; returns their far ends, by name."""
     daemon.call("bridge-add", name="br0")
     daemon.call("bridge-add", name="br1")
     ends = {}
@@ -81,16 +81,16 @@ def frame(dst, src, text=b"x", kind=0x88B5):
 
 
 def heard(wires, text, seconds=1.0):
-    """Names of the wires on which a frame with `text` in it comes out."""
+    """Names of the wires that receive a frame containing `text`."""
     return {n for n, w in wires.items() if w.receive(seconds if n == "a" else 0.3, lambda f: text in bytes(f))}
 
 
-def test_unknown_unicast_floods_all_but_ingress_and_stays_on_its_bridge(wires):
+def test_unknown_unicast_is_flooded_to_all_other_ports_of_its_bridge_only(wires):
     wires["a"].send(frame(mac(9), mac(1), b"unknown"))
     assert heard(wires, b"unknown") == {"b", "c"}
 
 
-def test_a_learned_address_gets_its_frames_alone_and_moves_with_its_port(wires):
+def test_frames_to_a_learned_address_go_only_to_its_port_and_follow_it(wires):
     wires["b"].send(frame(ALL, mac(2), b"hello"))
     assert heard(wires, b"hello") == {"a", "c"}
     wires["a"].send(frame(mac(2), mac(1), b"first"))
@@ -111,7 +111,7 @@ def test_a_learned_address_gets_its_frames_alone_and_moves_with_its_port(wires):
         (mac(1), mac(1), "hairpin"),
     ],
 )
-def test_what_may_not_pass_is_dropped_and_counted_by_name(daemon, wires, dst, src, reason):
+def test_frames_that_may_not_pass_are_dropped_and_counted_by_reason(daemon, wires, dst, src, reason):
     wires["a"].send(frame(dst, src, b"not me"))
     assert heard(wires, b"not me", 0.5) == set()
     assert reason in daemon.xbar("stats", "up-a").stdout
@@ -122,7 +122,7 @@ def test_a_reserved_address_beyond_the_first_sixteen_is_forwarded(wires):
     assert heard(wires, b"go on") == {"b", "c"}
 
 
-def test_a_vlan_tag_passes_as_it_is(wires):
+def test_a_vlan_tag_passes_unchanged(wires):
     wires["a"].send(Ether(dst=ALL, src=mac(1)) / Dot1Q(vlan=42, prio=3) / IP(dst="192.0.2.1") / UDP() / Raw(b"tagged"))
     got = wires["b"].receive(2, lambda f: b"tagged" in bytes(f))
     assert got is not None and got[Dot1Q].vlan == 42 and got[Dot1Q].prio == 3
@@ -138,8 +138,8 @@ def test_a_flushed_address_is_unknown_again(daemon, wires):
     assert heard(wires, b"again") == {"b", "c"}
 
 
-def test_what_the_host_sends_has_whole_checksums_on_the_wire(daemon, wires):
-    """The host's stack leaves checksums to its TAP; an uplink has nobody to leave them to."""
+def test_frames_from_the_host_have_complete_checksums_on_the_wire(daemon, wires):
+    """The host's stack leaves checksums to its TAP, so xbard must complete them for an uplink."""
     daemon.netns.run("ip", "addr", "add", "192.0.2.1/24", "dev", "br0")
     daemon.netns.run("ip", "neigh", "add", "192.0.2.9", "lladdr", mac(9), "dev", "br0")
     script = (
@@ -169,7 +169,7 @@ def test_the_host_answers_on_its_bridge_with_its_own_address(daemon, wires):
     assert got is not None and got.dst == mac(9) and got.src == host and b"echo me" in bytes(got)
 
 
-def test_a_host_that_is_down_gets_nothing_and_all_again_when_it_is_up(daemon, wires):
+def test_a_host_port_that_is_down_gets_nothing_until_it_is_up_again(daemon, wires):
     daemon.netns.run("ip", "link", "set", "br0", "down")
     before = daemon.port("br0")["tx"]["frames"]
     for n in range(100):
@@ -179,7 +179,7 @@ def test_a_host_that_is_down_gets_nothing_and_all_again_when_it_is_up(daemon, wi
     assert host["tx"]["frames"] == before and host["drops"]["tx-down"] >= 100
     daemon.netns.run("ip", "link", "set", "br0", "up")
     near = Wire(daemon.netns, "br0")
-    for n in range(100):  # it may take some milliseconds until that is seen
+    for n in range(100):  # xbard may take some milliseconds to notice
         wires["a"].send(frame(ALL, mac(1), b"again"))
         if near.receive(0.1, lambda f: b"again" in bytes(f)):
             break
@@ -188,7 +188,7 @@ def test_a_host_that_is_down_gets_nothing_and_all_again_when_it_is_up(daemon, wi
     near.close()
 
 
-def test_what_the_kernel_sends_on_an_uplinks_netdev_is_not_from_beyond(daemon, wires):
+def test_frames_that_the_kernel_sends_on_an_uplink_are_not_received_from_it(daemon, wires):
     near = Wire(daemon.netns, "up-a")
     near.send(frame(ALL, mac(77), b"own"))
     assert wires["a"].receive(match=lambda f: b"own" in bytes(f))
@@ -197,7 +197,7 @@ def test_what_the_kernel_sends_on_an_uplinks_netdev_is_not_from_beyond(daemon, w
     near.close()
 
 
-def test_a_netdev_that_vanishes_is_said_and_the_rest_goes_on(daemon, wires):
+def test_a_netdev_that_disappears_is_reported_and_the_rest_keeps_working(daemon, wires):
     wires["b"].close()
     daemon.netns.run("ip", "link", "del", "dev", "up-b")
     daemon.await_log("vanished")

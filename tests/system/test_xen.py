@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The daemon against a real xenstored, with the toolstack and the frontend played by hand: all but the rings, which need Xen.
+"""The daemon with a real xenstored and a simulated toolstack and frontend: everything except the rings, which need Xen.
 
-tests/xen/no_hypervisor.so, which `make check` builds, lets xenstored run anywhere."""
+tests/xen/no_hypervisor.so, which `make check` builds, lets xenstored run without Xen."""
 
 import glob
 import os
@@ -50,7 +50,7 @@ class Store:
         subprocess.run(["xenstore-rm", *paths], env=self.env, check=True, timeout=20)
 
     def create_vif(self, domid, devid, bridge="xenbr0", **more):
-        """As libxl does, which then waits for our InitWait. xenstore-write sets all or nothing."""
+        """As libxl does, which then waits for our InitWait. xenstore-write writes all nodes or none."""
         back, front = f"backend/vif/{domid}/{devid}", f"/local/domain/{domid}/device/vif/{devid}"
         self.put(f"/local/domain/{domid}", name=f"guest{domid}")
         self.put(front, state=1, backend=f"/local/domain/0/{back}", backend_id=0, handle=devid)
@@ -60,14 +60,14 @@ class Store:
         return back
 
     def remove_vif(self, domid, devid):
-        """`xl network-detach`, of a guest whose driver has not connected."""
+        """As `xl network-detach` does if the guest's driver has not connected."""
         back = f"backend/vif/{domid}/{devid}"
         self.put(back, online=0, state=5)
         until(lambda: self.get(f"{back}/state") == "6")
         self.drop(back)
 
     def script(self, daemon, domid, devid, word, type_if="vif"):
-        """What libxl runs when it has seen InitWait."""
+        """Run what libxl runs on InitWait."""
         env = {**daemon.env, "XENBUS_PATH": f"backend/vif/{domid}/{devid}", "XENBUS_TYPE": "vif", "vif": f"vif{domid}.{devid}",
                "INTERFACE": f"vif{domid}.{devid}-emu", "PATH": f"{BUILD}:{os.environ['PATH']}", "XEN_LOCK_DIR": self.dir, "XEN_HOTPLUG_LOG": f"{self.dir}/hotplug.log"}  # fmt: skip
         return subprocess.run(daemon.netns.argv(SCRIPT, word, f"type_if={type_if}"), env=env, text=True, capture_output=True, timeout=60)
@@ -96,7 +96,7 @@ def ports_of(daemon):
     return [port["name"] for port in daemon.call("stats")["ports"]]
 
 
-def test_a_vif_comes_is_joined_by_its_script_and_goes(xen, store):
+def test_a_vif_is_created_joined_by_its_script_and_removed(xen, store):
     back = store.create_vif(3, 0, rate="62500,50000", ip="192.0.2.9", mtu=9000)
     done = store.script(xen, 3, 0, "online")
     assert done.returncode == 0, done.stderr
@@ -115,13 +115,13 @@ def test_a_vif_comes_is_joined_by_its_script_and_goes(xen, store):
     assert xen.process.poll() is None
 
 
-def test_only_xl_takes_a_xen_vif_away(xen, store):
+def test_only_xl_can_remove_a_xen_vif(xen, store):
     store.create_vif(3, 1)
     until(lambda: names(xen))
     assert "xl network-detach 3 1" in xen.error("vif-del", name="vif3.1")
 
 
-def test_a_vif_with_vlan_is_refused_by_its_script(xen, store):
+def test_a_vif_with_vlan_is_refused_through_its_script(xen, store):
     back = store.create_vif(3, 0, vlan="10")
     done = store.script(xen, 3, 0, "online")
     assert done.returncode == 1
@@ -130,7 +130,7 @@ def test_a_vif_with_vlan_is_refused_by_its_script(xen, store):
     assert names(xen) == []
 
 
-def test_a_killed_daemon_finds_its_vifs_on_their_bridges(xen, store):
+def test_after_a_kill_vifs_are_back_on_their_bridges(xen, store):
     for domid in (3, 4):
         store.create_vif(domid, 0)
         assert store.script(xen, domid, 0, "online").returncode == 0
@@ -154,7 +154,7 @@ def test_a_daemon_with_more_workers_keeps_vifs_on_their_bridges(xen, store):
     assert xen.port("vif3.0")["queues"] == 2
 
 
-def test_a_vif_whose_name_a_new_guest_has_is_the_new_ones(xen, store):
+def test_a_vif_name_reused_by_a_new_guest_belongs_to_the_new_guest(xen, store):
     store.create_vif(3, 0, vifname="web")
     xen.kill9()
     store.drop("backend/vif/3/0")
@@ -166,7 +166,7 @@ def test_a_vif_whose_name_a_new_guest_has_is_the_new_ones(xen, store):
 
 @pytest.fixture
 def xen_of_scripts(store, make_daemon):
-    """With a network-script that makes xenbr0."""
+    """A daemon whose network-script creates xenbr0."""
     daemon = make_daemon(conf=f'xen = "yes"\nscript_dir = "{TOP}/scripts:/tmp"')
     bridges = daemon.script("bridges", '#!/bin/sh\nif [ "$1" = start ]; then xbar bridge add xenbr0; else xbar bridge del xenbr0; fi\n')
     daemon.xend_path.write_text(f"(network-script {bridges})\n")
@@ -174,7 +174,7 @@ def xen_of_scripts(store, make_daemon):
 
 
 def create_emulated(xen, store):
-    """An HVM guest's vif, and the tap that its device model makes; both on xenbr0."""
+    """Create an HVM guest's vif and its device model's tap, both on xenbr0."""
     store.create_vif(3, 0)
     assert store.script(xen, 3, 0, "online").returncode == 0
     xen.netns.run("ip", "tuntap", "add", "vif3.0-emu", "mode", "tap")
@@ -205,7 +205,7 @@ def test_after_a_clean_stop_the_script_puts_an_emulated_card_back(xen_of_scripts
     assert xen.port("vif3.0-emu")["bridge"] == "xenbr0"
 
 
-def test_an_emulated_card_that_is_gone_is_a_port_no_more(xen, store):
+def test_the_port_of_an_emulated_card_that_is_gone_is_removed(xen, store):
     create_emulated(xen, store)
     xen.netns.run("ip", "link", "del", "vif3.0-emu")
     until(lambda: "vif3.0-emu" not in ports_of(xen))
@@ -213,7 +213,7 @@ def test_an_emulated_card_that_is_gone_is_a_port_no_more(xen, store):
     assert "error" not in xen.log() and "warning" not in xen.log()
 
 
-def test_a_vif_that_goes_while_its_script_runs_is_not_said_to_be_on_no_bridge(store, make_daemon):
+def test_a_vif_removed_while_its_script_runs_is_not_reported_as_on_no_bridge(store, make_daemon):
     xen = make_daemon(conf='xen = "yes"')
     going, gone = f"{store.dir}/going", f"{store.dir}/gone"
     script = xen.script("slow", f'#!/bin/sh\n: >{going}\nwhile ! [ -e {gone} ]; do sleep 0.1; done\nxbar port join "$vif" xenbr0\n')
@@ -232,7 +232,7 @@ def test_a_vif_that_goes_while_its_script_runs_is_not_said_to_be_on_no_bridge(st
     assert "is on no bridge" not in xen.log()
 
 
-def test_a_frontend_whose_rings_cannot_be_had_is_told_so_and_nobody_else_notices(xen, store):
+def test_a_frontend_whose_rings_cannot_be_mapped_is_told_so_and_no_one_else_notices(xen, store):
     store.create_vif(3, 0)
     store.script(xen, 3, 0, "online")
     front = "/local/domain/3/device/vif/0"
@@ -254,23 +254,23 @@ def test_without_xenstore_yes_is_an_error_and_auto_is_not(make_daemon, monkeypat
     assert "Xen" not in daemon.log()
 
 
-def test_the_kernels_own_backend_is_named_with_the_way_out(store, make_daemon):
+def test_a_loaded_kernel_backend_is_named_with_the_remedy(store, make_daemon):
     loaded = ["sh", "-c", 'mount -t tmpfs none /sys/module && mkdir -p /sys/module/xen_netback && : >/sys/module/xen_netback/initstate && exec "$@"', "sh"]  # fmt: skip
     done = make_daemon(conf='xen = "yes"').fails(prefix=["unshare", "-m", *loaded])
     assert done.returncode == 1
     assert "rmmod xen-netback" in done.stderr
 
 
-def test_a_vif_that_the_kernel_has_is_named_by_its_script(xen, store):
+def test_the_script_names_a_vif_that_the_kernel_has_claimed(xen, store):
     store.put("backend/vif/9/0", bridge="xenbr0")
     xen.netns.run("ip", "link", "add", "vif9.0", "type", "veth", "peer", "name", "guest9")
     done = store.script(xen, 9, 0, "online")
     assert done.returncode == 1
-    assert "vif9.0 is the kernel's" in store.get("backend/vif/9/0/hotplug-error")
+    assert "the kernel serves vif9.0" in store.get("backend/vif/9/0/hotplug-error")
     assert "rmmod xen-netback" in done.stderr
 
 
-def test_values_that_make_no_sense_are_refused_and_named(xen, store):
+def test_invalid_values_are_refused_and_named(xen, store):
     for devid, (node, value) in enumerate({"mtu": "20", "rate": "fast", "mac": "ff:ff:ff:ff:ff:ff", "vifname": "a b"}.items()):
         back = f"backend/vif/3/{devid}"
         store.put(back, **{node: value})

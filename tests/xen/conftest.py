@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One real Xen host for all tests, booted by scripts/dev/xen, with xbard and two guests as an administrator has them.
+"""One real Xen host for all tests, booted by scripts/dev/xen, with xbard and two guests set up as by an administrator.
 
     def test_something(dom0):                   # xbard runs, guest1 and guest2 are up and answer
         dom0.run("xl list")                     # in dom0; .stdout
-        dom0.guest("guest1", "ip addr")         # in a guest, by its console; its output
-        dom0.port("guest1", 0)["rx"]["frames"]  # what xbard counted at a guest's vif
+        dom0.guest("guest1", "ip addr")         # in a guest, over its console; its output
+        dom0.port("guest1", 0)["rx"]["frames"]  # xbard's counters of a guest's vif
 
-A guest that a test has left broken is made again for the next one. With KEEP=1 the host stays up afterwards, and the next
-run goes on with it.
+If a test leaves a guest broken, it is recreated for the next one. With KEEP=1 the host stays up afterwards, and the next
+run uses it.
 """
 
 import json
@@ -24,7 +24,7 @@ TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("XBAR_BUILD", TOP / "build")).resolve()
 XEN = TOP / "scripts" / "dev" / "xen"
 PUBLIC = {"guest1": "203.0.113.11", "guest2": "203.0.113.12"}
-# It takes minutes a round: XEN_COMPARE=N plays N of them.
+# A round takes minutes; XEN_COMPARE=N runs N of them.
 collect_ignore = [] if os.environ.get("XEN_COMPARE") else ["test_side_by_side.py"]
 PRIVATE = {"guest1": "172.16.16.2", "guest2": "172.16.16.3"}
 
@@ -50,14 +50,14 @@ class Dom0:
         return done
 
     def run(self, command, seconds=120, check=True):
-        """A shell command in dom0; its completed process."""
+        """Run a shell command in dom0; returns the completed process."""
         return self.machine("run", command, seconds=seconds, check=check)
 
     def out(self, command, seconds=120):
         return self.run(command, seconds).stdout.strip()
 
     def background(self, command):
-        """Start a shell command in dom0; its process here. wait() and returncode are the command's."""
+        """Start a shell command in dom0; returns a process whose wait() and returncode are the command's."""
         return subprocess.Popen(
             [XEN, "run", command], env=self.env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -72,7 +72,7 @@ class Dom0:
     # ---- guests
 
     def guest(self, name, command, seconds=120, check=True):
-        """A command in a guest, by its console; what it prints."""
+        """Run a command in a guest, over its console; returns its output."""
         done = self.run(f"guest -t {seconds} {name} {shlex.quote(command)}", seconds + 30, check=False)
         assert not check or done.returncode == 0, f"{name}: {command}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
@@ -94,7 +94,7 @@ class Dom0:
         return {port["name"]: port for port in json.loads(self.out("xbar port list --json"))["ports"]}
 
     def answers(self, address, seconds=120, beyond=False):
-        """Wait until a machine answers to pings."""
+        """Wait until a machine answers pings."""
         ping = f"{'ip netns exec beyond ' if beyond else ''}ping -c 1 -W 1 {address}"
         loop = f"for i in $(seq {seconds}); do {ping} >/dev/null && exit; done; exit 1"
         assert self.run(loop, 2 * seconds + 30, check=False).returncode == 0, f"{address} does not answer"
@@ -105,10 +105,10 @@ class Dom0:
         self.answers(PUBLIC[name])
 
     def iperf(self, address, options="-n 2M", guest=None):
-        """2 MB by TCP to iperf3's server at an address, or from it, out of dom0 or a guest; Mbit/s."""
+        """Mbit/s of 2 MB by TCP between dom0 or a guest and the iperf3 server at an address, either way."""
         command = f"iperf3 -f m --connect-timeout 5000 -c {address} {options} 2>&1 | grep -E 'receiver|error'"
         text = ""
-        for _ in range(3):  # a server that ends a test with one does not listen for a moment
+        for _ in range(3):  # after a test a server does not listen for a moment
             text = self.guest(guest, command, check=False) if guest else self.run(command, check=False).stdout
             if found := re.search(r"([\d.]+) Mbits/sec", text):
                 return float(found[1])
@@ -118,7 +118,7 @@ class Dom0:
         return self.guest(name, "dmesg | grep -iE 'netfront.*(bad|invalid|error)|vif.*fail' || true").strip()
 
     def has_both(self):
-        """Bring back whatever an earlier test has left broken."""
+        """Repair whatever an earlier test has left broken."""
         if self.run("xbar show", check=False).returncode != 0:
             self.run("xbard-up", 180)
         for name in PRIVATE:
@@ -147,7 +147,7 @@ def dom0(host):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Show what the host has to say with a test that failed."""
+    """If a test fails, show the host's logs."""
     report = (yield).get_result()
     dom0 = getattr(item, "funcargs", {}).get("host")
     if report.failed and dom0:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Guests under Xen, their kernel's netfront, and xbard in place of the kernel's netback: what guests do, and what xl does."""
+"""Xen guests with their kernel's netfront, and xbard in place of the kernel's netback: frames, xl commands, and xbard itself."""
 
 import time
 
@@ -28,14 +28,14 @@ def test_tcp_runs_both_ways(dom0, guest, address):
     assert dom0.iperf(address, "-n 2M -p 5202 -R", guest=guest) > 0
 
 
-def test_who_is_beyond_the_uplink_reaches_guests_on_the_public_bridge_alone(dom0):
+def test_machines_beyond_the_uplink_reach_guests_only_on_the_public_bridge(dom0):
     dom0.answers(PUBLIC["guest1"], beyond=True)
     dom0.run("ip -n beyond route replace 172.16.16.0/24 via 203.0.113.10")
     dom0.run("sysctl -q -w net.ipv4.ip_forward=0")
     assert dom0.run(f"ip netns exec beyond ping -c 2 -W 2 {PRIVATE['guest1']}", check=False).returncode != 0
 
 
-def test_large_tcp_segments_pass_between_guests_whole(dom0):
+def test_large_tcp_segments_pass_between_guests_unsegmented(dom0):
     before = dom0.port("guest1", 1)
     dom0.iperf(PRIVATE["guest2"], guest="guest1")
     sender, receiver = dom0.port("guest1", 1), dom0.port("guest2", 1)
@@ -47,19 +47,19 @@ def test_large_tcp_segments_pass_between_guests_whole(dom0):
 
 
 def test_udp_of_every_length_arrives_unharmed(dom0):
-    """Lengths around the header snapshot, the page and the MTU; ping compares each byte that comes back."""
+    """Lengths around the header snapshot, the page size and the MTU; ping compares each byte that comes back."""
     for size in (0, 1, 17, 70, 86, 100, 127, 128, 129, 1000, 1472, 1473, 4096, 8000):
         text = dom0.out(f"ping -c 1 -W 5 -s {size} {PRIVATE['guest1']} 2>&1")
         assert " 0% packet loss" in text and "wrong data" not in text, f"{size}: {text}"
 
 
-def test_netfront_has_nothing_to_complain_of(dom0):
+def test_netfront_reports_no_errors(dom0):
     for name in PRIVATE:
         assert dom0.netfront_errors(name) == ""
         assert dom0.guest(name, "cat /sys/class/net/eth1/statistics/rx_errors").strip() == "0"
 
 
-# ---- what xl does
+# ---- xl commands
 
 
 def test_a_nic_is_attached_listed_and_detached_under_traffic(dom0):
@@ -76,17 +76,17 @@ def test_a_nic_is_attached_listed_and_detached_under_traffic(dom0):
     assert traffic.wait(60) == 0, traffic.stdout.read()
 
 
-def test_a_bridge_that_is_not_there_is_named_in_xls_error(dom0):
+def test_a_missing_bridge_is_named_in_xls_error(dom0):
     dom0.run("sed 's/^name.*/name=\"lost\"/; s/xenbr0/xenbr9/' /etc/xen/guest1.cfg >/etc/xen/lost.cfg")
     done = dom0.run("xl create /etc/xen/lost.cfg", 240, check=False)
     assert done.returncode != 0
-    assert "wants bridge xenbr9, which is not there (there are: xenbr0, xenbr1)" in done.stderr
+    assert "wants bridge xenbr9, which does not exist (existing bridges: xenbr0, xenbr1)" in done.stderr
     assert dom0.domid("lost") is None
     vifs = [name for name in dom0.ports() if name.startswith("vif")]
     assert sorted(vifs) == sorted(dom0.vif(g, d) for g in PRIVATE for d in (0, 1))
 
 
-def test_a_paused_guest_holds_up_nobody_and_goes_on_when_unpaused(dom0):
+def test_a_paused_guest_delays_no_one_and_resumes(dom0):
     dom0.run("xl pause guest2")
     flood = dom0.background(f"ping -q -f {PRIVATE['guest2']}")
     try:
@@ -135,7 +135,7 @@ def test_a_guest_is_saved_and_restored(dom0):
 
 
 def test_a_pvh_guest_migrates_live(dom0):
-    """This Xen cannot log what a PV guest writes, and so cannot migrate one; with hardware assistance it can."""
+    """This emulated Xen cannot track a PV guest's writes, so it can migrate only guests with hardware assistance."""
     dom0.run(
         "sed 's/^name.*/name=\"pvh\"/; s/ip=203.0.113.12,/mac=00:16:3e:00:00:50,/; s/ip=172.16.16.3,/mac=00:16:3e:00:00:51,/'"
         " /etc/xen/guest2.cfg >/etc/xen/pvh.cfg; printf 'type=\"pvh\"\\ntsc_mode=\"native\"\\n' >>/etc/xen/pvh.cfg"
@@ -155,10 +155,10 @@ def test_a_pvh_guest_migrates_live(dom0):
         dom0.run("xl destroy pvh", 240, check=False)
 
 
-# ---- what xbard does
+# ---- xbard itself
 
 
-def test_connections_outlive_an_xbard_that_is_killed(dom0):
+def test_connections_survive_a_kill_of_xbard(dom0):
     was = {name: dom0.domid(name) for name in PRIVATE}
     stream = dom0.background(f"guest -t 60 guest1 'iperf3 -t 15 -c {PRIVATE['guest2']}'")
     time.sleep(4)
@@ -185,15 +185,15 @@ def test_a_guest_that_crashes_leaves_nothing_behind(dom0):
     stream = dom0.background(f"iperf3 -t 20 -c {PRIVATE['guest2']}")
     vifs = [dom0.vif("guest2", n) for n in (0, 1)]
     dom0.guest("guest2", "echo c >/proc/sysrq-trigger", seconds=5, check=False)
-    until(lambda: dom0.domid("guest2") is None, 60)  # on_crash="destroy" is what xl does where a cfg says nothing
+    until(lambda: dom0.domid("guest2") is None, 60)  # on_crash="destroy" is xl's default
     until(lambda: not set(vifs) & set(dom0.ports()))
     assert dom0.iperf(PRIVATE["guest1"]) > 0
     stream.kill()
     dom0.run("killall iperf3 2>/dev/null; for p in 5201 5202; do ip netns exec beyond iperf3 -s -p $p -D; done")
 
 
-def test_a_loaded_netback_is_named_with_the_way_out(host):
-    dom0 = host  # whatever guests there are: it would take their vifs
+def test_a_loaded_netback_is_named_with_the_remedy(host):
+    dom0 = host  # without any guests: netback would claim their vifs
     dom0.run("xl destroy guest1; xl destroy guest2; xbar stop", 180)
     try:
         dom0.run("insmod $(find /lib/modules -name 'xen-netback.ko*')")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""HVM guests: a device model in dom0 emulates a card for each vif, until the guest's own driver takes the vif over."""
+"""HVM guests: a device model in dom0 emulates a card for each vif until the guest's own driver takes the vif over."""
 
 import json
 
@@ -7,8 +7,8 @@ import pytest
 from conftest import PRIVATE, until
 
 BEYOND = "203.0.113.1"
-# Both know that they run under Xen. "late" does not have the card unplugged, and has no driver for the vif at first;
-# "usual" is Linux as it comes.
+# Both know that they run under Xen. "late" does not unplug the card, and at first has no driver for the vif; "usual" is
+# Linux with its defaults.
 HVM = {
     "late": ("203.0.113.13", "172.16.16.4", "60", "xen_emul_unplug=unnecessary xbar.without=xen-netfront"),
     "usual": ("203.0.113.14", "172.16.16.5", "70", ""),
@@ -28,13 +28,13 @@ on_crash = "destroy"
 
 @pytest.fixture(scope="module")
 def hvm(host):
-    """Both guests are up; their domain numbers by name."""
+    """Both guests, running: domain numbers by name."""
     host.has_both()
     for name, (public, private, mac, words) in HVM.items():
         host.write(f"/etc/xen/{name}.cfg", CFG.format(name=name, mac=mac))
         host.run(
             f"guest-image {name} {public} {private}; img=/var/lib/xbar/guests/{name}.img;"
-            # looking for a bridge that no such machine has, with each look an exit of the guest, takes twenty seconds
+            # probing for a bridge that this machine lacks, each probe an exit of the guest, takes twenty seconds
             f" hvm-disk /root/{name}.disk $img 'console=hvc0 quiet pci=noearly {words}' >>/etc/xen/{name}.cfg"
         )
     for create in [host.background(f"xl create /etc/xen/{name}.cfg") for name in HVM]:
@@ -47,7 +47,7 @@ def hvm(host):
 
 
 def port_of(dom0, bridge, mac):
-    """The port that a MAC address was learned at."""
+    """The port on which a MAC address was learned."""
     macs = json.loads(dom0.out(f"xbar fdb show {bridge} --json"))["macs"]
     return [entry["port"] for entry in macs if entry["mac"] == mac]
 
@@ -69,15 +69,15 @@ def test_an_emulated_card_is_on_the_bridge_of_its_vif(dom0, hvm):
     assert dom0.iperf(PRIVATE["guest2"], "-n 200K", guest="late") > 0
 
 
-def test_an_emulated_card_outlives_an_xbard_that_is_killed(dom0, hvm):
+def test_an_emulated_card_survives_a_kill_of_xbard(dom0, hvm):
     dom0.run("kill -9 $(cat /run/xbard.pid); sleep 1; xbard-up", 180)
     for device in (0, 1):
         dom0.answers(HVM["late"][device])
         assert f"{dom0.vif('late', device)}-emu" in dom0.ports()
 
 
-def test_a_driver_that_is_loaded_later_takes_the_cards_place(dom0, hvm):
-    """The MAC address is known at the card: frames for it must not go there any more."""
+def test_a_driver_that_is_loaded_later_replaces_the_card(dom0, hvm):
+    """The MAC address was learned at the card; frames for it must no longer go there."""
     mac, address = "00:16:3e:00:01:60", HVM["late"][1]
     vif = dom0.vif("late", 1)
     dom0.answers(address)
@@ -95,7 +95,7 @@ def test_a_driver_that_is_loaded_later_takes_the_cards_place(dom0, hvm):
     assert dom0.stats(vif)["rx"]["frames"] > 0 and dom0.stats(vif)["tx"]["frames"] > 0
 
 
-def test_a_guest_that_unplugs_the_card_has_its_vif_alone(dom0, hvm):
+def test_a_guest_that_unplugs_the_card_has_only_its_vif(dom0, hvm):
     assert "driver: vif" in dom0.guest("usual", "ethtool -i eth0")
     ports = dom0.ports()
     for device in (0, 1):
@@ -108,7 +108,7 @@ def test_a_guest_that_unplugs_the_card_has_its_vif_alone(dom0, hvm):
     assert dom0.netfront_errors("usual") == ""
 
 
-def test_of_destroyed_hvm_guests_nothing_is_left(dom0, hvm):
+def test_destroyed_hvm_guests_leave_nothing_behind(dom0, hvm):
     for destroy in [dom0.background(f"xl destroy {name}") for name in hvm]:
         assert destroy.wait(240) == 0, destroy.stdout.read()
     for domid in hvm.values():

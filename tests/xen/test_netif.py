@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The driver of Xen's rings, with lean frontends in dom0, on real grants and event channels: pair.c, features.c,
-hostile.c."""
+"""The driver of Xen's rings, with minimal frontends in dom0 (pair.c, features.c, hostile.c), on real grants and event
+channels."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from conftest import BUILD, PRIVATE, TOP, until
 
-# Of Xen, on netback: what each would show is done to xbard.
+# Xen advisories about netback: each attack is tried on xbard.
 ADVISORIES = (39, 90, 155, 270, 332, 362, 374, 392, 423, 424, 432, 448)
 
 
@@ -21,13 +21,13 @@ def programs(host):
 
 
 @pytest.mark.usefixtures("programs")
-def test_the_driver_alone_between_two_frontends(dom0):
+def test_the_driver_between_two_frontends_without_a_daemon(dom0):
     print(dom0.out("timeout 100 pair 0.2", 130))
 
 
 @pytest.mark.usefixtures("programs")
-def test_a_frontend_gets_all_that_netif_offers_and_another_daemon_goes_on_with_it(dom0):
-    """Which takes two workers: a guest is offered a queue for each."""
+def test_a_frontend_gets_every_netif_feature_and_keeps_them_with_the_next_daemon(dom0):
+    """This needs two workers, because a guest is offered one queue per worker."""
     dom0.write("/etc/xbar/wide.conf", "workers = 2\n")
     kill, start = "kill -9 $(pidof xbard)", "xbard-up -c /etc/xbar/wide.conf"
     dom0.run(f"{kill}; {start} && xbar bridge add features", 180)
@@ -49,15 +49,15 @@ def test_a_frontend_gets_all_that_netif_offers_and_another_daemon_goes_on_with_i
 
 
 @pytest.mark.usefixtures("programs")
-def test_frontends_that_break_the_rules_are_cut_off_and_nobody_else_notices(dom0):
+def test_frontends_that_break_the_rules_are_cut_off_and_no_one_else_notices(dom0):
     dom0.run("xbar bridge add hostile")
-    dom0.run("hostile hostile ctrl-unknown-types", 60)  # the first control ring starts what then stays
+    dom0.run("hostile hostile ctrl-unknown-types", 60)  # the first control ring allocates things that stay
     pid = dom0.out("pidof xbard")
     held = f"ls /proc/{pid}/fd | wc -l; grep -c xen/gntdev /proc/{pid}/maps"
     before = dom0.out(held)
     try:
         done = dom0.run("timeout 420 hostile hostile", 450, check=False)
-        until(lambda: dom0.out(held) == before)  # no descriptor of theirs is left, and no page
+        until(lambda: dom0.out(held) == before)  # none of their descriptors or pages is left
     finally:
         dom0.run("xbar bridge del hostile", check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Vifs with several queues: xbard with two workers, and guests with two CPUs, whose netfront asks for a queue for each."""
+"""Vifs with several queues: xbard with two workers, and guests with two CPUs, whose netfront asks for one queue per CPU."""
 
 import pytest
 from conftest import PRIVATE, PUBLIC, until
@@ -14,7 +14,7 @@ def leave(host):
 
 @pytest.fixture(scope="module")
 def two(host):
-    """guest1 and guest2 again, with two CPUs each."""
+    """guest1 and guest2, recreated with two CPUs each."""
     leave(host)
     host.write("/etc/xbar/two.conf", "workers = 2\n")
     host.run(f"xbard-up {TWO}", 180)
@@ -29,14 +29,14 @@ def two(host):
 
 
 def moved(dom0, name, ways):
-    """Frames that each queue of a guest's private vif has moved since it connected."""
+    """Frames moved by each queue of a guest's private vif since it connected."""
     port = dom0.port(name, 1)
     assert port["connected"] and len(port["per_queue"]) == port["queues"]
     return [queue[f"{way}_frames"] for queue in port["per_queue"] for way in ways]
 
 
 def streams_use_all_queues(dom0, ways=("rx", "tx")):
-    """Which queue a stream takes is its sender's hash to say: four of them, again until none was left out."""
+    """The sender's hash chooses a stream's queue: run four streams at a time until every queue was used."""
     before = {name: moved(dom0, name, ways) for name in PRIVATE}
 
     def all_grow():
@@ -66,7 +66,7 @@ def test_streams_run_both_ways_over_both_queues(two):
         assert two.netfront_errors(name) == ""
 
 
-def test_both_queues_outlive_an_xbard_that_is_killed(two):
+def test_both_queues_survive_a_kill_of_xbard(two):
     stream = two.background(f"guest -t 60 guest1 'iperf3 -t 10 -P 4 -c {PRIVATE['guest2']}'")
     until(lambda: two.port("guest1", 1)["rx"]["gso_frames"] > 100)
     two.run(f"{KILL}; xbard-up {TWO}", 180)
@@ -77,7 +77,7 @@ def test_both_queues_outlive_an_xbard_that_is_killed(two):
         assert two.netfront_errors(name) == ""
 
 
-def test_a_nic_of_two_queues_is_attached_and_detached_under_traffic(two):
+def test_a_nic_with_two_queues_is_attached_and_detached_under_traffic(two):
     mac = "00:16:3e:00:00:77"
     traffic = two.background(f"iperf3 -t 10 -P 4 -c {PRIVATE['guest1']}")
     two.run(f"xl network-attach guest1 mac={mac} bridge=xenbr1 vifname=extra0", 180)
@@ -88,7 +88,7 @@ def test_a_nic_of_two_queues_is_attached_and_detached_under_traffic(two):
     assert traffic.wait(60) == 0, traffic.stdout.read()
 
 
-def test_a_worker_alone_goes_on_with_both_queues(two):
+def test_a_single_worker_serves_both_queues(two):
     two.run(f"{KILL}; xbard-up", 180)
     for name in PRIVATE:
         assert two.port(name, 1)["queues"] == 2

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The kernel's netback with its bridge, and xbard, in turns under the same guests in one boot.
+"""The kernel's netback with its bridge and xbard, in turns, under the same guests in one boot.
 
-Everything is emulated, so that the ratio is of the emulator's time and says nothing about a real machine; what does not
-depend on time is how many operations on grants and event channels a frame took, and in how many hypercalls.
+Everything is emulated, so the ratio of times is the emulator's and says nothing about a real machine. What does not
+depend on time is how many operations on grants and event channels a frame takes, and in how many hypercalls.
 """
 
 import os
@@ -12,8 +12,8 @@ from conftest import PRIVATE
 
 ROUNDS = int(os.environ.get("XEN_COMPARE") or 1)
 
-# The kernel's functions behind every grant hypercall of both, and the argument that is the number of operations; then those
-# behind event channels, which are one operation each: a kernel's signal, a process's signal, a process's unmasking.
+# The kernel functions behind every grant hypercall of both, with the argument that is the number of operations; then those
+# behind event channels, one operation each: a signal by the kernel, a signal by a process, an unmask by a process.
 PROBES = {
     "copy": ("gnttab_batch_copy", "%si"),
     "map": ("gnttab_map_refs", "%cx"),
@@ -34,7 +34,7 @@ def arm(host):
 
 
 def count(host):
-    """Batches and operations so far, of each kind."""
+    """Batches and operations of each kind so far."""
     said = host.out("; ".join(f"echo ==; cat {TRACING}/events/kprobes/{name}/hist" for name in PROBES)).split("==")[1:]
     return {
         name: tuple(sum(map(int, re.findall(rf"\b{word}:\s+(\d+)", text))) for word in ("hitcount", "n"))
@@ -43,7 +43,7 @@ def count(host):
 
 
 def frames(host):
-    """Frames that guest2's private NIC has received."""
+    """Frames received by guest2's private NIC."""
     return int(host.guest("guest2", "cat /sys/class/net/eth1/statistics/rx_packets"))
 
 
