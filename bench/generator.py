@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The process that plays the guests of one switch."""
+"""The process that plays the guests of a switch."""
 
 import json
 import os
@@ -29,22 +29,22 @@ class Generator:
     def line(self):
         while b'\n' not in self.unread:
             if not select.select([self.process.stdout], [], [], ANSWER_S)[0]:
-                raise Failed(f'{self.name}: the generator has said nothing for {ANSWER_S} s')
+                raise Failed(f'{self.name}: no answer from the generator for {ANSWER_S} s')
             more = os.read(self.process.stdout.fileno(), 65536)
             if not more:
                 self.process.wait()
                 self.log.seek(0)
-                raise Failed(f'{self.name}: {self.log.read().strip() or "the generator has ended"}')
+                raise Failed(f'{self.name}: {self.log.read().strip() or "the generator has exited"}')
             self.unread += more
         text, self.unread = self.unread.split(b'\n', 1)
         return json.loads(text)
 
     def ready(self):
-        """It listens, or begins to connect."""
+        """Wait until it listens or begins to connect."""
         self.line()
 
     def learned(self):
-        """All guests are connected, and every flow has come through."""
+        """Wait until all guests are connected and a frame of every flow has arrived."""
         return self.line()
 
     def tell(self, command):
@@ -52,12 +52,12 @@ class Generator:
         self.process.stdin.flush()
 
     def wake(self, times):
-        """Microseconds that single frames took after pauses."""
+        """Latencies of single frames after pauses, in microseconds."""
         self.tell(f'wake {times}')
         return self.line()['us']
 
     def run(self, seconds, rate=None):
-        """Samples, and what was counted over all of them."""
+        """Run traffic; returns the samples and the totals."""
         self.tell(f'rate {rate:.0f} {seconds}' if rate else f'run {seconds}')
         samples = []
         while True:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The switches that are measured: each is started with a number of guests' ports, and ended."""
+"""The switches that are measured: how each is started, given ports for guests, and stopped."""
 
 import glob
 import json
@@ -16,15 +16,15 @@ START_S = 30
 
 
 class Failed(Exception):
-    """A switch does not do what it should; the text says what."""
+    """A switch failed; the text says how."""
 
 
 def first_in_line():
-    """In a child that has a session of its own: let nothing else that is not as urgent run before it."""
+    """In a child with its own session: raise its priority above everything else's."""
     try:
         with open('/proc/self/autogroup', 'w', encoding='ascii') as f:
             f.write('-20')
-    except OSError:  # a kernel without such groups
+    except OSError:  # a kernel without autogroups
         os.nice(-20)
 
 
@@ -35,26 +35,26 @@ def wait_for(what, test, seconds=START_S):
         if found:
             return found
         if time.monotonic() > end:
-            raise Failed(f'{what}: nothing after {seconds} s')
+            raise Failed(f'{what}: timed out after {seconds} s')
         time.sleep(0.02)
 
 
 def cpu_seconds(pid):
-    """What the process has had of all CPUs."""
+    """CPU time that the process has used so far."""
     with open(f'/proc/{pid}/stat', encoding='utf-8') as f:
         fields = f.read().rsplit(')', 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
 class Peer:
-    """One switch. `guests` says who connects: 'connect' where the switch listens, 'listen' where it connects."""
+    """One switch. `guests` says what the guests do: 'connect' if the switch listens, 'listen' if it connects."""
 
     name = ''
     guests = 'connect'
-    adds = True  # takes guests' ports while it runs
-    switches = True  # looks frames' addresses up, so that it can serve more than two guests
-    real = True  # serves User-Mode Linux, which has interrupts only where the switch has a channel to its driver
-    thread = ''  # the name of the thread that does the work; '': the process's first
+    adds = True  # ports can be added while it runs
+    switches = True  # forwards by address, so that it can serve more than two guests
+    real = True  # serves User-Mode Linux, which gets interrupts only through the back-end request channel
+    thread = ''  # the name of the thread that does the work; '': the main thread
 
     def __init__(self, setup):
         self.bin, self.bench = setup.bin, setup.bench
@@ -66,7 +66,7 @@ class Peer:
 
     @classmethod
     def missing(cls, setup):
-        """Why it cannot be measured here; None: it can."""
+        """Why it cannot be measured here, or None."""
         return None
 
     def can(self, case):
@@ -100,7 +100,7 @@ class Peer:
         """The thread that does the work."""
         def look():
             if self.process.poll() is not None:
-                raise Failed(f'{self.name} has ended; the end of its log:\n{self.log_end()}')
+                raise Failed(f'{self.name} has exited; the end of its log:\n{self.log_end()}')
             for path in glob.glob(f'/proc/{self.process.pid}/task/*/comm'):
                 try:
                     with open(path, encoding='utf-8') as f:
@@ -136,10 +136,10 @@ class Peer:
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def count_from_here(self):
-        """Begin to count its own cycles."""
+        """Start counting its own cycles."""
 
     def own_cycles(self, frames):
-        """Cycles per frame by its own count since then; None: it does not count."""
+        """Cycles per frame by its own count since then, or None if it does not count."""
 
 
 class Xbar(Peer):
@@ -152,7 +152,7 @@ class Xbar(Peer):
         with open(f'{self.dir}/xbar.conf', 'w', encoding='ascii') as f:
             f.write(f'xend_config = "{self.dir}/xend-config.sxp"\nvhost_dir = "{self.dir}"\nfirst_cpu = {self.cpu}\n')
         self.env = dict(os.environ, XBAR_SOCKET=f'{self.dir}/xbard.sock')
-        # bridges are network interfaces: not in the machine's own network
+        # in its own network namespace, because bridges are network interfaces
         self.process = self.spawn('unshare', '--net', f'{self.bin}/xbard', '--config', f'{self.dir}/xbar.conf',
                                   '--rundir', self.dir, env=self.env)
         self.worker()
@@ -160,7 +160,7 @@ class Xbar(Peer):
 
     def add(self, case):
         self.xbar('bridge', 'add', 'bench0')
-        # the host is not on the bridge, as it is not with the others: it would get a copy of all that is flooded
+        # take the host off the bridge, as with the other switches: it would get a copy of every flooded frame
         self.ask('nsenter', '--net', f'--target={self.process.pid}', 'ip', 'link', 'set', 'bench0', 'down')
         for i in range(case.guests):
             self.xbar('vif', 'add', f'g{i}', 'bench0', '--server', '--mtu', str(case.mtu))
@@ -179,7 +179,7 @@ class Xbar(Peer):
 
 
 class Pairs(Peer):
-    """One of our own that connects guests in pairs, and counts its busy cycles in a file."""
+    """A program of ours that connects guests in pairs, and counts its busy cycles in a file."""
 
     adds = switches = False
 
@@ -211,9 +211,9 @@ class TwoCopy(Pairs):
 
 class Ovs(Peer):
     name = 'ovs'
-    guests = 'listen'  # the switch connects: the kind of port that its documentation recommends
+    guests = 'listen'  # its documentation recommends ports that connect
     thread = 'pmd-'
-    settings = {'emc-insert-inv-prob': '1'}  # the exact-match cache takes every flow
+    settings = {'emc-insert-inv-prob': '1'}  # insert every flow into the exact-match cache
 
     @classmethod
     def missing(cls, setup):
@@ -233,7 +233,7 @@ class Ovs(Peer):
         self.vsctl('--no-wait', 'init')
         self.vsctl('--no-wait', 'set', 'Open_vSwitch', '.',
                    *[f'other_config:{key}="{value}"' for key, value in config.items()])
-        # all but the thread that polls is kept off its CPU
+        # keep all threads but the polling one off its CPU
         self.process = self.spawn('taskset', '-c', str(self.generator_cpu), 'unshare', '--net', OVS_DAEMON,
                                   f'--unixctl={self.dir}/vswitchd.ctl', f'unix:{self.dir}/db.sock', env=self.env)
 
@@ -261,7 +261,7 @@ class Ovs(Peer):
 
 
 class OvsSmc(Ovs):
-    """The signature-match cache in place of the exact-match cache, which is too small for many flows."""
+    """With the signature-match cache instead of the exact-match cache, which is too small for many flows."""
 
     name = 'ovs-smc'
     settings = {'emc-insert-inv-prob': '0', 'smc-enable': 'true'}
@@ -299,18 +299,18 @@ class Vpp(Peer):
     def add(self, case):
         names = [f'VirtualEthernet0/0/{i}' for i in range(case.guests)]
         with open(f'{self.dir}/ports', 'w', encoding='ascii') as f:
-            for name, socket in zip(names, self.sockets):  # an MTU of 9000 is theirs without being asked for
+            for name, socket in zip(names, self.sockets):  # their MTU is 9000 by default
                 f.write(f'create vhost-user socket {socket} server{" gso" if case.tso else ""}\n'
                         f'set interface l2 bridge {name} 1\nset interface state {name} up\n')
-        self.ctl('exec', f'{self.dir}/ports')  # what these commands say goes to the log
+        self.ctl('exec', f'{self.dir}/ports')  # the output of these commands goes to the log
         if self.ctl('show', 'bridge-domain', '1', 'detail').count('VirtualEthernet') != case.guests:
-            raise Failed(f'vpp has not made all ports; the end of its log:\n{self.log_end()}')
+            raise Failed(f'vpp has not created all ports; the end of its log:\n{self.log_end()}')
 
     def ctl(self, *words):
         return self.ask(*self.control, *words)
 
     def nodes(self):
-        """Of each node that its worker runs: calls, frames, and cycles per frame, or per call if it had none."""
+        """For each node that its worker runs: calls, frames, and cycles per frame, or per call without frames."""
         rows = re.findall(r'^(\S+) +(?:active|polling) +(\d+) +(\d+) +\d+ +(\S+)',
                           self.ctl('show', 'runtime').split(self.thread)[1], re.M)
         return {name: (int(calls), int(frames), float(cycles)) for name, calls, frames, cycles in rows}
@@ -318,7 +318,7 @@ class Vpp(Peer):
     def count_from_here(self):
         self.ctl('clear', 'runtime')
         time.sleep(0.02)
-        self.vain = self.nodes()['vhost-user-input'][2]  # a look at rings that hold nothing
+        self.vain = self.nodes()['vhost-user-input'][2]  # the cost of polling empty rings
         self.ctl('clear', 'runtime')
 
     def own_cycles(self, frames):
@@ -332,7 +332,7 @@ local app = require("core.app")
 local vhost = require("apps.vhost.vhost_user").VhostUser
 local learning = require("apps.bridge.learning")
 local c, ports = config.new(), {}
-vhost.update_features = function (_, features) return features end -- it keeps them in /tmp
+vhost.update_features = function (_, features) return features end -- the original stores them in /tmp
 for i, path in ipairs(main.parameters) do
    ports[i] = "g" .. i
    config.app(c, ports[i], vhost, {socket_path = path})
@@ -345,7 +345,7 @@ for _, name in ipairs(ports) do
 end
 app.configure(c)
 for _, name in ipairs(ports) do
-   app.app_table[name].process_qemu_timer.ticks = 10 -- ms: it reads messages that rarely
+   app.app_table[name].process_qemu_timer.ticks = 10 -- ms between reads of messages
 end
 app.busywait = true
 app.main()
@@ -354,7 +354,7 @@ app.main()
 
 class Snabb(Peer):
     name = 'snabb'
-    guests = 'listen'  # it can listen too, but then waits for each guest before it serves another
+    guests = 'listen'  # if it listens, it waits for each guest before it serves another
     adds = real = False
 
     @classmethod
@@ -370,7 +370,7 @@ class Snabb(Peer):
             raise Failed('snabb is left out: it offers guests no segmentation offload')
         with open(f'{self.dir}/bridge.lua', 'w', encoding='ascii') as f:
             f.write(SNABB_BRIDGE)
-        # what it leaves in /run, a file system of its hugepages among it, goes with its name space
+        # its mount namespace hides, and then discards, what it leaves in /run, such as a mount of hugepages
         self.process = self.spawn('unshare', '--mount', 'sh', '-c', 'mount -t tmpfs none /run && exec "$@"', 'sh',
                                   'taskset', '-c', str(self.cpu), self.snabb, 'snsh', f'{self.dir}/bridge.lua',
                                   *self.sockets)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Results: lines while they come, results.json and results.csv, and the picture."""
+"""Results: lines as they are measured, results.json and results.csv, and the picture."""
 
 import csv
 import json
@@ -76,15 +76,15 @@ class Report:
 
     def workers(self, case, row):
         self.data['workers'].append(row)
-        self.heading('workers', f'xbar, guests and worker on one CPU; two such pairs on two\n  {"":38} {"cycles/frame":>12} '
-                                f'{"quartiles":>13} {"two move":>9} {"quartiles":>11}')
+        self.heading('workers', 'xbar, with guests and worker on one CPU; then two such pairs on two CPUs\n'
+                                f'  {"":38} {"cycles/frame":>12} {"quartiles":>13} {"two move":>9} {"quartiles":>11}')
         c, m = row['cycles'], row['more']
         self.say(f'  {str(case):38} {c["median"]:12.1f} {c["q1"]:6.1f}-{c["q3"]:.1f} {m["median"]:8.2f}x '
                  f'{m["q1"]:5.2f}-{m["q3"]:.2f}')
 
     def idle(self, row):
         self.data['idle'].append(row)
-        self.heading('idle', f'  {"":9} {"CPU, 16":>7} {"wake-up us":>11} {"MB, 2 guests":>13} {"MB a guest":>11} '
+        self.heading('idle', f'  {"":9} {"CPU, 16":>7} {"wake-up us":>11} {"MB, 2 guests":>13} {"MB/guest":>11} '
                              f'{"first frame ms":>15}')
         self.say(f'  {row["peer"]:9} {row["idle_cpu"]:6.1f}% {row["wake_us"]["median"]:11.1f} {row["mb_2"]:13.1f} '
                  f'{row["mb_per_guest"]:11.2f} ' +
@@ -112,7 +112,7 @@ class Report:
 
 
 def show(setup):
-    """The picture, from the results in setup.out."""
+    """Draw the picture from the results in setup.out."""
     with open(f'{setup.out}/results.json', encoding='utf-8') as f:
         data = json.load(f)
     rows = [r for r in data['throughput'] if r['pattern'] == 'one' and r['macs'] == 1 and r['guests'] == 2]
@@ -145,7 +145,7 @@ def show(setup):
         return
     dat = f'{setup.out}/results.dat'
     with open(dat, 'w', encoding='utf-8') as f:
-        f.write(f'# frames a second, those of {reference} being 1: median and quartiles; a block for each regime\n' +
+        f.write(f'# frames per second relative to {reference}: median and quartiles; one block per regime\n' +
                 '\n\n\n'.join(text for _, text in blocks) + '\n')
     try:
         done = subprocess.run(['gnuplot', '-e', f'dat="{dat}"; svg="{setup.out}/results.svg"; npeers={len(peers)}; '

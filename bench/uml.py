@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Real guests: two User-Mode Linux machines behind a switch, and what iperf3 says of TCP between them.
+"""Real guests: two User-Mode Linux machines behind a switch, and TCP between them as measured by iperf3.
 
-They boot with images that scripts/dev/mkguest builds, so this is for the sources' tree only. User-Mode Linux hands the
-control queue to the switch, which librte_vhost's own data path does not serve: a proxy between the two takes that, and
-whatever else they disagree on, out of the features that are offered. It sees messages, and no frames.
+They boot images that scripts/dev/mkguest builds, so this works only in the source tree. User-Mode Linux expects the
+switch to serve the control queue, which librte_vhost's own data path does not do: a proxy between the two removes that,
+and whatever else they disagree on, from the offered features. The proxy sees messages but no frames.
 """
 
 import os
@@ -33,7 +33,7 @@ def listen(path):
 
 
 class Proxy:
-    """Listens at `path`, and hands what comes to the switch, which listens at its own socket or connects to it."""
+    """Listens at `path` and forwards messages to the switch, which listens at its own socket or connects to it."""
 
     def __init__(self, path, switch, connects):
         self.path = switch
@@ -53,7 +53,7 @@ class Proxy:
                     for ready in select.select([guest, switch], [], [])[0]:
                         self.forward(ready, switch if ready is guest else guest, ready is switch)
             except OSError:
-                return  # one of them has gone, and so do we
+                return  # one side has closed its connection
 
     @staticmethod
     def forward(source, target, from_switch):
@@ -75,7 +75,7 @@ class Proxy:
 
 
 class Guest:
-    """A machine with eth0 at `socket`; its console is a shell."""
+    """A machine whose eth0 is the vhost-user socket at `path`; its console is a shell."""
 
     def __init__(self, setup, name, path, directory):
         number = int(name[-1])
@@ -93,7 +93,7 @@ class Guest:
             preexec_fn=first_in_line)
 
     def wait_for(self, pattern, seconds):
-        """The first match in what the console says from now on."""
+        """The first match in the console's output that has not been matched yet."""
         end = time.monotonic() + seconds
         while True:
             found = re.search(pattern, self.log)
@@ -105,7 +105,7 @@ class Guest:
                 raise Failed(f'{self.name}: no {pattern!r} after {seconds} s: {self.last()}')
             more = os.read(self.process.stdout.fileno(), 65536)
             if not more:
-                raise Failed(f'{self.name} has ended: {self.last()}')
+                raise Failed(f'{self.name} has exited: {self.last()}')
             self.log += more
 
     def last(self):
@@ -116,12 +116,12 @@ class Guest:
         self.process.stdin.flush()
 
     def end(self):
-        os.killpg(self.process.pid, signal.SIGKILL)  # a machine is several processes
+        os.killpg(self.process.pid, signal.SIGKILL)  # a machine consists of several processes
         self.process.wait()
 
 
 def stream(guest, peer, length, seconds):
-    """Gbit/s of one TCP stream, and the switch's share of a CPU meanwhile, in percent."""
+    """Gbit/s of one TCP stream, and the switch's share of a CPU during it, in percent."""
     before, began = cpu_seconds(peer.process.pid), time.monotonic()
     guest.type(f'iperf3 -f m -l {length} -t {seconds} -c 192.168.77.2; echo "<<"done')
     said = guest.wait_for(rb'([0-9.]+) Mbits/sec[^\n]*receiver|<<done', seconds + 20)
@@ -133,8 +133,8 @@ def stream(guest, peer, length, seconds):
 
 
 def iperf3(setup, peer, case):
-    """TCP from guest to guest, through a switch that is running: with offloads, as the guests have them. By the length of
-    a message: Gbit/s, and the switch's share of a CPU."""
+    """TCP from guest to guest through a switch, with the guests' offloads: {message length: (Gbit/s, the switch's share of a
+    CPU in percent)}."""
     directory = f'{peer.dir}/uml'
     os.makedirs(f'{setup.bench}/uml', exist_ok=True)
     guests = []
