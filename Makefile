@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# `make help` lists what can be made.
+# `make help` lists the targets.
 
 PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
@@ -35,7 +35,7 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 
 DAEMON_LIBS = $(DPDK_LIBS) -lnl-route-3 -lnl-3 -lmnl -levent_core -ljansson -lurcu-qsbr -lxengnttab -lxenevtchn -lxenstore -lpthread
 TOOL_LIBS   = -ljansson -lutil
-# V=1 shows the commands.
+# V=1 prints the commands.
 Q = $(if $(V),,@)
 say = @$(if $(V),true,printf '  %-3s %s\n' '$(1)' '$(2)')
 PARTS := $(addprefix $(B)/lib,vswitch.a vif.a hv.a bridge.a base.a)
@@ -67,20 +67,20 @@ $(B)/xbar: $(call obj,$(TOOL_SRC)) $(B)/libhv.a $(B)/libbase.a
 	$(Q)$(CC) $(SAN) -o $@ $^ $(TOOL_LIBS)
 
 # ---- tests -----------------------------------------------------------------------------------------------------------
-# Unit tests are one program a file, linked with everything but the mains. Fuzz targets replay their corpora under gcc.
+# Each unit test file is a program, linked with everything but the mains. Under gcc, fuzz targets replay their corpora.
 
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(PARTS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(SAN) -o $@ $^ $(DAEMON_LIBS) -lcmocka
-# A real xenstored runs without Xen with this preloaded.
+# Preloaded, this lets a real xenstored run without Xen.
 $(B)/tests/unit/test_xenback: | $(B)/tests/xen/no_hypervisor.so
 $(B)/tests/xen/%.so: tests/xen/%.c
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(filter-out -Wmissing-prototypes,$(WARN)) $(CPPFLAGS) -shared -fPIC -o $@ $<
-# For dom0 of a real Xen: tests/xen/test_netif.py takes them there.
+# Programs for dom0 of a real Xen; tests/xen/test_netif.py copies them there.
 XEN_TESTS := $(patsubst %,$(B)/tests/xen/%,pair features hostile)
 $(XEN_TESTS): $(B)/tests/xen/%: $(B)/tests/xen/%.o \
 		$(patsubst %,$(B)/tests/xen/%.o,front front_ctrl front_store) $(B)/libvif.a $(B)/libbase.a
@@ -93,11 +93,11 @@ $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(addp
 .SECONDARY:
 
 .PHONY: check check-san test lint lint-tools
-# The fast part: no root, under a minute.
+# The fast tests: no root, under a minute.
 check: all $(UNIT) $(FUZZ)
 	@tests/run-check $(B)
 
-# The same, built with the address and undefined-behaviour sanitizers. Rings may be unaligned: x86 does not mind.
+# The same with the address and undefined-behaviour sanitizers. Rings may be unaligned, which is fine on x86.
 check-san:
 	$(MAKE) --no-print-directory B=$(B)/san CFLAGS='-O1 -g' SAN='-fsanitize=address,undefined -fno-sanitize=alignment -fno-sanitize-recover=all' check
 
@@ -108,27 +108,28 @@ test: deps-build deps-run deps-test deps-xen
 	tests/run-system $(B)
 	$(MAKE) --no-print-directory test-xen
 
-# On a real Xen, in an emulated machine: a quarter of an hour. KEEP=1 leaves it up; XEN_COMPARE=N compares with the kernel's.
+# On a real Xen, in an emulated machine; takes a quarter of an hour. KEEP=1 leaves it up; XEN_COMPARE=N compares xbard with
+# the kernel's backend in N rounds.
 .PHONY: test-xen deps-xen
 test-xen: deps-build deps-xen
 	$(MAKE) --no-print-directory all
 	tests/run-xen $(B)
 
 deps-xen: PKGS = $(PKGS_XEN)
-deps-xen: # no daemon of these packages is to be started (invoke-rc.d(8))
+deps-xen: # RUNLEVEL=1 keeps the packages' daemons from being started (invoke-rc.d(8))
 	@RUNLEVEL=1 scripts/dev/deps $(PKGS)
 
 lint:
 	tests/lint
 
-# ---- the classic scene, on real guests -------------------------------------------------------------------------------
+# ---- the classic set-up, on real guests ------------------------------------------------------------------------------
 
 .PHONY: run deps-build deps-run deps-test
 run: deps-build deps-run
 	$(MAKE) --no-print-directory all
 	KEEP=$(KEEP) scripts/dev/scene $(B)
 
-# Install what is missing, and nothing where nothing is.
+# Install the packages that are missing, if any.
 deps-build: PKGS = $(PKGS_BUILD)
 deps-run: PKGS = $(PKGS_RUN)
 deps-test: PKGS = $(PKGS_TEST)
@@ -159,7 +160,7 @@ bench: deps-build deps-bench
 	bench/run --build $(B) $(if $(QUICK),--quick) $(BENCH)
 
 deps-bench: PKGS = $(PKGS_BENCH)
-deps-bench: # no daemon of these packages is to be started (invoke-rc.d(8)): the benchmark starts its own
+deps-bench: # RUNLEVEL=1 keeps the packages' daemons from being started (invoke-rc.d(8)); the benchmark starts its own
 	@RUNLEVEL=1 scripts/dev/deps $(PKGS)
 
 # ---- install ---------------------------------------------------------------------------------------------------------
@@ -187,7 +188,7 @@ install: all $(BENCH_PROGRAMS)
 	sed 's|@PREFIX@|$(PREFIX)|g' conf/xbard.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/xbard.service
 	install -m 644 conf/guests/* $(DESTDIR)$(PREFIX)/share/doc/xbar/examples/
 
-# Configuration stays, but for what keeps the kernel from serving Xen guests itself.
+# Configuration is kept, except the file that keeps the kernel from serving Xen guests itself.
 uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/sbin/xbard $(DESTDIR)$(PREFIX)/sbin/xbar $(DESTDIR)$(LIBDIR) \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/xbar $(DESTDIR)$(PREFIX)/share/doc/xbar \
@@ -202,16 +203,16 @@ clean:
 
 help:
 	@echo 'make            build xbard and xbar in build/'
-	@echo 'make run        install what is missing, build, play the classic scene on two real guests (root)'
+	@echo 'make run        install missing packages, build, run the classic set-up with two real guests (root)'
 	@echo '                KEEP=1 leaves it up'
-	@echo 'make test       install what is missing, build, run all tests (root)'
-	@echo 'make test-xen   the part of them that runs on a real Xen, in an emulated machine (root)'
-	@echo 'make check      unit, golden and corpus tests: under a minute, no root'
-	@echo 'make check-san  the same with the address and undefined-behaviour sanitizers'
+	@echo 'make test       install missing packages, build, run all tests (root)'
+	@echo 'make test-xen   only the tests on a real Xen, in an emulated machine (root)'
+	@echo 'make check      unit, golden, corpus and manual tests: under a minute, no root'
+	@echo 'make check-san  the same, with the address and undefined-behaviour sanitizers'
 	@echo 'make lint       formatting, cppcheck, shellcheck, include directions'
-	@echo 'make bench      inter-guest throughput against other switches (root); QUICK=1 takes two minutes'
+	@echo 'make bench      inter-guest throughput, compared with other switches (root); QUICK=1 takes two minutes'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local SYSCONFDIR=/etc'
-	@echo 'make uninstall  the way back; configuration stays'
+	@echo 'make uninstall  remove what was installed; configuration is kept'
 	@echo 'make clean      remove build/'
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
