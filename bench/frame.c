@@ -74,7 +74,7 @@ void frame_announce(uint8_t *p, unsigned from, uint32_t mac)
 	put16(p + 12, FRAME_TYPE_ANNOUNCE);
 }
 
-WIDE void frame_pattern_write(uint8_t *p, uint64_t base, uint32_t n)
+WIDE static void pattern_write(uint8_t *p, uint64_t base, uint32_t n)
 {
 	uint32_t words = n / 8;
 	uint64_t last = base + words * STEP;
@@ -82,6 +82,11 @@ WIDE void frame_pattern_write(uint8_t *p, uint64_t base, uint32_t n)
 	for (uint32_t i = 0; i < words; i++)
 		frame_store(p + 8 * (size_t)i, base + i * STEP);
 	memcpy(p + 8 * (size_t)words, &last, n % 8);
+}
+
+void frame_pattern_write(uint8_t *p, uint64_t base, uint32_t n)
+{
+	pattern_write(p, base, n);
 }
 
 static bool bytes_check(const uint8_t *p, uint64_t base, uint32_t at, uint32_t n)

@@ -257,16 +257,20 @@ static void all_of_a_list_is_mapped_or_none(void **state)
 static void frames_in_pages_that_stay_mapped_cost_no_call_of_the_hypervisor(void **state)
 {
 	struct guest *g = *state;
+	union netif_tx_sring_entry *tx;
+	union netif_rx_sring_entry *rx;
 	unsigned calls;
 
 	list(g, 512, DATA_REF);
 	ask(g, XEN_NETIF_CTRL_TYPE_ADD_GREF_MAPPING, 0, LIST_REF, 512, NULL);
 	g->tx.staged = g->rx.staged = g->staged[0];
 	memset(g->mem.page[DATA_REF], 0x11, GRANT_PAGE);
-	g->tx.ring->ring[0].req = (struct netif_tx_request){.gref = DATA_REF, .offset = 16, .size = 1000};
-	g->tx.ring->ring[1].req = (struct netif_tx_request){.gref = DATA_REF, .offset = 16, .size = 1000};
-	g->rx.ring->ring[0].req = (struct netif_rx_request){.gref = DATA_REF + 300};
-	g->rx.ring->ring[1].req = (struct netif_rx_request){.gref = DATA_REF + 700}; /* granted, not mapped */
+	tx = g->tx.ring->ring;
+	rx = g->rx.ring->ring;
+	tx[0].req = (struct netif_tx_request){.gref = DATA_REF, .offset = 16, .size = 1000};
+	tx[1].req = (struct netif_tx_request){.gref = DATA_REF, .offset = 16, .size = 1000};
+	rx[0].req = (struct netif_rx_request){.gref = DATA_REF + 300};
+	rx[1].req = (struct netif_rx_request){.gref = DATA_REF + 700}; /* granted, not mapped */
 	g->tx.ring->req_prod = g->rx.ring->req_prod = 2;
 	calls = g->mem.calls;
 	assert_int_equal(netif_tx_peek(&g->tx, &g->burst, &g->count), 2);

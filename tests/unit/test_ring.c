@@ -691,8 +691,8 @@ int main(void)
 		bool can;
 	} version[] = {
 		{"SSE", setup_sse, true},
-		{"AVX2", setup_avx2, __builtin_cpu_supports("x86-64-v3")},
-		{"AVX-512", setup_avx512, __builtin_cpu_supports("x86-64-v4")},
+		{"AVX2", setup_avx2, RING_CAN_AVX2},
+		{"AVX-512", setup_avx512, RING_CAN_AVX512},
 	};
 	struct CMUnitTest all[3 * LEN(tests)] = {{0}};
 	unsigned n = 0;

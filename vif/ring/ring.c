@@ -10,23 +10,19 @@
 
 /* ---- the version for this processor ------------------------------------------------------------------------------ */
 
-/* The linker calls these before anything else has run, a sanitizer included. */
-#define FIRST __attribute__((no_sanitize("address", "undefined")))
+/* The linker calls these before anything else has run, a sanitizer included. clang does not see that it does. */
+#define FIRST __attribute__((used, no_sanitize("address", "undefined", "thread")))
 
 static FIRST unsigned (*choose_peek(void))(struct ring *, struct vif_burst *, struct vif_counters *)
 {
 	__builtin_cpu_init();
-	return __builtin_cpu_supports("x86-64-v4")   ? ring_peek_avx512
-	       : __builtin_cpu_supports("x86-64-v3") ? ring_peek_avx2
-						     : ring_peek_sse;
+	return RING_CAN_AVX512 ? ring_peek_avx512 : RING_CAN_AVX2 ? ring_peek_avx2 : ring_peek_sse;
 }
 
 static FIRST unsigned (*choose_deliver(void))(struct ring *, struct vif_frame *const *, unsigned, struct vif_counters *)
 {
 	__builtin_cpu_init();
-	return __builtin_cpu_supports("x86-64-v4")   ? ring_deliver_avx512
-	       : __builtin_cpu_supports("x86-64-v3") ? ring_deliver_avx2
-						     : ring_deliver_sse;
+	return RING_CAN_AVX512 ? ring_deliver_avx512 : RING_CAN_AVX2 ? ring_deliver_avx2 : ring_deliver_sse;
 }
 
 unsigned ring_peek(struct ring *ring, struct vif_burst *burst, struct vif_counters *count)

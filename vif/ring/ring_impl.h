@@ -77,6 +77,13 @@ RING_VERSION(sse);
 RING_VERSION(avx2);
 RING_VERSION(avx512);
 
+/* Whether this processor can run them: it has all that the Makefile compiles them for. Macros, for the resolvers' sake. */
+#define RING_CAN_AVX2                                                                                                  \
+	(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2"))
+#define RING_CAN_AVX512                                                                                                \
+	(RING_CAN_AVX2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&                   \
+	 __builtin_cpu_supports("avx512vl"))
+
 /* The frame at `head`, by the long way. Returns false where it has to wait for the next burst, or the ring is broken. */
 bool ring_peek_chain(struct ring *ring, uint16_t head, struct vif_burst *burst, struct vif_frame *frame,
 		     struct vif_counters *count);
