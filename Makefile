@@ -114,9 +114,26 @@ check: all $(UNIT) $(FUZZ)
 check-san:
 	$(MAKE) --no-print-directory B=$(B)/san CFLAGS='-O1 -g' SAN='-fsanitize=address,undefined -fno-sanitize=alignment -fno-sanitize-recover=all' check
 
+# The tests that start threads, with the thread sanitizer. It does not model fences, and gcc warns of each (-Wno-tsan); what
+# else it is not to report is in tests/tsan.supp.
+THREADED := $(filter $(shell grep -lE 'pthread_create|workers_start' tests/unit/*.c | sed 's|.*/|%/|; s|\.c$$||'),$(UNIT))
+.PHONY: check-tsan check-threads
+check-tsan:
+	TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp $(MAKE) --no-print-directory B=$(B)/tsan CFLAGS='-O1 -g' \
+		SAN='-fsanitize=thread -Wno-tsan' check-threads
+check-threads: $(THREADED)
+	@tests/run-check $(B) $^
+
+# All of it by the other compiler.
+.PHONY: check-clang
+check-clang:
+	$(MAKE) --no-print-directory CC=clang B=$(B)/clang all check bench-programs
+
 test: deps-build deps-run deps-test deps-xen
 	$(MAKE) --no-print-directory check
 	$(MAKE) --no-print-directory check-san
+	$(MAKE) --no-print-directory check-tsan
+	$(MAKE) --no-print-directory check-clang
 	$(MAKE) --no-print-directory lint
 	tests/run-system $(B)
 	$(MAKE) --no-print-directory test-xen
@@ -222,6 +239,8 @@ help:
 	@echo 'make test-xen   only the tests on a real Xen, in an emulated machine (root)'
 	@echo 'make check      unit, golden, corpus and manual tests: under a minute, no root'
 	@echo 'make check-san  the same, with the address and undefined-behaviour sanitizers'
+	@echo 'make check-tsan tests that start threads, with the thread sanitizer'
+	@echo 'make check-clang build and check with clang'
 	@echo 'make lint       formatting, cppcheck, shellcheck, include directions'
 	@echo 'make bench      inter-guest throughput, compared with other switches (root); QUICK=1 takes two minutes'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local SYSCONFDIR=/etc'

@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <urcu-qsbr.h>
 
 #include "busy.h"
 #include "vif/vhost/vhost.h"
 #include "vswitch/datapath/eal.h"
+#include "vswitch/datapath/rcu.h"
 
 #define PORTS 64
 #define QUIET 4096 /* turns after which guests that came are told not to signal: this polls */
@@ -81,7 +81,7 @@ int main(int argc, char **argv)
 		perror(argv[2]);
 		return 1;
 	}
-	vif_synchronize = urcu_qsbr_synchronize_rcu;
+	vif_synchronize = rcu_synchronize;
 	for (unsigned i = 0; i < n; i++)
 		if (open_port(i, argv[i + 3])) {
 			fprintf(stderr, "peer_floor: cannot listen at %s\n", argv[i + 3]);
@@ -93,7 +93,7 @@ int main(int argc, char **argv)
 		perror("peer_floor: sched_setaffinity");
 		return 1;
 	}
-	urcu_qsbr_register_thread();
+	rcu_register();
 	for (uint64_t turn = 0; !ended; turn++) {
 		unsigned moved = 0;
 
@@ -103,9 +103,9 @@ int main(int argc, char **argv)
 		for (unsigned i = 0; i < n; i++)
 			moved += move(port[i], port[i ^ 1]);
 		busy_turn(busy, &tsc, moved);
-		urcu_qsbr_quiescent_state();
+		rcu_quiescent();
 	}
-	urcu_qsbr_unregister_thread();
+	rcu_unregister();
 	for (unsigned i = 0; i < n; i++)
 		port[i]->ops->close(port[i]);
 	eal_close();

@@ -7,6 +7,7 @@
  * lasts poll_us; it doubles, up to POLL_GROWS times that, each time a wake-up comes so soon that polling would have been
  * cheaper (a guest's kick and our wake-up cost both sides more). After a longer sleep it is poll_us again.
  */
+#include "rcu.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -18,7 +19,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <urcu-qsbr.h>
 #include <x86intrin.h>
 
 #include "vswitch/base/clock.h"
@@ -81,9 +81,9 @@ static void sleep_until_woken(struct worker *w, const struct dp_conf *dp)
 
 	if (!arm(w, dp)) {
 		count_add(&w->sleeps, 1);
-		urcu_qsbr_thread_offline(); /* the control thread need not wait for a sleeper; and may free the dp_conf */
+		rcu_offline(); /* the control thread need not wait for a sleeper; and may free the dp_conf */
 		n = epoll_wait(w->epfd, ev, 8, timeout);
-		urcu_qsbr_thread_online();
+		rcu_online();
 		for (int i = 0; i < n; i++) {
 			uint64_t count;
 
@@ -91,7 +91,7 @@ static void sleep_until_woken(struct worker *w, const struct dp_conf *dp)
 				continue; /* another wake-up took it */
 		}
 	}
-	disarm(w, rcu_dereference(workers.dp));
+	disarm(w, rcu_read(workers.dp));
 }
 
 static void *loop(void *arg)
@@ -102,15 +102,15 @@ static void *loop(void *arg)
 	uint32_t now = clock_coarse_s();
 
 	vif_worker_id = w->id;
-	urcu_qsbr_register_thread();
+	rcu_register();
 	while (!__atomic_load_n(&workers.stop, __ATOMIC_RELAXED)) {
-		const struct dp_conf *dp = rcu_dereference(workers.dp);
+		const struct dp_conf *dp = rcu_read(workers.dp);
 		unsigned moved = 0;
 		uint64_t t1;
 
 		if (dp)
 			moved = forward_pass(w->fw, dp, now);
-		urcu_qsbr_quiescent_state();
+		rcu_quiescent();
 		t1 = __rdtsc();
 		count_add(&w->passes, 1);
 		if (moved) {
@@ -127,7 +127,7 @@ static void *loop(void *arg)
 
 			if (dp)
 				sleep_until_woken(w,
-						  rcu_dereference(workers.dp)); /* the one of this pass may be freed */
+						  rcu_read(workers.dp)); /* the one of this pass may be freed */
 			else
 				epoll_wait(w->epfd, &ev, 1, 10);
 			idle_since = 0;
@@ -146,7 +146,7 @@ static void *loop(void *arg)
 		}
 		t0 = t1;
 	}
-	urcu_qsbr_unregister_thread();
+	rcu_unregister();
 	return NULL;
 }
 
@@ -206,7 +206,7 @@ int workers_start(unsigned n, int first_cpu, unsigned poll_us, struct err *err)
 		return err_set(err, -EINVAL, "%u workers: choose 1 to %u", n, VIF_WORKERS_MAX);
 	memset(&workers, 0, sizeof(workers));
 	workers.poll_us = poll_us;
-	vif_synchronize = urcu_qsbr_synchronize_rcu;
+	vif_synchronize = rcu_synchronize;
 	for (unsigned i = 0; i < n; i++) {
 		struct worker *w = worker_new(i);
 		cpu_set_t set;
@@ -275,7 +275,7 @@ struct dp_conf *worker_publish(struct dp_conf *dp)
 {
 	struct dp_conf *old = workers.dp;
 
-	rcu_assign_pointer(workers.dp, dp);
+	rcu_publish(workers.dp, dp);
 	wake_all();
 	vif_synchronize();
 	return old;
