@@ -12,7 +12,7 @@ PKGS_BUILD := gcc make pkg-config libc6-dev libdpdk-dev libnl-3-dev libnl-route-
 	libevent-dev libjansson-dev liburcu-dev libcmocka-dev libxen-dev
 PKGS_RUN   := iproute2 procps kmod ethtool iputils-ping user-mode-linux busybox-static iperf3 cpio
 PKGS_TEST  := python3-scapy python3-pytest qemu-system-x86 linux-image-amd64 bridge-utils shellcheck cppcheck \
-	clang-format strace ifupdown
+	clang-format strace ifupdown clang libclang-rt-dev
 PKGS_XEN   := xen-utils-4.17 xenstore-utils qemu-system-xen qemu-system-x86 linux-image-amd64 busybox-static \
 	dropbear-bin openssh-client xz-utils cpio bridge-utils tcpdump strace iperf3 ethtool python3-pytest
 
@@ -54,7 +54,7 @@ all: $(B)/xbard $(B)/xbar
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter vif/% vswitch/% bench/peer_%,$<),$(DPDK_CFLAGS)) -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(if $(filter vif/% vswitch/% bench/peer_% tests/fuzz/%,$<),$(DPDK_CFLAGS)) -c -o $@ $<
 
 # What RING_CAN_* asks the processor for (vif/ring/ring_impl.h).
 AVX2 := -mavx2 -mbmi -mbmi2
@@ -75,7 +75,8 @@ $(B)/xbard: $(B)/vswitch/main.o $(PARTS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 
-$(B)/xbar: $(call obj,$(TOOL_SRC)) $(B)/libhv.a $(B)/libbase.a
+$(B)/libtool.a: $(call obj,$(filter-out vswitch/tool/main.c,$(TOOL_SRC)))
+$(B)/xbar: $(B)/vswitch/tool/main.o $(addprefix $(B)/lib,tool.a hv.a base.a)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TOOL_LIBS)
 
@@ -100,9 +101,10 @@ $(XEN_TESTS): $(B)/tests/xen/%: $(B)/tests/xen/%.o \
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lxengnttab -lxenevtchn -lxenstore
 $(B)/tests/xen/hostile: $(B)/tests/xen/hostile_ring.o $(B)/tests/xen/hostile_ctrl.o
-$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(addprefix $(B)/lib,hv.a vif.a bridge.a base.a)
+# FUZZER=1: with libFuzzer's main, by clang.
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(if $(FUZZER),,$(B)/tests/fuzz/replay.o) $(B)/libtool.a $(PARTS)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(ALL_LDFLAGS) $(if $(FUZZER),-fsanitize=fuzzer) -Wl,--as-needed -o $@ $^ $(DAEMON_LIBS) $(TOOL_LIBS)
 .SECONDARY:
 
 .PHONY: check check-san test lint lint-tools
@@ -111,18 +113,36 @@ check: all $(UNIT) $(FUZZ)
 	@tests/run-check $(B)
 
 # The same with the address and undefined-behaviour sanitizers. Rings may be unaligned, which is fine on x86.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize=alignment -fno-sanitize-recover=all
 check-san:
-	$(MAKE) --no-print-directory B=$(B)/san CFLAGS='-O1 -g' SAN='-fsanitize=address,undefined -fno-sanitize=alignment -fno-sanitize-recover=all' check
+	$(MAKE) --no-print-directory B=$(B)/san CFLAGS='-O1 -g' SAN='$(SANITIZE)' check
 
-# The tests that start threads, with the thread sanitizer. It does not model fences, and gcc warns of each (-Wno-tsan); what
-# else it is not to report is in tests/tsan.supp.
+# The tests that start threads, with the thread sanitizer. It does not model fences, and gcc warns of each (-Wno-tsan).
+# Nothing is suppressed; what liburcu orders is told to it in vswitch/datapath/rcu.h.
 THREADED := $(filter $(shell grep -lE 'pthread_create|workers_start' tests/unit/*.c | sed 's|.*/|%/|; s|\.c$$||'),$(UNIT))
 .PHONY: check-tsan check-threads
 check-tsan:
-	TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp $(MAKE) --no-print-directory B=$(B)/tsan CFLAGS='-O1 -g' \
-		SAN='-fsanitize=thread -Wno-tsan' check-threads
+	$(MAKE) --no-print-directory B=$(B)/tsan CFLAGS='-O1 -g' SAN='-fsanitize=thread -Wno-tsan' check-threads
 check-threads: $(THREADED)
 	@tests/run-check $(B) $^
+
+# make fuzz TARGET=ring [SECONDS=60]: look for new inputs with libFuzzer. What it finds stays in $(B)/fuzz/corpus/TARGET, and
+# what breaks the target in $(B)/fuzz/TARGET-*. make fuzz-keep TARGET=ring: those that add something go into tests/fuzz/corpus.
+SECONDS ?= 60
+.PHONY: fuzz fuzz-keep fuzz-build
+fuzz fuzz-keep: FUZZED = $(B)/fuzz/corpus/$(TARGET) tests/fuzz/corpus/$(TARGET)
+fuzz: fuzz-build
+	@mkdir -p $(FUZZED)
+	$(B)/fuzz/tests/fuzz/fuzz_$(TARGET) -max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 \
+		-artifact_prefix=$(B)/fuzz/$(TARGET)- $(FUZZED)
+fuzz-keep: fuzz-build
+	$(B)/fuzz/tests/fuzz/fuzz_$(TARGET) -merge=1 tests/fuzz/corpus/$(TARGET) $(B)/fuzz/corpus/$(TARGET)
+fuzz-build:
+	@test -e 'tests/fuzz/fuzz_$(TARGET).c' || { \
+		echo 'make fuzz TARGET=NAME: one of $(FUZZ:$(B)/tests/fuzz/fuzz_%=%)' >&2; exit 1; }
+	@$(MAKE) --no-print-directory B=$(B)/fuzz CC=clang CFLAGS='-O1 -g' FUZZER=1 \
+		SAN='-fsanitize=fuzzer-no-link $(SANITIZE)' \
+		$(B)/fuzz/tests/fuzz/fuzz_$(TARGET)
 
 # All of it by the other compiler.
 .PHONY: check-clang
@@ -241,6 +261,7 @@ help:
 	@echo 'make check-san  the same, with the address and undefined-behaviour sanitizers'
 	@echo 'make check-tsan tests that start threads, with the thread sanitizer'
 	@echo 'make check-clang build and check with clang'
+	@echo 'make fuzz       TARGET=NAME SECONDS=60: look for inputs that break a parser, with libFuzzer'
 	@echo 'make lint       formatting, cppcheck, shellcheck, include directions'
 	@echo 'make bench      inter-guest throughput, compared with other switches (root); QUICK=1 takes two minutes'
 	@echo 'make install    DESTDIR= PREFIX=/usr/local SYSCONFDIR=/etc'

@@ -33,8 +33,7 @@ static int run_file(const char *path, size_t size)
 		return 1;
 	}
 	fclose(file);
-	printf("%s: %zu bytes\n", path, size);
-	fflush(stdout); /* a crash shows which input it was */
+	fprintf(stderr, "%s: %zu bytes\n", path, size); /* a crash shows which input it was */
 	LLVMFuzzerTestOneInput(data, size);
 	free(data);
 	inputs++;
@@ -73,6 +72,6 @@ int main(int argc, char **argv)
 			return 1;
 		}
 	}
-	printf("%u inputs replayed\n", inputs);
+	fprintf(stderr, "%u inputs replayed\n", inputs);
 	return 0;
 }

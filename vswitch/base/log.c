@@ -62,7 +62,7 @@ static int prefix(enum log_level level, char *buf, size_t size)
 			now.tv_nsec / 1000000, word, *word ? ": " : "");
 }
 
-static void write_line(enum log_level level, const char *fmt, va_list ap)
+static __attribute__((format(printf, 2, 0))) void write_line(enum log_level level, const char *fmt, va_list ap)
 {
 	if ((int)level > atomic_load(&threshold))
 		return;

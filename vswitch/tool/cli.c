@@ -8,7 +8,7 @@
 #include "cli.h"
 #include "client.h"
 
-static void complain(const char *fmt, va_list ap)
+static __attribute__((format(printf, 1, 0))) void complain(const char *fmt, va_list ap)
 {
 	fputs("xbar: ", stderr);
 	vfprintf(stderr, fmt, ap);
