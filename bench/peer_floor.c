@@ -34,8 +34,10 @@ static void on_signal(int sig)
 static unsigned move(struct vif_port *from, struct vif_port *to)
 {
 	struct vif_frame *frame[VIF_BURST];
-	unsigned n = from->ops->peek(from, 0, &burst);
+	unsigned n;
 
+	vif_pass++;
+	n = from->ops->peek(from, 0, &burst);
 	if (!n)
 		return 0;
 	for (unsigned i = 0; i < n; i++)

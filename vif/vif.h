@@ -129,6 +129,9 @@ struct vif_counters {
 	uint64_t sw_segments, sw_csums; /* segments made, checksums completed in software for this receiver */
 	uint64_t kicks; /* times the far side was notified */
 	uint64_t grant_copies; /* made by the hypervisor: of headers it sent, and of what it was sent */
+	uint64_t ring_steps; /* descriptors of chains that were walked, empty ones too */
+	uint64_t pass_steps; /* ring_steps when pass `pass` began: for the budget of ring.h */
+	uint32_t pass;
 	uint64_t drop[VIF_DROP_MAX];
 	uint64_t br_drop[8]; /* by enum br_drop, counted by the worker on ingress */
 } __attribute__((aligned(64)));

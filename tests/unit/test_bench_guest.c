@@ -77,7 +77,10 @@ static int end(void **state)
 /* Take a burst from guest 0. */
 static unsigned take(struct vif_frame **frame)
 {
-	unsigned n = ring_peek(&pair.rx[0], &pair.burst, &pair.count);
+	unsigned n;
+
+	vif_pass++;
+	n = ring_peek(&pair.rx[0], &pair.burst, &pair.count);
 
 	assert_null(pair.rx[0].broken);
 	for (unsigned i = 0; i < n; i++)

@@ -373,8 +373,10 @@ static unsigned deliver_from(struct guest *g, struct source *from, unsigned done
 {
 	while (done < FRAMES) {
 		unsigned n = FRAMES - done < at_once ? FRAMES - done : at_once;
-		unsigned taken = deliver(&g->ring, from->ptr + done, n, &g->count);
+		unsigned taken;
 
+		vif_pass++;
+		taken = deliver(&g->ring, from->ptr + done, n, &g->count);
 		assert_in_range(taken, 0, n);
 		/* also where no more fits into one call */
 		if (!taken)
@@ -425,6 +427,10 @@ static void a_burst_leaves_what_its_frames_leave_one_by_one(void **state)
 		}
 		assert_int_equal(done[0], done[1]);
 		assert_int_equal(one->ring.last_avail, whole->ring.last_avail);
+		/* more calls, more attempts that find too few buffers */
+		one->count.pass = whole->count.pass;
+		one->count.pass_steps = whole->count.pass_steps;
+		one->count.ring_steps = whole->count.ring_steps;
 		assert_memory_equal(&one->count, &whole->count, sizeof(one->count));
 		assert_memory_equal(one->mem, whole->mem, MEM);
 		srand(seed + 1);
@@ -616,6 +622,82 @@ static void every_breach_of_the_rules_is_found_and_named(void **state)
 	}
 }
 
+/* ---- bounded work ------------------------------------------------------------------------------------------------ */
+
+/* A chain of `n` empty descriptors from `head` on, and one of `len` bytes at its end. */
+static void chain_of_nothing(struct guest *g, uint16_t head, unsigned n, uint32_t len, uint16_t flags)
+{
+	for (unsigned i = 0; i < n; i++)
+		g->desc[head + i] = (struct vring_desc){GPA, 0, flags | VRING_DESC_F_NEXT, head + i + 1};
+	g->desc[head + n] = (struct vring_desc){GPA + 1 * 65536, len, flags, 0};
+	g->avail->ring[g->avail->idx++ % BIG] = head;
+}
+
+static void a_frame_in_more_descriptors_than_a_frame_may_have_breaks_the_rules(void **state)
+{
+	struct guest *g = *state;
+
+	big_ring(g);
+	chain_of_nothing(g, 0, RING_STEPS_FRAME - 1, 72, 0);
+	assert_int_equal(peek(&g->ring, &g->burst, &g->count), 1);
+	assert_int_equal(g->count.ring_steps, RING_STEPS_FRAME);
+	ring_release(&g->ring, &g->burst);
+	chain_of_nothing(g, 0, RING_STEPS_FRAME, 72, 0);
+	assert_int_equal(peek(&g->ring, &g->burst, &g->count), 0);
+	assert_non_null(g->ring.broken);
+	assert_true(g->count.ring_steps <= 2 * RING_STEPS_FRAME + 1);
+}
+
+static void a_receivers_empty_buffers_are_counted_over_all_that_a_frame_takes(void **state)
+{
+	static uint8_t bytes[64] __attribute__((aligned(64)));
+	struct vif_seg seg[1];
+	struct vif_frame f = make(bytes, 60, 100, seg), *ptr = &f;
+	struct guest *g = *state;
+
+	big_ring(g);
+	for (unsigned i = 0; i < 1000; i++) /* the same chain again and again: no rule forbids that */
+		chain_of_nothing(g, 0, 100, 0, VRING_DESC_F_WRITE);
+	assert_int_equal(deliver(&g->ring, &ptr, 1, &g->count), 0);
+	assert_non_null(g->ring.broken);
+	assert_true(g->count.ring_steps <= RING_STEPS_FRAME + 1);
+}
+
+static void what_takes_too_many_descriptors_for_a_pass_waits_for_the_next(void **state)
+{
+	static uint8_t bytes[64] __attribute__((aligned(64)));
+	struct vif_seg seg[1];
+	struct vif_frame f = make(bytes, 60, 100, seg), *ptr[VIF_BURST];
+	const unsigned each = 400, fit = RING_STEPS_PASS / (each + 1) + 1;
+	struct guest *g = *state;
+
+	big_ring(g);
+	for (unsigned i = 0; i < VIF_BURST; i++) {
+		ptr[i] = &f;
+		chain_of_nothing(g, 0, each, 2000, VRING_DESC_F_WRITE);
+	}
+	vif_pass++;
+	assert_int_equal(deliver(&g->ring, ptr, VIF_BURST, &g->count), fit);
+	assert_int_equal(deliver(&g->ring, ptr, VIF_BURST, &g->count), 0);
+	vif_pass++;
+	assert_int_equal(deliver(&g->ring, ptr, VIF_BURST, &g->count), fit);
+	assert_null(g->ring.broken);
+	/* and likewise of what the guest sends */
+	setup(state);
+	teardown((void **)&g);
+	g = *state;
+	big_ring(g);
+	for (unsigned i = 0; i < VIF_BURST; i++)
+		chain_of_nothing(g, 0, each, 72, 0);
+	vif_pass++;
+	assert_int_equal(peek(&g->ring, &g->burst, &g->count), fit);
+	ring_release(&g->ring, &g->burst);
+	assert_int_equal(peek(&g->ring, &g->burst, &g->count), 0);
+	vif_pass++;
+	assert_int_equal(peek(&g->ring, &g->burst, &g->count), fit);
+	assert_null(g->ring.broken);
+}
+
 static void bad_offload_metadata_costs_the_frame_and_not_the_ring(void **state)
 {
 	static const struct virtio_net_hdr bad[] = {
@@ -682,6 +764,9 @@ int main(void)
 		T(a_burst_that_needs_more_buffers_than_one_call_may_use_goes_on_in_the_next),
 		T(frames_of_one_buffer_behind_long_ones_wait_for_the_next_call_too),
 		T(every_breach_of_the_rules_is_found_and_named),
+		T(a_frame_in_more_descriptors_than_a_frame_may_have_breaks_the_rules),
+		T(a_receivers_empty_buffers_are_counted_over_all_that_a_frame_takes),
+		T(what_takes_too_many_descriptors_for_a_pass_waits_for_the_next),
 		T(bad_offload_metadata_costs_the_frame_and_not_the_ring),
 		T(runts_and_giants_are_dropped),
 	};

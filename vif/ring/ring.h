@@ -24,6 +24,14 @@
 #define RING_REGIONS 8
 #define RING_HDR_MAX 12 /* struct virtio_net_hdr_mrg_rxbuf */
 
+/*
+ * Descriptors that are walked for chains, empty ones too. A frame that takes more breaks the rules (Linux uses at most 19
+ * to send one). What a port has in a worker's pass beyond the second number waits for the next pass, as if the receiver
+ * had no buffers; a frame that has begun is finished.
+ */
+#define RING_STEPS_FRAME 512
+#define RING_STEPS_PASS 4096
+
 struct ring_region {
 	uint64_t gpa, size;
 	uint8_t *va;

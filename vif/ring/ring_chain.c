@@ -66,11 +66,16 @@ static bool append(struct ring *ring, struct chain *chain, const struct vring_de
 	return true;
 }
 
-/* Walk an indirect table or the rest of a direct chain from `desc` (already fetched) on. */
+/*
+ * Walk an indirect table or the rest of a direct chain from `desc` (already fetched) on. *frame_steps counts the
+ * descriptors of the frame.
+ */
 static bool walk(struct ring *ring, const struct vring_desc *table, uint32_t size, struct vring_desc desc,
-		 uint16_t want, struct chain *chain)
+		 uint16_t want, struct chain *chain, unsigned *frame_steps)
 {
 	for (uint32_t steps = 1;; steps++) {
+		if (++*frame_steps > RING_STEPS_FRAME)
+			return broken(ring, "a frame lies in more descriptors than any driver would use");
 		if (desc.flags & VRING_DESC_F_INDIRECT)
 			return broken(ring, "an indirect descriptor stands inside a chain");
 		if ((desc.flags & VRING_DESC_F_WRITE) != want)
@@ -95,7 +100,7 @@ static bool walk(struct ring *ring, const struct vring_desc *table, uint32_t siz
 }
 
 /* Translate the chain that begins at `head`. false: it cannot be used; ring->broken tells whether a rule was broken. */
-static bool translate_chain(struct ring *ring, uint16_t head, uint16_t want, struct chain *chain)
+static bool translate_chain(struct ring *ring, uint16_t head, uint16_t want, struct chain *chain, unsigned *frame_steps)
 {
 	struct vring_desc desc = fetch(&ring->desc[head]);
 	uint32_t len = desc.len, count;
@@ -104,7 +109,7 @@ static bool translate_chain(struct ring *ring, uint16_t head, uint16_t want, str
 	chain->n = 0;
 	chain->len = 0;
 	if (!(desc.flags & VRING_DESC_F_INDIRECT))
-		return walk(ring, ring->desc, ring->size, desc, want, chain);
+		return walk(ring, ring->desc, ring->size, desc, want, chain, frame_steps);
 	if (desc.flags & VRING_DESC_F_NEXT)
 		return broken(ring, "an indirect descriptor has a successor");
 	count = len / sizeof(*table);
@@ -113,7 +118,7 @@ static bool translate_chain(struct ring *ring, uint16_t head, uint16_t want, str
 	table = (const struct vring_desc *)ring_translate(ring, desc.addr, len);
 	if (!table)
 		return broken(ring, "an indirect table lies outside the memory that the guest shares");
-	return walk(ring, table, count, fetch(table), want, chain);
+	return walk(ring, table, count, fetch(table), want, chain, frame_steps);
 }
 
 /* Move the first `n` bytes out of the chain from (*seg, *off) on; the chain holds them. */
@@ -188,10 +193,13 @@ static bool describe(struct ring *ring, const struct chain *chain, struct vif_bu
 bool ring_peek_chain(struct ring *ring, uint16_t head, struct vif_burst *burst, struct vif_frame *frame,
 		     struct vif_counters *count)
 {
+	unsigned steps = 0;
 	struct chain chain;
 	int drop = -1;
+	bool usable = translate_chain(ring, head, 0, &chain, &steps);
 
-	if (!translate_chain(ring, head, 0, &chain)) {
+	count->ring_steps += steps;
+	if (!usable) {
 		if (ring->broken)
 			return false;
 		drop = VIF_RX_TOO_MANY_SEGS;
@@ -234,7 +242,8 @@ static void scatter(const struct vif_frame *frame, const uint8_t *hdr, unsigned 
 }
 
 /* Take as many buffers as the frame needs. Nothing is consumed unless it fits. */
-static enum fit take(struct ring *ring, uint32_t need, struct chain *all, struct heads *heads, unsigned *buffers)
+static enum fit take(struct ring *ring, uint32_t need, struct chain *all, struct heads *heads, unsigned *buffers,
+		     unsigned *steps)
 {
 	uint16_t from = ring->last_avail;
 	unsigned n = heads->n;
@@ -255,7 +264,7 @@ static enum fit take(struct ring *ring, uint32_t need, struct chain *all, struct
 			broken(ring, "the available ring names a descriptor that is not there");
 			return FIT_BROKEN;
 		}
-		if (!translate_chain(ring, head, VRING_DESC_F_WRITE, &one) && ring->broken)
+		if (!translate_chain(ring, head, VRING_DESC_F_WRITE, &one, steps) && ring->broken)
 			return FIT_BROKEN;
 		if (n == HEADS_MAX || all->n + one.n > FRAME_SEGS) {
 			ring->last_avail = from;
@@ -279,17 +288,19 @@ static enum fit take(struct ring *ring, uint32_t need, struct chain *all, struct
 	return FIT;
 }
 
-enum fit ring_put_chained(struct ring *ring, struct vif_frame *const *frame, struct heads *heads)
+enum fit ring_put_chained(struct ring *ring, struct vif_frame *const *frame, struct heads *heads,
+			  struct vif_counters *count)
 {
 	struct virtio_net_hdr_mrg_rxbuf hdr;
 	struct vif_frame *room, *const *local = grant_copy_local(frame, 1, &room);
+	unsigned buffers, steps = 0;
 	struct chain chain;
-	unsigned buffers;
 	enum fit fit;
 
 	if (!(*local)->len)
 		return FIT_UNREADABLE;
-	fit = take(ring, (*local)->len + ring->hdr_len, &chain, heads, &buffers);
+	fit = take(ring, (*local)->len + ring->hdr_len, &chain, heads, &buffers, &steps);
+	count->ring_steps += steps;
 	if (fit == FIT) {
 		vnet_write(&(*local)->off, &hdr.hdr);
 		hdr.num_buffers = buffers;

@@ -43,6 +43,16 @@ static inline uint8_t *in_region(const struct ring_region *region, uint64_t gpa,
 	return off < region->size && len <= region->size - off ? region->va + off : NULL;
 }
 
+/* Whether the port may walk more chains in this pass of the worker. */
+static inline bool steps_left(struct vif_counters *count)
+{
+	if (count->pass != vif_pass) {
+		count->pass = vif_pass;
+		count->pass_steps = count->ring_steps;
+	}
+	return count->ring_steps - count->pass_steps < RING_STEPS_PASS;
+}
+
 /* Entries that the guest has made available, from entry `at` on. */
 static inline uint16_t waiting(struct ring *ring, uint16_t at)
 {
@@ -88,6 +98,7 @@ RING_VERSION(avx512);
 bool ring_peek_chain(struct ring *ring, uint16_t head, struct vif_burst *burst, struct vif_frame *frame,
 		     struct vif_counters *count);
 /* Put a frame by the long way: several buffers, or chained ones. What FIT has used is in `heads`. */
-enum fit ring_put_chained(struct ring *ring, struct vif_frame *const *frame, struct heads *heads);
+enum fit ring_put_chained(struct ring *ring, struct vif_frame *const *frame, struct heads *heads,
+			  struct vif_counters *count);
 
 #endif

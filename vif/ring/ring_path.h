@@ -122,7 +122,7 @@ unsigned RING_WIDTH(ring_peek)(struct ring *ring, struct vif_burst *burst, struc
 			bool taken;
 
 			burst->nseg = nseg;
-			taken = ring_peek_chain(ring, frame->cookie, burst, frame, count);
+			taken = steps_left(count) && ring_peek_chain(ring, frame->cookie, burst, frame, count);
 			nseg = burst->nseg;
 			if (!taken)
 				break;
@@ -330,7 +330,7 @@ static inline void publish(struct ring *ring, const struct heads *heads, struct 
 static __attribute__((noinline)) bool deliver_chained(struct ring *ring, struct vif_frame *const *frame,
 						      struct heads *heads, unsigned *done, struct vif_counters *count)
 {
-	enum fit fit = ring_put_chained(ring, frame, heads);
+	enum fit fit = steps_left(count) ? ring_put_chained(ring, frame, heads, count) : FIT_NOT_NOW;
 
 	if (fit == FIT_NOT_NOW || fit == FIT_BROKEN)
 		return false;
