@@ -8,7 +8,7 @@ B          ?= build
 CC         := gcc
 SAN        ?=
 
-PKGS_BUILD := gcc make pkg-config libc6-dev libdpdk-dev libnl-3-dev libnl-route-3-dev libmnl-dev libpcap-dev \
+PKGS_BUILD := gcc make pkg-config libc6-dev libdpdk-dev libnl-3-dev libmnl-dev libpcap-dev \
 	libevent-dev libjansson-dev liburcu-dev libcmocka-dev libxen-dev
 PKGS_RUN   := iproute2 procps kmod ethtool iputils-ping user-mode-linux busybox-static iperf3 cpio
 PKGS_TEST  := python3-scapy python3-pytest qemu-system-x86 linux-image-amd64 bridge-utils shellcheck cppcheck \
@@ -29,7 +29,7 @@ HARDEN    := $(if $(SAN),,-fstack-protector-strong -fstack-clash-protection -fcf
 ALL_CFLAGS  = $(CFLAGS) $(ARCH) -fPIE $(HARDEN) $(WARN) $(CPPFLAGS) -MMD -MP $(SAN)
 ALL_LDFLAGS = $(LDFLAGS) -pie -Wl,-z,relro,-z,now,-z,noexecstack $(SAN)
 # DPDK's own -march would keep xbar from older processors, and libdpdk.pc names its hundred libraries.
-PKGS_PC     := libnl-route-3.0 libmnl libevent_core jansson liburcu-qsbr xengnttab xenevtchn xenstore
+PKGS_PC     := libnl-3.0 libmnl libevent_core jansson liburcu-qsbr xengnttab xenevtchn xenstore
 DPDK_CFLAGS := $(filter-out -march=%,$(shell pkg-config --cflags libdpdk $(PKGS_PC) 2>/dev/null)) -mssse3
 DPDK_LIBS   := -lrte_eal -lrte_ethdev -lrte_mbuf -lrte_mempool -lrte_vhost -lrte_bus_vdev -lrte_bus_pci -lrte_kvargs
 

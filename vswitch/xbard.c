@@ -24,7 +24,7 @@
 #include "vswitch/daemon/notify.h"
 #include "vswitch/hooks/hooks.h"
 #include "vswitch/hooks/xen.h"
-#include "vswitch/hostnet/netctl.h"
+#include "vswitch/hostnet/hostnet.h"
 #include "vswitch/switch/model.h"
 #include "xbard.h"
 
@@ -305,8 +305,8 @@ static char *make_socket_path(const struct xbard *xbard)
 	return path;
 }
 
-/* What needs only memory: 0 or -ENOMEM. */
-static int make_parts(struct xbard *xbard, struct hv_xend *xend)
+/* What needs neither the switch nor clients. */
+static int make_parts(struct xbard *xbard, struct hv_xend *xend, struct err *err)
 {
 	char *state_path = NULL;
 
@@ -315,19 +315,21 @@ static int make_parts(struct xbard *xbard, struct hv_xend *xend)
 	if (!settle_vhost_dir(xbard->conf, xbard->daemon.rundir) || !xbard->daemon.socket_path ||
 	    asprintf(&state_path, "%s/state.json", xbard->daemon.rundir) < 0) {
 		hv_xend_free(xend);
-		return -ENOMEM;
+		return err_nomem(err);
 	}
 	xbard->daemon.base = event_base_new();
 	xbard->model = model_new(state_path);
 	xbard->hooks = hooks_new(&xbard->daemon);
-	xbard->netctl = netctl_new(xbard);
 	free(state_path);
-	xbard->parts = (struct parts){&xbard->daemon, xbard->model, xbard->hooks, xbard->netctl};
 	if (xbard->hooks)
 		hooks_set(xbard->hooks, xend);
 	else
 		hv_xend_free(xend);
-	return xbard->daemon.base && xbard->model && xbard->hooks && xbard->netctl ? start_events(xbard) : -ENOMEM;
+	if (!xbard->daemon.base || !xbard->model || !xbard->hooks || start_events(xbard))
+		return err_nomem(err);
+	int r = hostnet_new(&xbard->daemon, xbard->model, &xbard->hostnet, err);
+	xbard->parts = (struct parts){&xbard->daemon, xbard->model, xbard->hooks, xbard->hostnet};
+	return r;
 }
 
 static int run_loop(struct xbard *xbard, struct err *err)
@@ -336,14 +338,14 @@ static int run_loop(struct xbard *xbard, struct err *err)
 	int r = xen_open(&xbard->daemon, xbard->model, xbard->hooks, &xbard->xen, err);
 	if (r)
 		return r;
-	netctl_begin(xbard->netctl);
+	hostnet_begin(xbard->hostnet);
 	hooks_network(xbard->hooks, "start", on_network_started, xbard);
 	event_base_dispatch(xbard->daemon.base);
 
 	/* Scripts that still run are ended; who waits for one is told, and gets the time of a turn to hear it. */
 	hooks_free(xbard->hooks);
 	xbard->hooks = NULL;
-	netctl_end(xbard->netctl, xbard->keep);
+	hostnet_end(xbard->hostnet, xbard->keep);
 	event_base_loop(xbard->daemon.base, EVLOOP_NONBLOCK);
 	return 0;
 }
@@ -388,15 +390,15 @@ int xbard_run(const struct xbard_opts *opts, struct conf *conf, struct hv_xend *
 	int r = rundir_open(&xbard.dir, opts->rundir ? opts->rundir : CONF_DEFAULT_RUNDIR, &err);
 	if (r)
 		hv_xend_free(xend);
-	else if (make_parts(&xbard, xend))
-		r = err_set(&err, -ENOMEM, "no memory");
 	else
+		r = make_parts(&xbard, xend, &err);
+	if (!r)
 		r = run(&xbard, &err);
 	if (r)
 		log_error("%s", err.text);
 
 	hooks_free(xbard.hooks);
-	netctl_free(xbard.netctl);
+	hostnet_free(xbard.hostnet);
 	model_free(xbard.model);
 	if (xbard.conf->vhost_dir && xbard.daemon.rundir)
 		rmdir(xbard.conf->vhost_dir); /* where nobody has left a socket in it */

@@ -39,7 +39,7 @@ struct xbard {
 	struct hooks *hooks; /* network-script, vif-script */
 	struct ctl *ctl; /* control socket */
 	struct xen *xen; /* Xen guests' vifs; NULL: none */
-	struct netctl *netctl; /* netdevs of the host */
+	struct hostnet *hostnet; /* the network of the host */
 	struct rundir dir;
 	bool keep; /* leave all as a crash would leave it */
 	char leaving[NAME_PORT_MAX]; /* in a clean stop: the vif whose script runs */

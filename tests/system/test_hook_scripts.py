@@ -144,10 +144,10 @@ def eth0(netns):
 def test_start_status_restart_stop(hooks):
     eth0(hooks.netns)
     words = ("netdev=eth0", "bridge=xenbr0")
-    assert "xenbr0 has the place of eth0" in ok(hooks.run("network-bridge", "start", *words)).stdout
+    assert "xenbr0 has taken over eth0" in ok(hooks.run("network-bridge", "start", *words)).stdout
     assert "xenbr0\tnetdev eth0\tuplink peth0\tstarted\t192.0.2.10/24" in ok(hooks.run("network-bridge", "status")).stdout
     out = ok(hooks.run("network-bridge", "restart", *words)).stdout
-    assert "eth0 is off xenbr0" in out and "xenbr0 has the place of eth0" in out
+    assert "xenbr0 has given back eth0" in out and "xenbr0 has taken over eth0" in out
     ok(hooks.run("network-bridge", "stop", *words))
     assert hooks.daemon.call("net-status") == []
 

@@ -5,6 +5,7 @@ import itertools
 import os
 import re
 import select
+import shutil
 import subprocess
 import threading
 import time
@@ -13,7 +14,7 @@ import pytest
 from conftest import until
 
 STEPS = ["keep", "up", "rename", "bridge", "host-port", "uplink", "move", "commit"]
-FURNISH = """
+CONFIGURE = """
 ip addr add 192.0.2.10/24 dev eth0 brd +
 ip addr add 192.0.2.11/24 dev eth0 label eth0:1
 ip addr add 198.51.100.7/28 dev eth0 metric 77 valid_lft 600 preferred_lft 300
@@ -123,8 +124,8 @@ class Scene:
         until(lambda: "tentative" not in self.host.run("ip", "-6", "addr").stdout)
         time.sleep(0.1)
 
-    def furnish(self):
-        self.host.run("sh", "-ec", FURNISH)
+    def configure(self):
+        self.host.run("sh", "-ec", CONFIGURE)
         self.settle()
 
     def net(self, op, *words, **kwargs):
@@ -140,11 +141,11 @@ def scene(make_netns, make_daemon):
 
 @pytest.mark.parametrize("rename", ["yes", "no"])
 def test_everything_the_netdev_had_moves_to_the_bridge_and_back(scene, rename):
-    scene.furnish()
+    scene.configure()
     before = dump(scene.host)
     uplink = "peth0" if rename == "yes" else "eth0"
     said = scene.net("start", "netdev=eth0", "bridge=xenbr0", f"rename={rename}").stdout
-    assert "xenbr0 has the place of eth0: 192.0.2.10/24" in said and "interrupted for" in said
+    assert "xenbr0 has taken over eth0: 192.0.2.10/24" in said and "interrupted for" in said
 
     assert "tentative" not in scene.host.run("ip", "-6", "addr", "show", "dev", "xenbr0").stdout
     assert addresses(scene.host, uplink) == []
@@ -169,14 +170,14 @@ def test_everything_the_netdev_had_moves_to_the_bridge_and_back(scene, rename):
     for address in ("192.0.2.10", "192.0.2.11", "2001:db8::10"):
         assert pings(scene.gateway, address)
 
-    assert scene.net("stop", "bridge=xenbr0").stdout == "eth0 is off xenbr0, and as it was\n"
+    assert scene.net("stop", "bridge=xenbr0").stdout == "xenbr0 has given back eth0, which is as it was\n"
     assert_same(before, dump(scene.host))
     assert scene.daemon.call("show") == {"bridges": []}
     assert pings(scene.host, "192.0.2.1")
 
 
 def test_rules_nexthop_objects_and_equal_routes_move_and_return_in_order(scene):
-    scene.furnish()
+    scene.configure()
     scene.host.run("sh", "-ec", POLICY)
     scene.settle()
     before = dump(scene.host)
@@ -192,7 +193,7 @@ def test_rules_nexthop_objects_and_equal_routes_move_and_return_in_order(scene):
 
 
 def test_iperf3_runs_through_start_and_stop(scene):
-    scene.furnish()
+    scene.configure()
     server = scene.gateway.popen("iperf3", "-s", "-1", "-B", "192.0.2.1", stdout=subprocess.DEVNULL)
     client = None
     try:
@@ -215,18 +216,18 @@ def test_iperf3_runs_through_start_and_stop(scene):
 
 
 def test_the_host_gets_each_frame_once(scene):
-    scene.furnish()
+    scene.configure()
     scene.net("start", "netdev=eth0", "bridge=xenbr0")
     out = scene.gateway.run("busybox", "ping", "-c3", "-i0.2", "-W1", "192.0.2.10").stdout
     assert "DUP" not in out and "3 packets received" in out
 
 
 def test_starting_twice_and_stopping_twice_is_harmless(scene):
-    scene.furnish()
+    scene.configure()
     before = dump(scene.host)
     scene.net("start", "netdev=eth0", "bridge=xenbr0")
     started = dump(scene.host)
-    assert scene.net("start", "netdev=eth0", "bridge=xenbr0").stdout == "eth0 is on xenbr0 already\n"
+    assert scene.net("start", "netdev=eth0", "bridge=xenbr0").stdout == "eth0 is behind xenbr0 already\n"
     assert_same(started, dump(scene.host))
     scene.net("stop", "bridge=xenbr0")
     assert scene.net("stop", "bridge=xenbr0").stdout == "nothing to stop\n"
@@ -234,17 +235,17 @@ def test_starting_twice_and_stopping_twice_is_harmless(scene):
 
 
 def test_a_plan_shows_the_steps_and_changes_nothing(scene):
-    scene.furnish()
+    scene.configure()
     before = dump(scene.host)
     lines = scene.net("plan", "netdev=eth0", "bridge=xenbr0").stdout.splitlines()
     assert [line.split()[1] for line in lines] == STEPS
     assert "move 6 addresses and" in lines[6] and "from peth0 to xenbr0" in lines[6]
     assert_same(before, dump(scene.host))
-    assert scene.net("status").stdout == "no netdev of the host is on a bridge\n"
+    assert scene.net("status").stdout == "no netdev of the host is behind a bridge\n"
 
 
 def test_a_tcp_session_survives_start_and_stop(scene):
-    scene.furnish()
+    scene.configure()
     server = scene.gateway.popen(
         "python3", "-c", "import socket; s=socket.create_server(('192.0.2.1',5000)); c=s.accept()[0]\n"
         "while d:=c.recv(65536): c.sendall(d)"
@@ -289,7 +290,7 @@ def test_a_tcp_session_survives_start_and_stop(scene):
 
 
 def test_a_failing_step_undoes_the_earlier_ones(scene):
-    scene.furnish()
+    scene.configure()
     before = dump(scene.host)
     scene.daemon.call("bridge-add", name="other", host=False)
     scene.daemon.call("vif-add", name="peth0", bridge="other")  # takes the name that the uplink should get
@@ -297,13 +298,13 @@ def test_a_failing_step_undoes_the_earlier_ones(scene):
     assert failed.returncode == 1 and "peth0" in failed.stderr
     assert_same(before, dump(scene.host))
     assert [bridge["name"] for bridge in scene.daemon.call("show")["bridges"]] == ["other"]
-    assert scene.net("status").stdout == "no netdev of the host is on a bridge\n"
+    assert scene.net("status").stdout == "no netdev of the host is behind a bridge\n"
 
 
 @pytest.mark.parametrize("done", range(1, len(STEPS) + 1))
 @pytest.mark.parametrize("then", ["stop", "start"])
 def test_a_daemon_killed_after_any_step_leaves_a_state_that_the_next_one_repairs(scene, done, then):
-    scene.furnish()
+    scene.configure()
     before = dump(scene.host)
     scene.net("start", "netdev=eth0", "bridge=xenbr0", f"until={done}")
     scene.daemon.kill9()
@@ -347,7 +348,7 @@ def traced(scene, op, when):
 
 @pytest.mark.parametrize("op", ["start", "stop"])
 def test_a_daemon_killed_within_any_step_leaves_a_state_that_the_next_one_repairs(scene, op):
-    scene.furnish()
+    scene.configure()
     scene.host.run("sh", "-ec", POLICY)
     scene.settle()
     before = dump(scene.host)
@@ -374,7 +375,7 @@ def test_a_daemon_killed_within_any_step_leaves_a_state_that_the_next_one_repair
 
 
 def test_if_the_daemon_is_killed_the_host_keeps_its_addresses_and_the_next_daemon_reconnects_it(scene):
-    scene.furnish()
+    scene.configure()
     before = dump(scene.host)
     scene.net("start", "netdev=eth0", "bridge=xenbr0")
     started = addresses(scene.host, "xenbr0")
@@ -391,7 +392,7 @@ def test_if_the_daemon_is_killed_the_host_keeps_its_addresses_and_the_next_daemo
 
 
 def test_what_was_added_on_the_bridge_moves_back_too(scene):
-    scene.furnish()
+    scene.configure()
     scene.net("start", "netdev=eth0", "bridge=xenbr0")
     scene.host.run("ip", "addr", "add", "192.0.2.12/24", "dev", "xenbr0")
     scene.host.run("ip", "route", "add", "10.50.0.0/16", "via", "192.0.2.3", "dev", "xenbr0")
@@ -401,7 +402,7 @@ def test_what_was_added_on_the_bridge_moves_back_too(scene):
 
 
 def test_if_the_netdev_is_gone_the_hosts_addresses_stay_on_the_bridge(scene):
-    scene.furnish()
+    scene.configure()
     scene.net("start", "netdev=eth0", "bridge=xenbr0")
     scene.host.run("ip", "link", "del", "peth0")
     failed = scene.net("stop", "bridge=xenbr0", check=False)
@@ -410,7 +411,7 @@ def test_if_the_netdev_is_gone_the_hosts_addresses_stay_on_the_bridge(scene):
 
 
 def test_a_bridge_with_guests_on_it_is_kept(scene):
-    scene.furnish()
+    scene.configure()
     before = dump(scene.host)
     scene.net("start", "netdev=eth0", "bridge=xenbr0")
     scene.daemon.call("vif-add", name="vif1.0", bridge="xenbr0")
@@ -425,14 +426,14 @@ def test_a_bridge_with_guests_on_it_is_kept(scene):
     [
         (["netdev=eth7"], "there is no netdev eth7"),
         (["netdev=eth0", "antispoof=yes"], "antispoof=yes"),
-        (["netdev=lo"], "netdev lo is no Ethernet"),
+        (["netdev=lo"], "netdev lo is not an Ethernet device"),
         (["netdev=br9"], "netdev br9 is a bridge of the kernel"),
         (["netdev=slave0"], "netdev slave0 is part of br9"),
         (["netdev=eth0", "bridge=br9"], "there is a netdev br9 already (a bridge), which is not xbard's"),
-        (["netdev=eth0", "bridge=eth0", "rename=no"], "bridge eth0 cannot be called like its netdev"),
-        (["netdev=eth0", "bridge=xenbr0", "address=10.0.0.1/40"], '"10.0.0.1/40" is no address'),
+        (["netdev=eth0", "bridge=eth0", "rename=no"], "bridge eth0 cannot have the name of its netdev"),
+        (["netdev=eth0", "bridge=xenbr0", "address=10.0.0.1/40"], '"10.0.0.1/40" is not an address'),
         (["netdev=eth1"], "eth1 cannot be renamed to peth1: there is a netdev of that name"),
-        (["netdev=dummy0"], "which bridge is dummy0 to be behind?"),
+        (["netdev=dummy0"], "which bridge should dummy0 be behind?"),
         (["netdev=longest-name123", "rename=yes", "bridge=xenbr0"], "longer than 15 characters"),
         ([], "there is no default route"),
         (["netdev=eth9", "wait=1"], "there is no netdev eth9"),
@@ -470,7 +471,7 @@ def test_a_netdev_that_appears_late_is_waited_for(scene):
     thread.start()
     said = scene.net("start", "netdev=eth5", "wait=20").stdout
     thread.join()
-    assert "xenbr5 has the place of eth5" in said
+    assert "xenbr5 has taken over eth5" in said
 
 
 # ---- names, private bridges --------------------------------------------------------------------------------------------
@@ -490,12 +491,12 @@ def test_default_names_are_those_of_the_classic_scripts(scene, words, bridge, up
     scene.host.run("ip", "link", "add", "enp3s0", "type", "veth", "peer", "name", "far")
     scene.host.run("ip", "link", "set", "far", "up")
     scene.host.run("ip", "link", "set", "enp3s0", "up")
-    scene.furnish()
+    scene.configure()
     before = dump(scene.host)
     scene.net("start", *words)
     (record,) = scene.daemon.call("net-status")
     assert (record["bridge"], record["uplink"], record["done"]) == (bridge, uplink, True)
-    assert scene.net("start", *words).stdout.endswith(f"is on {bridge} already\n")
+    assert scene.net("start", *words).stdout.endswith(f"is behind {bridge} already\n")
     scene.net("stop")
     assert_same(before, dump(scene.host))
 
@@ -522,6 +523,11 @@ iface xenbr1 inet6 static
         ("", [], []),
         ("iface xenbr1 inet static\n address 10.7.0.1\\\n/24\n", [], ["10.7.0.1/24"]),
         ("iface xenbr1 inet static\n address 10.7.0.1\n", [], ["10.7.0.1/8"]),
+        ("iface xenbr1 inet static\n netmask 30\n address 10.7.0.1\niface xenbr1 inet static\n address 10.8.0.1/16\n", [],
+         ["10.7.0.1/30", "10.8.0.1/16"]),
+        ("iface base inet static\n address 10.7.0.1/24\niface xenbr1 inet static inherits base\n", [], ["10.7.0.1/24"]),
+        ("iface xenbr1 inet6 static\n address 2001:db8:7::1\niface xenbr1 inet dhcp\n address 10.7.0.1\n", [],
+         ["2001:db8:7::1/64"]),
     ],
 )
 def test_a_private_bridge_needs_no_dummy(make_netns, make_daemon, monkeypatch, interfaces, words, expected):
@@ -533,28 +539,70 @@ def test_a_private_bridge_needs_no_dummy(make_netns, make_daemon, monkeypatch, i
     before = dump(scene.host)
     scene.net("start", "netdev=dummy0", "bridge=xenbr1", *words)
     assert addresses(scene.host, "xenbr1") == expected
-    assert scene.net("start", "vifnum=1", "netdev=dummy0").stdout == "dummy0 is on xenbr1 already\n"
+    assert scene.net("start", "vifnum=1", "netdev=dummy0").stdout == "dummy0 is behind xenbr1 already\n"
     scene.net("stop", "vifnum=1")
     assert_same(before, dump(scene.host))
+
+
+@pytest.fixture
+def private(make_netns, make_daemon, monkeypatch):
+    """A scene of which /etc/network/interfaces is .interfaces; the daemon is not started."""
+    scene = Scene(make_netns, make_daemon)
+    scene.interfaces = scene.daemon.dir / "interfaces"
+    monkeypatch.setenv("XBAR_INTERFACES", str(scene.interfaces))
+    return scene
 
 
 @pytest.mark.parametrize(
     "stanza, sentence",
     [
-        ("iface xenbr1 inet static\n address 10.0.0\n", ':2: "10.0.0" is no IPv4 address'),
-        ("\niface xenbr1 inet static\n address 10.0.0.1\n netmask 255.0.255.0\n", ':3: "255.0.255.0" is no netmask'),
-        ("source interfaces\n", "too many files"),
+        ("iface xenbr1 inet static\n address 10.0.0\n", 'interface xenbr1 has address "10.0.0"'),
+        ("iface xenbr1 inet static\n address 10.0.0.1/33\n", 'interface xenbr1 has address "10.0.0.1"'),
+        ("iface xenbr1 inet static\n address 10.0.0.1\n netmask 255.0.255.0\n", 'with netmask "255.0.255.0", which is not valid'),
+        ("iface xenbr1 inet static\n bogus\n", "interfaces:2: option with empty value"),
     ],
 )
-def test_a_bad_interfaces_file_is_named_by_line(make_netns, make_daemon, monkeypatch, stanza, sentence):
-    scene = Scene(make_netns, make_daemon)
-    path = scene.daemon.dir / "interfaces"
-    path.write_text(stanza)
-    monkeypatch.setenv("XBAR_INTERFACES", str(path))
-    scene.daemon.start()
-    failed = scene.net("start", "netdev=dummy0", "bridge=xenbr1", check=False)
-    assert failed.returncode == 1 and str(path) in failed.stderr and sentence in failed.stderr
-    assert scene.daemon.call("show") == {"bridges": []}
+def test_a_bad_interfaces_file_is_named(private, stanza, sentence):
+    private.interfaces.write_text(stanza)
+    private.daemon.start()
+    failed = private.net("start", "netdev=dummy0", "bridge=xenbr1", check=False)
+    assert failed.returncode == 1 and str(private.interfaces) in failed.stderr and sentence in failed.stderr
+    assert private.daemon.call("show") == {"bridges": []}
+
+
+def start_with_ifquery(scene, monkeypatch, script=None):
+    """Start the daemon with a PATH on which ifquery is `script`, or is missing."""
+    path = scene.daemon.dir / "path"
+    path.mkdir()
+    (path / "ip").symlink_to(shutil.which("ip"))
+    if script:
+        (path / "ifquery").write_text(script)
+        (path / "ifquery").chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(path))
+        scene.daemon.start()
+
+
+def test_without_ifquery_a_private_bridge_starts_and_says_that_it_has_no_address(private, monkeypatch):
+    private.interfaces.write_text(INTERFACES)
+    start_with_ifquery(private, monkeypatch)
+    said = private.net("start", "netdev=dummy0", "bridge=xenbr1")
+    assert "no address" in said.stdout
+    assert f"warning: {private.interfaces} was not read: there is no ifquery" in said.stderr
+    assert addresses(private.host, "xenbr1") == []
+    private.net("stop", "bridge=xenbr1")
+    said = private.net("start", "netdev=dummy0", "bridge=xenbr1", "address=10.5.0.1/16")
+    assert said.stderr == "" and addresses(private.host, "xenbr1") == ["10.5.0.1/16"]
+
+
+def test_an_ifquery_that_hangs_is_ended(private, monkeypatch):
+    private.interfaces.write_text(INTERFACES)
+    start_with_ifquery(private, monkeypatch, "#!/bin/sh\nexec /bin/sleep 60\n")
+    before = time.monotonic()
+    failed = private.net("start", "netdev=dummy0", "bridge=xenbr1", check=False)
+    assert failed.returncode == 1 and "ifquery did not end within 2000 ms" in failed.stderr
+    assert time.monotonic() - before < 10
+    assert private.daemon.call("show") == {"bridges": []}
 
 
 def test_an_existing_dummy_gives_its_addresses_and_gets_them_back(scene):
@@ -604,9 +652,9 @@ def test_a_dummy_gets_back_only_what_it_had_and_the_next_start_is_like_the_first
     "words, sentence",
     [
         (["frob"], "usage: xbar net"),
-        (["start", "netdv=eth0"], '"netdv" is no key; did you mean netdev?'),
+        (["start", "netdv=eth0"], '"netdv" is not a key; did you mean netdev?'),
         (["start", "eth0"], '"eth0" is not of the form KEY=VALUE'),
-        (["start", "vifnum=x"], "that is no number"),
+        (["start", "vifnum=x"], "that is not a number"),
         (["start", "rename=maybe"], "say yes or no"),
         (["start", "netdev=eth0", "netdev=eth1"], "netdev is given twice"),
     ],
@@ -617,8 +665,14 @@ def test_invalid_values_are_reported(scene, words, sentence):
 
 
 def test_a_damaged_record_is_named_and_not_touched(scene):
-    (scene.daemon.rundir / "net").mkdir(mode=0o700)
-    (scene.daemon.rundir / "net" / "xenbr0.json").write_text('{"version": 1}\n')
+    record = scene.daemon.rundir / "net" / "xenbr0.json"
+    record.parent.mkdir(mode=0o700)
+    record.write_text('{"version": 1}\n')
+    scene.daemon.kill9()
+    scene.daemon.start()
     failed = scene.net("start", "netdev=eth0", "bridge=xenbr0", check=False)
     assert failed.returncode == 1 and "net/xenbr0.json" in failed.stderr and "give that back by hand" in failed.stderr
     assert "error: " in scene.net("status").stdout
+    record.unlink()  # given up
+    assert scene.net("status").stdout == "no netdev of the host is behind a bridge\n"
+    scene.net("start", "netdev=eth0", "bridge=xenbr0")

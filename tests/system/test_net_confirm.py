@@ -11,7 +11,7 @@ import pytest
 from conftest import CallError, until
 from test_net import Scene, addresses, assert_same, dump, pings
 
-FURNISH = "ip addr add 192.0.2.10/24 dev eth0; ip -6 addr add 2001:db8::10/64 dev eth0 nodad"
+CONFIGURE = "ip addr add 192.0.2.10/24 dev eth0; ip -6 addr add 2001:db8::10/64 dev eth0 nodad"
 FICKLE, FICKLE6 = "192.0.2.9", "2001:db8::9"  # a gateway that answers once, before the change, and then no longer
 # The other one, 192.0.2.1 and 2001:db8::1, is the kernel at the far end and always answers.
 GATEWAY = """
@@ -40,7 +40,7 @@ STARTED = "xenbr0\tnetdev eth0\tuplink peth0\tstarted\t"
 def scene(make_netns, make_daemon):
     made = Scene(make_netns, make_daemon)
     made.daemon.start()
-    made.host.run("sh", "-ec", FURNISH)
+    made.host.run("sh", "-ec", CONFIGURE)
     made.settle()
     return made
 
@@ -128,7 +128,7 @@ def test_everything_is_rolled_back_if_a_gateway_no_longer_answers(fickle, silent
     assert "everything is back as it was" in failed.stderr and "confirm=0" in failed.stderr
     assert_same(before, dump(fickle.host))
     assert fickle.daemon.call("show") == {"bridges": []}
-    assert fickle.net("status").stdout == "no netdev of the host is on a bridge\n"
+    assert fickle.net("status").stdout == "no netdev of the host is behind a bridge\n"
     assert pings(fickle.host, "192.0.2.1")
 
 
@@ -149,7 +149,7 @@ def test_a_gateway_that_was_silent_before_is_not_waited_for(scene):
 def test_if_no_gateway_answered_before_the_start_stands_with_a_warning(scene):
     route(scene, "192.0.2.88")
     said = scene.net("start", "netdev=eth0", "bridge=xenbr0")
-    assert said.stdout.endswith("; not confirmed\n") and "nothing tells whether the host still has a network" in said.stderr
+    assert said.stdout.endswith("; not confirmed\n") and "it is unknown whether the host still has a network" in said.stderr
     assert scene.net("status").stdout.startswith(STARTED)
 
 
@@ -165,12 +165,12 @@ def test_a_gateway_with_a_permanent_mac_address_is_kept_and_not_checked(scene):
 
 def test_without_a_gateway_there_is_nothing_to_confirm(scene):
     said = scene.net("start", "netdev=eth0", "bridge=xenbr0")
-    assert said.stdout.endswith("; without a gateway to confirm it\n") and said.stderr == ""
+    assert said.stdout.endswith("; there is no gateway to confirm it\n") and said.stderr == ""
     assert "confirm" not in scene.net("start", "netdev=dummy0", "bridge=xenbr1").stdout
 
 
 def test_confirm_0_disables_the_check(fickle):
-    assert fickle.net("start", "netdev=eth0", "bridge=xenbr0", "confirm=0").stdout.endswith("; not to be confirmed\n")
+    assert fickle.net("start", "netdev=eth0", "bridge=xenbr0", "confirm=0").stdout.endswith("; no confirmation was asked for\n")
     assert fickle.net("status").stdout.startswith(STARTED)
 
 
@@ -205,7 +205,7 @@ def test_it_is_confirmed_as_soon_as_the_gateway_answers(unconfirmed):
 
 def test_it_can_be_confirmed_by_hand(unconfirmed):
     assert "bridge xenbr7 nothing to confirm" in unconfirmed.daemon.error("net-confirm", bridge="xenbr7")
-    assert unconfirmed.net("confirm", "bridge=xenbr0").stdout == "confirmed: it stays\n"
+    assert unconfirmed.net("confirm", "bridge=xenbr0").stdout == "the start is confirmed\n"
     assert unconfirmed.later.join().result["confirmation"] == "by hand"
     assert unconfirmed.net("status").stdout.startswith(STARTED)
     failed = unconfirmed.net("confirm", check=False)
@@ -292,7 +292,7 @@ def test_no_start_is_accepted_while_scripts_finish_for_a_stop(make_netns, make_d
     slow = '#!/bin/sh\n[ "$1" = start ] || sleep 4\n'  # longer than gateways are probed before the change
     scene.daemon = make_daemon(conf="hugepages = 0", netns=scene.host, xend="(network-script slow)", scripts={"slow": slow})
     scene.daemon.start()
-    scene.host.run("sh", "-ec", FURNISH)
+    scene.host.run("sh", "-ec", CONFIGURE)
     scene.settle()
     route(scene, "192.0.2.88")
     later = start_later(scene)
@@ -305,7 +305,7 @@ def test_a_start_waiting_for_its_netdev_is_told_that_the_daemon_stops(scene):
     later = Later(scene.daemon, "net-start", netdev="eth9", bridge="xenbr9", wait=60)
     time.sleep(0.2)  # the wait is not visible from outside; if the start is late, it gets another answer
     assert scene.daemon.stop() == 0
-    assert later.join().error == "xbard is stopping; netdev eth9 has not come"
+    assert later.join().error == "xbard is stopping; netdev eth9 has not appeared"
 
 
 def test_a_clean_stop_without_a_network_script_gives_back_what_was_taken(scene):
@@ -483,7 +483,7 @@ def test_a_start_that_could_not_be_rolled_back_is_confirmed_when_its_netdev_retu
     later = start_later(fickle, confirm=3)
     until(lambda: is_unconfirmed(fickle))
     fickle.host.run("ip", "link", "del", "peth0")
-    assert "eth0 was to go back, and that failed: netdev eth0 is gone" in later.join().error
+    assert "giving back eth0 failed: netdev eth0 is gone" in later.join().error
     assert is_unconfirmed(fickle) and "192.0.2.10/24" in addresses(fickle.host, "xenbr0")
     connect_again(fickle, mac)
     answer_again(fickle, FICKLE)

@@ -133,8 +133,8 @@ BEYOND = ("192.0.2.1", "2001:db8::1", "10.100.0.1", "2001:db8:100::1", "10.200.0
 
 
 class VlanScene(Scene):
-    def furnish(self):
-        super().furnish()
+    def configure(self):
+        super().configure()
         self.gateway.run("sh", "-ec", GATEWAY_VLANS)
         self.host.run("sh", "-ec", VLANS)
         self.settle()
@@ -144,7 +144,7 @@ class VlanScene(Scene):
 def vlans(make_netns, make_daemon):
     made = VlanScene(make_netns, make_daemon)
     made.daemon.start()
-    made.furnish()
+    made.configure()
     return made
 
 
@@ -297,7 +297,7 @@ def losses(report):
 def test_the_classic_host_with_public_and_private_bridge_under_traffic(make_netns, make_daemon):
     scene = VlanScene(make_netns, make_daemon)
     scene.daemon.xend_path.write_text(f"(network-script {TOP}/scripts/my_network_script)\n")
-    scene.furnish()
+    scene.configure()
     scene.host.run(
         "sh", "-ec", "ip link add dummy0 type dummy; ip link set dummy0 up; ip addr add 172.16.16.1/24 dev dummy0;"
         "ip link property add dev eth0 altname enp3s0; ip rule add prio 1001 iif eth0 lookup 100"

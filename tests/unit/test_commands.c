@@ -104,7 +104,7 @@ static void a_mistyped_command_finds_its_neighbour(void **state)
 static void every_row_is_well_formed_and_found_by_its_name(void **state)
 {
 	static const struct ctl_command *const tables[] = {bridge_commands, port_commands,   vif_commands,
-							   look_commands,   daemon_commands, netctl_commands};
+							   look_commands,   daemon_commands, net_commands};
 
 	(void)state;
 	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {

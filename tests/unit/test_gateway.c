@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Gateways that a netdev's default routes name, and asking them; giving one netdev what was set on another: on the real kernel, in a
- * network namespace of the test's own (with a user namespace where it does not run as root).
+ * network namespace of the test's own (with a user namespace if it does not run as root).
  */
 #include <net/if.h>
 
@@ -26,7 +26,7 @@
 #include "vswitch/hostnet/probe.h"
 #include "vswitch/hostnet/rtnl/rtnl.h"
 
-static struct rtnl *nc;
+static struct rtnl *rtnl;
 
 static void write_file(const char *path, const char *text)
 {
@@ -64,13 +64,13 @@ static int setup(void **state)
 	sh("ip link add lan0 type veth peer name lan1; ip link add wan0 type veth peer name wan1;"
 	   "for i in lan0 lan1 wan0 wan1; do ip link set $i up; done;"
 	   "ip addr add 192.0.2.10/24 dev lan0; ip -6 addr add 2001:db8::10/64 dev lan0 nodad");
-	return rtnl_open(&nc, &err);
+	return rtnl_open(&rtnl, &err);
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	rtnl_close(nc);
+	rtnl_close(rtnl);
 	return 0;
 }
 
@@ -79,7 +79,7 @@ static struct rtnl_snap *take(const char *name)
 	struct rtnl_snap *snap;
 	struct err err;
 
-	if (rtnl_snap_take(nc, name, &snap, &err))
+	if (rtnl_snap_take(rtnl, name, &snap, &err))
 		fail_msg("%s", err.text);
 	return snap;
 }
@@ -139,8 +139,11 @@ static void what_is_given_is_what_somebody_has_set(void **state)
 	   "ip route add default via 203.0.113.1 dev wan1; ip route del 198.51.100.0/24 dev wan1");
 	snap = take("wan1");
 	assert_int_equal(rtnl_snap_given(snap), 3);
-	assert_int_equal(rtnl_snap_give(nc, snap, "wan0", &err), 0);
-	assert_int_equal(rtnl_snap_clear(nc, snap, "wan1", &err), 0);
+	assert_int_equal(rtnl_snap_given_addresses(snap), 2);
+	struct rtnl_link wan0, wan1;
+	assert_false(rtnl_link_get(rtnl, "wan0", &wan0, &err) || rtnl_link_get(rtnl, "wan1", &wan1, &err));
+	assert_int_equal(rtnl_snap_give(rtnl, snap, &wan0, &err), 0);
+	assert_int_equal(rtnl_snap_clear(rtnl, snap, &wan1, &err), 0);
 	rtnl_snap_free(snap);
 	sh("ip route show default | grep -q 'via 203.0.113.1 dev wan0' && ip addr show dev wan0 | grep -q "
 	   "203.0.113.2/24 &&"
@@ -155,10 +158,10 @@ static void a_neighbour_that_is_set_by_hand_is_not_asked_and_stays(void **state)
 
 	(void)state;
 	sh("ip neigh add 192.0.2.1 lladdr 02:00:00:00:00:01 dev lan0 nud permanent");
-	assert_int_equal(rtnl_neigh_ask(nc, ifindex, AF_INET, set), -EADDRNOTAVAIL);
-	assert_int_equal(rtnl_neigh_ask(nc, ifindex, AF_INET, other), 0);
-	assert_int_equal(rtnl_neigh_ask(nc, ifindex, AF_INET, other), 0);
-	assert_true(rtnl_neigh_ask(nc, 0, AF_INET, other) < 0);
+	assert_int_equal(rtnl_neigh_ask(rtnl, ifindex, AF_INET, set), -EADDRNOTAVAIL);
+	assert_int_equal(rtnl_neigh_ask(rtnl, ifindex, AF_INET, other), 0);
+	assert_int_equal(rtnl_neigh_ask(rtnl, ifindex, AF_INET, other), 0);
+	assert_true(rtnl_neigh_ask(rtnl, 0, AF_INET, other) < 0);
 	sh("ip neigh show nud permanent | grep -q 192.0.2.1 && ip neigh show nud incomplete | grep -q 192.0.2.2");
 }
 
@@ -196,7 +199,7 @@ static pid_t far_end(void)
 
 struct outcome {
 	struct event_base *base;
-	char answered[NETREC_GATEWAYS], silent[NETREC_GATEWAYS];
+	char answered[RECORD_GATEWAYS], silent[RECORD_GATEWAYS];
 	unsigned left;
 };
 
@@ -218,7 +221,7 @@ static struct outcome probe(const char *netdev, const char *addresses, unsigned 
 	struct err err;
 
 	pid_t pid = far_end();
-	if (probe_start(outcome.base, netdev, addresses, ms, note_outcome, &outcome, &made, &err))
+	if (probe_start(outcome.base, rtnl, netdev, addresses, ms, note_outcome, &outcome, &made, &err))
 		fail_msg("%s", err.text);
 	event_base_dispatch(outcome.base);
 	event_base_free(outcome.base);
@@ -250,7 +253,7 @@ static void a_netdev_that_is_not_there_cannot_be_probed(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(probe_start(NULL, "gone0", "192.0.2.1", 500, note_outcome, NULL, &made, &err), -ENODEV);
+	assert_int_equal(probe_start(NULL, rtnl, "gone0", "192.0.2.1", 500, note_outcome, NULL, &made, &err), -ENODEV);
 	assert_non_null(strstr(err.text, "there is no netdev gone0"));
 }
 

@@ -107,7 +107,7 @@ static void undoing_goes_on_past_a_failure_and_tells_of_it(void **state)
 	(void)state;
 	assert_int_equal(plan_apply(plan, 0, &err), -EIO);
 	assert_string_equal(tape.text, "abcCBA");
-	assert_string_equal(err.text, "c failed; and putting things back failed: B failed");
+	assert_string_equal(err.text, "c failed; and undoing it failed: B failed");
 
 	tape.text[0] = '\0';
 	assert_int_equal(plan_undo(plan, &err), -EIO);
@@ -116,7 +116,7 @@ static void undoing_goes_on_past_a_failure_and_tells_of_it(void **state)
 	plan_free(plan);
 }
 
-static void only_the_first_steps_are_applied_where_that_is_asked_for(void **state)
+static void only_the_first_steps_are_applied_if_that_is_asked_for(void **state)
 {
 	(void)state;
 	for (unsigned until = 1; until <= 6; until++) {
@@ -136,7 +136,6 @@ static void a_plan_can_be_read_before_it_is_applied(void **state)
 	enum plan_kind kind;
 
 	(void)state;
-	assert_int_equal(plan_length(plan), 4);
 	assert_string_equal(plan_step(plan, 2, &kind), "step 3");
 	assert_string_equal(plan_kind_name(kind), "move");
 	assert_null(plan_step(plan, 4, &kind));
@@ -166,7 +165,7 @@ int main(void)
 		cmocka_unit_test(undoing_goes_backwards_through_all_steps),
 		cmocka_unit_test(a_step_that_fails_is_undone_with_those_before_it),
 		cmocka_unit_test(undoing_goes_on_past_a_failure_and_tells_of_it),
-		cmocka_unit_test(only_the_first_steps_are_applied_where_that_is_asked_for),
+		cmocka_unit_test(only_the_first_steps_are_applied_if_that_is_asked_for),
 		cmocka_unit_test(a_plan_can_be_read_before_it_is_applied),
 		cmocka_unit_test(steps_without_functions_do_nothing),
 	};

@@ -7,7 +7,7 @@
 #include "commands.h"
 #include "vswitch/base/names.h"
 #include "vswitch/daemon/daemon.h"
-#include "vswitch/hostnet/netctl.h"
+#include "vswitch/hostnet/hostnet.h"
 #include "vswitch/switch/model.h"
 
 #define AGEING_MAX 1000000 /* seconds: what the kernel's bridge takes, about */
@@ -69,7 +69,7 @@ static void bridge_del(struct ctl_request *req)
 	const char *name = ctl_str(req, "name");
 	struct err err = {0};
 
-	bool held = netctl_holds(parts->netctl, name, NULL, &err);
+	bool held = hostnet_holds(parts->hostnet, name, NULL, &err);
 	reply(req, held ? -EBUSY : model_bridge_del(parts->model, name, &err), &err);
 }
 
@@ -124,7 +124,7 @@ static void bridge_set(struct ctl_request *req)
 		return;
 	}
 
-	if (!host && bridge->host && netctl_holds(ctl_parts(req)->netctl, name, NULL, &err)) {
+	if (!host && bridge->host && hostnet_holds(ctl_parts(req)->hostnet, name, NULL, &err)) {
 		reply(req, -EBUSY, &err);
 		return;
 	}

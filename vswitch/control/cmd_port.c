@@ -7,7 +7,7 @@
 #include "commands.h"
 #include "vswitch/base/names.h"
 #include "vswitch/daemon/daemon.h"
-#include "vswitch/hostnet/netctl.h"
+#include "vswitch/hostnet/hostnet.h"
 #include "vswitch/switch/model.h"
 
 static void reply(struct ctl_request *req, int r, const struct err *err)
@@ -41,7 +41,7 @@ static void port_leave(struct ctl_request *req)
 	const char *port = ctl_str(req, "port");
 	struct err err = {0};
 
-	bool held = netctl_holds(parts->netctl, NULL, port, &err);
+	bool held = hostnet_holds(parts->hostnet, NULL, port, &err);
 	reply(req, held ? -EBUSY : model_port_leave(parts->model, port, &err), &err);
 }
 
@@ -80,7 +80,7 @@ static void uplink_del(struct ctl_request *req)
 	const char *netdev = ctl_str(req, "netdev");
 	struct err err = {0};
 
-	bool held = netctl_holds(parts->netctl, NULL, netdev, &err);
+	bool held = hostnet_holds(parts->hostnet, NULL, netdev, &err);
 	reply(req, held ? -EBUSY : model_uplink_del(parts->model, netdev, &err), &err);
 }
 

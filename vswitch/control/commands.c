@@ -14,7 +14,7 @@
 #include "vswitch/base/unixsock.h"
 
 static const struct ctl_command *const tables[] = {
-	bridge_commands, port_commands, vif_commands, look_commands, daemon_commands, netctl_commands,
+	bridge_commands, port_commands, vif_commands, look_commands, daemon_commands, net_commands,
 };
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 

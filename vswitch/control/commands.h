@@ -25,7 +25,7 @@ struct ctl_request;
 struct daemon;
 struct hooks;
 struct model;
-struct netctl;
+struct hostnet;
 
 enum ctl_type {
 	CTL_STRING, /* any text without control characters; min..max: its length in bytes; 0,0: 1..255 */
@@ -63,7 +63,7 @@ extern const struct ctl_command port_commands[]; /* cmd_port.c */
 extern const struct ctl_command vif_commands[]; /* cmd_vif.c */
 extern const struct ctl_command look_commands[]; /* cmd_look.c */
 extern const struct ctl_command daemon_commands[]; /* cmd_daemon.c */
-extern const struct ctl_command netctl_commands[]; /* netctl.c */
+extern const struct ctl_command net_commands[]; /* cmd_net.c */
 
 /* The row of `name`, or NULL. */
 const struct ctl_command *command_find(const char *name);
@@ -83,7 +83,7 @@ struct parts {
 	struct daemon *daemon;
 	struct model *model; /* bridges and ports */
 	struct hooks *hooks; /* network-script, vif-script */
-	struct netctl *netctl; /* netdevs of the host */
+	struct hostnet *hostnet; /* the network of the host */
 };
 const struct parts *ctl_parts(const struct ctl_request *req);
 /* Whether root asked, and not a mere member of the group: what runs or writes where it is told is for root alone. */

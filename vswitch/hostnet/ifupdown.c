@@ -1,33 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <glob.h>
-#include <limits.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "ifupdown.h"
+#include "vswitch/base/clock.h"
+#include "vswitch/base/ip.h"
 
-#define NESTING_MAX 8
-#define WORD_SEPARATORS " \t\r\n"
-
-struct reader {
-	const char *name;
-	int (*fn)(const char *address, void *arg);
-	void *arg;
-	struct err *err;
-	unsigned depth;
-};
-
-struct stanza { /* the one that is being read */
-	bool ours; /* static, and of the interface that was asked for */
-	bool ipv6;
-	char address[64], netmask[64];
-	unsigned line; /* of its address */
-};
+#define OUTPUT_MAX 16384
 
 const char *ifupdown_path(void)
 {
@@ -35,167 +25,181 @@ const char *ifupdown_path(void)
 	return path && *path ? path : "/etc/network/interfaces";
 }
 
-/* "255.255.255.0" or "24" as a length; -1: neither. */
-static int mask_length(const char *text, bool ipv6)
+/* ---- running it -------------------------------------------------------------------------------------------------- */
+
+struct output {
+	char out[OUTPUT_MAX], error[OUTPUT_MAX]; /* what it wrote, as strings */
+};
+
+/* Start `ifquery -i PATH NAME` with its output in the pipes' ends `out` and `error`. 0 or -errno. */
+static int start(const char *path, const char *name, int out, int error, pid_t *pid)
 {
-	struct in_addr mask;
-	char *end;
+	char *const argv[] = {"ifquery", "-i", (char *)path, (char *)name, NULL};
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t signals;
 
-	unsigned long len = strtoul(text, &end, 10);
-	if (*text >= '0' && *text <= '9' && !*end)
-		return len <= (ipv6 ? 128 : 32) ? (int)len : -1;
-	if (ipv6 || inet_pton(AF_INET, text, &mask) != 1)
-		return -1;
-	uint32_t bits = ntohl(mask.s_addr);
-	int n = __builtin_popcount(bits);
-	return bits == (n ? UINT32_MAX << (32 - n) : 0) ? n : -1;
-}
-
-/* The length that an address without one has always had: that of its class. */
-static int class_length(const char *address)
-{
-	unsigned first = atoi(address);
-	return first < 128 ? 8 : first < 192 ? 16 : 24;
-}
-
-static int end_stanza(const struct reader *reader, struct stanza *stanza, const char *path)
-{
-	char text[140];
-	int r = 0;
-
-	if (stanza->ours && *stanza->address) {
-		unsigned char ip[16];
-		int family = stanza->ipv6 ? AF_INET6 : AF_INET;
-		if (!strchr(stanza->address, '/') && inet_pton(family, stanza->address, ip) != 1)
-			return err_set(reader->err, -EINVAL, "%s:%u: \"%s\" is no %s address", path, stanza->line,
-				       stanza->address, stanza->ipv6 ? "IPv6" : "IPv4");
-		if (strchr(stanza->address, '/')) {
-			snprintf(text, sizeof(text), "%s", stanza->address);
-		} else {
-			int len = stanza->ipv6 ? 64 : class_length(stanza->address);
-			if (*stanza->netmask)
-				len = mask_length(stanza->netmask, stanza->ipv6);
-			if (len < 0)
-				return err_set(reader->err, -EINVAL, "%s:%u: \"%s\" is no netmask", path, stanza->line,
-					       stanza->netmask);
-			snprintf(text, sizeof(text), "%s/%d", stanza->address, len);
-		}
-		r = reader->fn(text, reader->arg);
-		if (r < 0) {
-			struct err why = *reader->err;
-			err_set(reader->err, r, "%s:%u: %.400s", path, stanza->line, why.text);
-		}
-	}
-	*stanza = (struct stanza){0};
-	return r < 0 ? r : 0;
-}
-
-static int read_file(struct reader *reader, const char *path);
-
-/* `pattern` is relative to the directory of the file that names it. */
-static int read_sources(struct reader *reader, const char *from, const char *pattern, bool directory)
-{
-	char full[PATH_MAX];
-	const char *slash = strrchr(from, '/');
-	int dir = *pattern == '/' || !slash ? 0 : (int)(slash - from + 1), r = 0;
-	glob_t found = {0};
-
-	if (snprintf(full, sizeof(full), "%.*s%s%s", dir, from, pattern, directory ? "/*" : "") >= (int)sizeof(full))
-		return 0;
-	if (!glob(full, 0, NULL, &found))
-		for (size_t i = 0; i < found.gl_pathc && !r; i++)
-			r = read_file(reader, found.gl_pathv[i]);
-	globfree(&found);
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&files, error, STDERR_FILENO);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+	sigemptyset(&signals);
+	posix_spawnattr_setsigmask(&attr, &signals);
+	sigaddset(&signals, SIGPIPE);
+	posix_spawnattr_setsigdefault(&attr, &signals);
+	int r = -posix_spawnp(pid, argv[0], &files, &attr, argv, environ);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&files);
 	return r;
 }
 
-static int read_line(struct reader *reader, struct stanza *stanza, const char *path, unsigned line, char *text)
+/* Read both pipes to their ends; what does not fit is dropped. -ETIMEDOUT when the time is up. */
+static int read_both(const int fds[2], struct output *output)
 {
-	char *save;
-	const char *word = strtok_r(text, WORD_SEPARATORS, &save);
-	const char *value = word ? strtok_r(NULL, WORD_SEPARATORS, &save) : NULL;
+	struct pollfd ends[] = {{.fd = fds[0], .events = POLLIN}, {.fd = fds[1], .events = POLLIN}};
+	char *const text[] = {output->out, output->error};
+	char rest[512];
+	size_t used[2] = {0};
+	uint64_t limit = clock_ms() + IFUPDOWN_TIMEOUT_MS;
 
-	if (!word || *word == '#')
-		return 0;
-	if (!strcmp(word, "iface")) {
-		int r = end_stanza(reader, stanza, path);
-		const char *family = strtok_r(NULL, WORD_SEPARATORS, &save);
-		const char *method = strtok_r(NULL, WORD_SEPARATORS, &save);
-		stanza->ours = value && method && !strcmp(value, reader->name) && !strcmp(method, "static");
-		stanza->ipv6 = family && !strcmp(family, "inet6");
-		return r;
+	while (ends[0].fd >= 0 || ends[1].fd >= 0) {
+		uint64_t now = clock_ms();
+		if (now >= limit)
+			return -ETIMEDOUT;
+		if (poll(ends, 2, (int)(limit - now)) < 0 && errno != EINTR)
+			return -errno;
+		for (unsigned i = 0; i < 2; i++) {
+			if (ends[i].fd < 0 || !ends[i].revents)
+				continue;
+			size_t room = OUTPUT_MAX - 1 - used[i];
+			ssize_t n = read(ends[i].fd, room ? text[i] + used[i] : rest, room ? room : sizeof(rest));
+			if (n > 0 && room)
+				used[i] += n;
+			else if (n == 0 || (n < 0 && errno != EINTR))
+				ends[i].fd = -1;
+		}
 	}
-	if (!strcmp(word, "auto") || !strncmp(word, "allow-", 6) || !strcmp(word, "mapping") ||
-	    !strcmp(word, "source") || !strcmp(word, "source-directory") || !strncmp(word, "no-", 3)) {
-		int r = end_stanza(reader, stanza, path);
-		if (!r && value && !strncmp(word, "source", 6))
-			r = read_sources(reader, path, value, word[6]);
-		return r;
-	}
-	if (!stanza->ours || !value)
-		return 0;
-	bool fits = true;
-	if (!strcmp(word, "address")) {
-		stanza->line = line;
-		fits = snprintf(stanza->address, sizeof(stanza->address), "%s", value) < (int)sizeof(stanza->address);
-	} else if (!strcmp(word, "netmask")) {
-		fits = snprintf(stanza->netmask, sizeof(stanza->netmask), "%s", value) < (int)sizeof(stanza->netmask);
-	}
-	return fits ? 0 : err_set(reader->err, -EINVAL, "%s:%u: \"%.80s...\" is no address", path, line, value);
+	return 0;
 }
 
-/* The next line, with those that end in a backslash joined; `*line` counts. -1: the end. */
-static ssize_t next_line(FILE *file, char **buf, size_t *size, unsigned *line)
+/* Returns its exit status, 128 and a signal's number, or -errno. */
+static int run(const char *path, const char *name, struct output *output)
 {
-	char *more = NULL;
-	size_t more_size = 0;
+	int out[2], error[2], status;
+	pid_t pid;
 
-	ssize_t n = getline(buf, size, file);
-	*line += n > 0;
-	while (n >= 2 && (*buf)[n - 1] == '\n' && (*buf)[n - 2] == '\\') {
-		ssize_t m = getline(&more, &more_size, file);
-		if (m < 0)
-			break;
-		*line += 1;
-		char *joined = realloc(*buf, n + m + 1);
-		if (!joined)
-			break;
-		memcpy(joined + n - 2, more, m + 1);
-		*buf = joined;
-		*size = n + m + 1;
-		n += m - 2;
+	memset(output, 0, sizeof(*output));
+	if (pipe2(out, O_CLOEXEC))
+		return -errno;
+	if (pipe2(error, O_CLOEXEC)) {
+		int r = -errno;
+		close(out[0]);
+		close(out[1]);
+		return r;
 	}
-	free(more);
-	return n;
+	int r = start(path, name, out[1], error[1], &pid);
+	close(out[1]);
+	close(error[1]);
+	if (!r) {
+		r = read_both((int[]){out[0], error[0]}, output);
+		if (r)
+			kill(pid, SIGKILL);
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+		if (!r)
+			r = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	}
+	close(out[0]);
+	close(error[0]);
+	return r;
 }
 
-static int read_file(struct reader *reader, const char *path)
+/* ---- what it says ------------------------------------------------------------------------------------------------ */
+
+/* The interface's stanzas as "KEY: VALUE" lines, one stanza after the other, in which keys come in any order. */
+struct stanza {
+	const char *address, *netmask; /* NULL: not read yet */
+};
+
+struct reader {
+	const char *path, *name;
+	int (*fn)(const char *address, void *arg, struct err *err);
+	void *arg;
+	struct err *err;
+};
+
+static int end_stanza(const struct reader *reader, struct stanza *stanza)
+{
+	const char *address = stanza->address, *netmask = stanza->netmask;
+	char text[160];
+	struct err why;
+
+	*stanza = (struct stanza){0};
+	if (!address || !netmask) /* not a static one: those have a netmask, if only an empty or derived one */
+		return 0;
+	bool ipv6 = strchr(address, ':');
+	int len = !*netmask && ipv6 ? 64 : ip_mask_length(netmask, ipv6 ? AF_INET6 : AF_INET);
+	snprintf(text, sizeof(text), "%s/%d", address, len);
+	/* It prints a length that is too long as netmask 0.0.0.0. */
+	int r = len > 0 ? reader->fn(text, reader->arg, &why) : -EINVAL;
+	if (r == -EINVAL)
+		err_set(reader->err, r,
+			"%s: interface %s has address \"%.60s\" with netmask \"%.60s\", which is not valid",
+			reader->path, reader->name, address, netmask);
+	else if (r)
+		err_set(reader->err, r, "%s: %.400s", reader->path, why.text);
+	return r;
+}
+
+static int read_output(const struct reader *reader, char *text)
 {
 	struct stanza stanza = {0};
-	char *buf = NULL;
-	size_t size = 0;
-	unsigned line = 0;
 	int r = 0;
 
-	if (reader->depth >= NESTING_MAX)
-		return err_set(reader->err, -ELOOP, "%s: too many files that name each other as `source`", path);
-	FILE *file = fopen(path, "re");
-	if (!file)
-		return errno == ENOENT ? 0 : err_set(reader->err, -errno, "%s: %s", path, strerror(errno));
-	reader->depth++;
-	while (!r && next_line(file, &buf, &size, &line) >= 0)
-		r = read_line(reader, &stanza, path, line, buf);
-	if (!r)
-		r = end_stanza(reader, &stanza, path);
-	reader->depth--;
-	free(buf);
-	fclose(file);
-	return r;
+	for (char *next, *line = strtok_r(text, "\n", &next); line && !r; line = strtok_r(NULL, "\n", &next)) {
+		const char **value = !strncmp(line, "address: ", 9)   ? &stanza.address
+				     : !strncmp(line, "netmask: ", 9) ? &stanza.netmask
+								      : NULL;
+		if (value && *value)
+			r = end_stanza(reader, &stanza);
+		if (value)
+			*value = line + 9;
+	}
+	return r ? r : end_stanza(reader, &stanza);
 }
 
-int ifupdown_addresses(const char *path, const char *name, int (*fn)(const char *address, void *arg), void *arg,
-		       struct err *err)
+/* The first line that it wrote to standard error, without its own name. */
+static const char *first_error(char *text)
 {
-	struct reader reader = {.name = name, .fn = fn, .arg = arg, .err = err};
-	return read_file(&reader, path);
+	text[strcspn(text, "\n")] = '\0';
+	return strncmp(text, "ifquery: ", 9) ? text : text + 9;
+}
+
+int ifupdown_addresses(const char *path, const char *name, int (*fn)(const char *address, void *arg, struct err *err),
+		       void *arg, struct err *err)
+{
+	const struct reader reader = {.path = path, .name = name, .fn = fn, .arg = arg, .err = err};
+	struct output output;
+
+	if (access(path, F_OK) && errno == ENOENT)
+		return 0;
+	int r = run(path, name, &output);
+	if (!r)
+		return read_output(&reader, output.out);
+	if (r == -ENOENT)
+		return err_set(err, -ENOPKG,
+			       "%s was not read: there is no ifquery, which the package ifupdown has; address= gives a "
+			       "bridge its addresses without",
+			       path);
+	if (r == -ETIMEDOUT)
+		return err_set(err, r, "%s: ifquery did not end within %d ms; say address=ADDRESS/LENGTH to go without",
+			       path, IFUPDOWN_TIMEOUT_MS);
+	if (r < 0)
+		return err_set(err, r, "%s: cannot run ifquery: %s", path, strerror(-r));
+	const char *why = first_error(output.error);
+	if (r == 1 && !strncmp(why, "unknown interface ", 18))
+		return 0;
+	return err_set(err, -EINVAL, "%s: ifquery cannot read it (exit status %d): %.300s", path, r, why);
 }

@@ -70,11 +70,6 @@ int plan_add(struct plan *plan, enum plan_kind kind, plan_act *apply, plan_act *
 	return 0;
 }
 
-unsigned plan_length(const struct plan *plan)
-{
-	return plan->n;
-}
-
 const char *plan_step(const struct plan *plan, unsigned i, enum plan_kind *kind)
 {
 	if (i >= plan->n)
@@ -83,7 +78,7 @@ const char *plan_step(const struct plan *plan, unsigned i, enum plan_kind *kind)
 	return plan->steps[i].text;
 }
 
-/* Undo the first `n` steps in reverse; sentences of failures are appended to *err behind `lead`. */
+/* Undo the first `n` steps in reverse; the sentence of each failure is appended to *err after `lead`. */
 static int undo_first(const struct plan *plan, unsigned n, const char *lead, struct err *err)
 {
 	int result = 0;
@@ -112,7 +107,7 @@ int plan_apply(const struct plan *plan, unsigned until, struct err *err)
 		const struct step *step = &plan->steps[i];
 		int r = step->apply ? step->apply(plan->arg, err) : 0;
 		if (r) {
-			undo_first(plan, i + 1, "; and putting things back failed: ", err);
+			undo_first(plan, i + 1, "; and undoing it failed: ", err);
 			return r;
 		}
 	}

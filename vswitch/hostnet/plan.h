@@ -2,10 +2,10 @@
 /*
  * A plan: a list of steps that can be printed before anything is done, applied in order, and undone in reverse.
  *
- * Model. A step is a kind (what sort of act), a text (this very act, for a person), and two functions over the plan's
- * argument. apply() finding its work done already is success. undo() must cope with a step that was applied wholly, in
- * part, or not at all, so that a plan can be undone by a process other than the one that applied it: after a crash
- * nobody knows how far it came.
+ * Model. A step is a kind, a text that describes this very step to a person, and two functions over the plan's argument.
+ * apply() succeeds if it finds its work already done. undo() must cope with a step that was applied wholly, in part, or not
+ * at all, so that a plan can be undone by a process other than the one that applied it: after a crash nobody knows how far
+ * it got.
  *
  * Threads: none of its own. Ownership: the plan owns its texts; the argument stays the caller's.
  *
@@ -19,7 +19,7 @@
 #include "vswitch/base/err.h"
 
 enum plan_kind {
-	PLAN_KEEP, /* write down what is there; undone: put it back */
+	PLAN_KEEP, /* write down the present configuration; undone: restore it */
 	PLAN_BRIDGE, /* a bridge of the switch */
 	PLAN_HOST_PORT, /* the netdev through which the host is on the bridge */
 	PLAN_LINK_UP, /* a netdev set up */
@@ -39,22 +39,21 @@ typedef int plan_act(void *arg, struct err *err);
 struct plan;
 
 struct plan *plan_new(void *arg); /* NULL: no memory */
-void plan_free(struct plan *plan); /* NULL: nothing */
+void plan_free(struct plan *plan); /* NULL: does nothing */
 
-/* Append a step. Either function may be NULL: nothing to do. -ENOMEM, which plan_apply() reports too. */
+/* Append a step. Either function may be NULL: nothing to do. -ENOMEM, which plan_apply() reports too: it need not be checked. */
 int plan_add(struct plan *plan, enum plan_kind kind, plan_act *apply, plan_act *undo, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
-unsigned plan_length(const struct plan *plan);
-/* Step `i`, counted from 0; the text is the plan's. NULL where there is none. */
+/* Step `i`, counted from 0; the text is the plan's. NULL after the last one. */
 const char *plan_step(const struct plan *plan, unsigned i, enum plan_kind *kind);
 
 /*
- * Apply the first `until` steps (0: all). Where one fails, it and those before it are undone in reverse, and the result
- * is its error; undoing goes on past failures, and their sentences are added to *err.
+ * Apply the first `until` steps (0: all). If one fails, it and those before it are undone in reverse, and the result is its
+ * error; undoing continues past failures, whose sentences are appended to *err.
  */
 int plan_apply(const struct plan *plan, unsigned until, struct err *err);
-/* Undo all steps in reverse, whatever was applied. Goes on past failures; the first one's error is the result. */
+/* Undo all steps in reverse, whatever was applied. Continues past failures; the first one's error is the result. */
 int plan_undo(const struct plan *plan, struct err *err);
 
 #endif

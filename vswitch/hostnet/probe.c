@@ -4,13 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <event2/event.h>
 
 #include "probe.h"
+#include "vswitch/base/clock.h"
+#include "vswitch/base/ip.h"
 
-#define AGAIN_MS 250 /* the kernel asks once a second, and gives up after three; then it is told to go on */
+#define AGAIN_MS 250 /* the kernel asks once a second and gives up after three times: then it is told to continue */
 
 struct target {
 	char text[INET6_ADDRSTRLEN + IFNAMSIZ];
@@ -20,27 +21,20 @@ struct target {
 };
 
 struct probe {
-	struct rtnl *nc;
+	struct rtnl *rtnl; /* the caller's */
 	struct rtnl_events *events;
 	struct event *readable, *again, *limit;
-	int64_t end_ms;
-	struct target target[NETPROBE_MAX];
+	uint64_t end_ms; /* clock_ms() */
+	struct target target[PROBE_MAX];
 	unsigned n;
 	void (*done)(struct probe *probe, void *arg);
 	void *arg;
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000L + now.tv_nsec / 1000000;
-}
-
 unsigned probe_left(const struct probe *probe)
 {
-	int64_t left = probe->end_ms - now_ms();
-	return left > 0 ? left : 0;
+	uint64_t now = clock_ms();
+	return now < probe->end_ms ? (unsigned)(probe->end_ms - now) : 0;
 }
 
 void probe_free(struct probe *probe)
@@ -52,11 +46,10 @@ void probe_free(struct probe *probe)
 		if (events[i])
 			event_free(events[i]);
 	rtnl_events_close(probe->events);
-	rtnl_close(probe->nc);
 	free(probe);
 }
 
-void probe_list(const struct probe *probe, bool answered, char list[NETREC_GATEWAYS])
+void probe_list(const struct probe *probe, bool answered, char list[RECORD_GATEWAYS])
 {
 	size_t used = 0;
 
@@ -64,19 +57,19 @@ void probe_list(const struct probe *probe, bool answered, char list[NETREC_GATEW
 	for (unsigned i = 0; i < probe->n; i++) {
 		if (probe->target[i].answered != answered)
 			continue;
-		int len = snprintf(list + used, NETREC_GATEWAYS - used, "%s%s", used ? " " : "", probe->target[i].text);
-		if ((used += len) >= NETREC_GATEWAYS)
+		int len = snprintf(list + used, RECORD_GATEWAYS - used, "%s%s", used ? " " : "", probe->target[i].text);
+		if ((used += len) >= RECORD_GATEWAYS)
 			return;
 	}
 }
 
-/* Ask those that have not answered; an error is one more chance lost, and the next is AGAIN_MS away. */
+/* Ask those that have not answered. An error is ignored: they are asked again in AGAIN_MS. */
 static void ask(struct probe *probe)
 {
 	for (unsigned i = 0; i < probe->n; i++) {
 		const struct target *target = &probe->target[i];
 		if (!target->answered)
-			rtnl_neigh_ask(probe->nc, target->ifindex, target->family, target->ip);
+			rtnl_neigh_ask(probe->rtnl, target->ifindex, target->family, target->ip);
 	}
 }
 
@@ -125,27 +118,24 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		event_active(probe->limit, EV_TIMEOUT, 0); /* not a timer of 0, which the next event would put off */
 }
 
-/* One that cannot be asked, since its VLAN netdev is gone, is silent. */
+/* "10.0.0.1", "10.5.0.1%eth0.5". A gateway whose VLAN netdev is gone cannot be asked, and is silent. */
 static bool parse(struct target *target, const char *word, size_t len, int ifindex)
 {
-	char ip[INET6_ADDRSTRLEN];
 	const char *netdev = memchr(word, '%', len);
 	size_t ip_len = netdev ? (size_t)(netdev - word) : len;
 
-	if (!ip_len || ip_len >= sizeof(ip) || len >= sizeof(target->text))
+	if (len >= sizeof(target->text))
 		return false;
 	memcpy(target->text, word, len);
 	target->text[len] = '\0';
-	memcpy(ip, word, ip_len);
-	ip[ip_len] = '\0';
-	target->family = strchr(ip, ':') ? AF_INET6 : AF_INET;
+	target->family = ip_parse(word, ip_len, target->ip);
 	target->ifindex = netdev ? (int)if_nametoindex(target->text + ip_len + 1) : ifindex;
-	return inet_pton(target->family, ip, target->ip) == 1;
+	return target->family;
 }
 
 static void take_targets(struct probe *probe, const char *addresses, int ifindex)
 {
-	while (*addresses && probe->n < NETPROBE_MAX) {
+	while (*addresses && probe->n < PROBE_MAX) {
 		size_t len = strcspn(addresses, " ");
 		probe->n += parse(&probe->target[probe->n], addresses, len, ifindex);
 		addresses += len;
@@ -166,7 +156,7 @@ static int add_events(struct probe *probe, struct event_base *base, unsigned ms)
 	return 0;
 }
 
-int probe_start(struct event_base *base, const char *netdev, const char *addresses, unsigned ms,
+int probe_start(struct event_base *base, struct rtnl *rtnl, const char *netdev, const char *addresses, unsigned ms,
 		void (*done)(struct probe *probe, void *arg), void *arg, struct probe **out, struct err *err)
 {
 	struct rtnl_link link;
@@ -175,16 +165,15 @@ int probe_start(struct event_base *base, const char *netdev, const char *address
 		return err_set(err, -ENOMEM, "no memory to ask the gateways of %s", netdev);
 	probe->done = done;
 	probe->arg = arg;
-	probe->end_ms = now_ms() + ms;
-	int r = rtnl_open(&probe->nc, err);
-	if (!r)
-		r = rtnl_link_get(probe->nc, netdev, &link, err);
+	probe->rtnl = rtnl;
+	probe->end_ms = clock_ms() + ms;
+	int r = rtnl_link_get(rtnl, netdev, &link, err);
 	if (!r)
 		r = rtnl_events_open(&probe->events, err);
 	if (r)
 		goto fail;
 	take_targets(probe, addresses, link.ifindex);
-	/* Heard of before they are asked, so that no answer is missed. */
+	/* Listen before asking, so that no answer is missed. */
 	r = rtnl_events_neighbours(probe->events);
 	if (!r)
 		r = add_events(probe, base, ms);

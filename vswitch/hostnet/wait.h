@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Requests to start a bridge on a netdev that is not there yet: each is tried again when a netdev comes, and for the last
- * time when its time is up.
+ * Waiting for netdevs to appear, for so many seconds.
  *
- * Threads. The control thread's alone.
+ * Threads. The thread of the event loop. Ownership. wait_free() may be called from the callback.
+ *
+ * Errors. 0 or -errno with a sentence in *err.
  */
-#ifndef XBAR_NETWAIT_H
-#define XBAR_NETWAIT_H
+#ifndef XBAR_WAIT_H
+#define XBAR_WAIT_H
 
-#include "netctl.h"
+#include <stdbool.h>
 
-#define NETWAIT_MAX_S 60
+#include "vswitch/base/err.h"
 
-struct net_wait;
+struct event_base;
+struct wait;
 
-struct net_wait *net_wait_new(struct xbard *xbard); /* NULL: no memory */
-void net_wait_free(struct net_wait *nw); /* after net_wait_end(); NULL: nothing */
-/* The request is answered now or later. */
-void net_wait_add(struct net_wait *nw, struct ctl_request *req);
-/* The daemon stops: tell those who wait. */
-void net_wait_end(struct net_wait *nw);
+/*
+ * Call look() from the loop whenever a netdev may have appeared after this returns, and for the `last` time after `seconds`.
+ */
+int wait_start(struct event_base *base, unsigned seconds, void (*look)(struct wait *wait, bool last, void *arg),
+	       void *arg, struct wait **out, struct err *err);
+void wait_free(struct wait *wait); /* NULL: does nothing */
 
 #endif

@@ -7,27 +7,16 @@
 #include "client.h"
 #include "net.h"
 #include "vswitch/base/nearest.h"
+#include "vswitch/base/net_words.h"
 
-enum key_kind { TEXT, NUMBER, YES_NO };
+enum key_kind { NAME, TEXT, NUMBER, YES_NO };
 
+#define KEY(name, kind, most, help) {#name, kind, help},
 static const struct key {
 	const char *name;
 	enum key_kind kind;
 	const char *help;
-} keys[] = {
-	{"netdev", TEXT,
-	 "the host's netdev; dummyN: none, for a private bridge (default: the default route's, or ethVIFNUM)"},
-	{"bridge", TEXT, "the bridge, and the host's own netdev on it (default: xenbrVIFNUM)"},
-	{"vifnum", NUMBER, "the number in both defaults"},
-	{"antispoof", YES_NO, "check guests' source addresses (default: no)"},
-	{"rename", YES_NO, "rename NETDEV to pNETDEV (default: yes for ethN, else no)"},
-	{"address", TEXT, "ADDRESS/LENGTH[,...] for the host on the bridge"},
-	{"wait", NUMBER, "seconds to wait for the netdev to be there (default: 0)"},
-	{"confirm", NUMBER,
-	 "seconds for gateways that answered before to answer over the bridge, else all goes back; 0: no matter "
-	 "(default: 10)"},
-	{"until", NUMBER, "do this many steps of the plan only"},
-};
+} keys[] = {NET_START_WORDS(KEY)};
 #define KEYS (sizeof(keys) / sizeof(*keys))
 
 static void print_start(const json_t *result);
@@ -65,7 +54,7 @@ static void print_list(FILE *to, const json_t *list)
 	json_array_foreach(list, i, text) fprintf(to, "%s%s", i ? ", " : "", json_string_value(text));
 }
 
-/* What the start goes by; and what it could not go by, where that may surprise. */
+/* What has confirmed the start; and what could not, since that may surprise. */
 static void print_confirmation(const json_t *result)
 {
 	const json_t *gateways = json_object_get(result, "gateways"), *silent = json_object_get(result, "silent");
@@ -76,8 +65,8 @@ static void print_confirmation(const json_t *result)
 		print_list(stdout, gateways);
 	} else {
 		printf("; %s", !strcmp(how, "by hand")      ? "confirmed by hand"
-			       : !strcmp(how, "off")        ? "not to be confirmed"
-			       : !strcmp(how, "no gateway") ? "without a gateway to confirm it"
+			       : !strcmp(how, "off")        ? "no confirmation was asked for"
+			       : !strcmp(how, "no gateway") ? "there is no gateway to confirm it"
 							    : "not confirmed");
 	}
 	if (!json_array_size(silent))
@@ -87,7 +76,16 @@ static void print_confirmation(const json_t *result)
 	print_list(stderr, silent);
 	fputs(json_array_size(silent) > 1 ? ": these gateways" : ": this gateway", stderr);
 	fprintf(stderr, " did not answer before the start either%s\n",
-		json_array_size(gateways) ? "" : ", so nothing tells whether the host still has a network");
+		json_array_size(gateways) ? "" : ", so it is unknown whether the host still has a network");
+}
+
+static void print_note(const json_t *result)
+{
+	const char *note = json_string_value(json_object_get(result, "note"));
+
+	fflush(stdout);
+	if (note)
+		fprintf(stderr, "xbar: warning: %s\n", note);
 }
 
 static void print_start(const json_t *result)
@@ -96,17 +94,18 @@ static void print_start(const json_t *result)
 	const char *uplink = cli_text(result, "uplink");
 
 	if (json_is_true(json_object_get(result, "already"))) {
-		printf("%s is on %s already\n", netdev, bridge);
+		printf("%s is behind %s already\n", netdev, bridge);
 		return;
 	}
-	printf("%s has the place of %s: ", bridge, netdev);
+	printf("%s has taken over %s: ", bridge, netdev);
 	print_addresses(result);
 	if (strcmp(uplink, "-")) {
-		printf("; uplink %s; the host was interrupted for %.1f ms", uplink,
+		printf("; uplink %s; the host's traffic was interrupted for %.1f ms", uplink,
 		       json_integer_value(json_object_get(result, "interrupted_us")) / 1000.0);
 		print_confirmation(result);
 	}
 	putchar('\n');
+	print_note(result);
 }
 
 static void print_stop(const json_t *result)
@@ -115,7 +114,7 @@ static void print_stop(const json_t *result)
 		puts("nothing to stop");
 		return;
 	}
-	printf("%s is off %s, and as it was\n", cli_text(result, "netdev"), cli_text(result, "bridge"));
+	printf("%s has given back %s, which is as it was\n", cli_text(result, "bridge"), cli_text(result, "netdev"));
 }
 
 static void print_progress(const json_t *record)
@@ -123,7 +122,7 @@ static void print_progress(const json_t *record)
 	bool public = json_is_string(json_object_get(record, "uplink"));
 
 	if (!json_is_true(json_object_get(record, "done")))
-		fputs("half done\t", stdout);
+		fputs("incomplete\t", stdout);
 	else if (json_object_get(record, "seconds_left"))
 		printf("unconfirmed, %lld s left for %s\t",
 		       (long long)json_integer_value(json_object_get(record, "seconds_left")),
@@ -140,7 +139,7 @@ static void print_status(const json_t *result)
 	size_t i;
 
 	if (!json_array_size(result))
-		puts("no netdev of the host is on a bridge");
+		puts("no netdev of the host is behind a bridge");
 	json_array_foreach(result, i, record)
 	{
 		const json_t *error = json_object_get(record, "error");
@@ -162,16 +161,17 @@ static void print_plan(const json_t *result)
 	size_t i;
 
 	if (json_is_true(json_object_get(result, "already")))
-		printf("%s is on %s already; starting it again looks after these:\n", cli_text(result, "netdev"),
+		printf("%s is behind %s already; starting it again checks these steps:\n", cli_text(result, "netdev"),
 		       cli_text(result, "bridge"));
 	json_array_foreach(json_object_get(result, "steps"), i, step)
 		printf("%2zu  %-9s  %s\n", i + 1, cli_text(step, "step"), cli_text(step, "text"));
+	print_note(result);
 }
 
 static void print_confirm(const json_t *result)
 {
 	(void)result;
-	puts("confirmed: it stays");
+	puts("the start is confirmed");
 }
 
 static void usage(FILE *to)
@@ -193,7 +193,7 @@ static json_t *value_of(const struct key *key, const char *text)
 											 "n"};
 	char *end;
 
-	if (key->kind == TEXT)
+	if (key->kind == TEXT || key->kind == NAME)
 		return json_string(text);
 	if (key->kind == NUMBER) {
 		long long number = strtoll(text, &end, 10);
@@ -214,7 +214,7 @@ static int add_word(json_t *args, const char *word)
 	const char *equals = strchr(word, '=');
 
 	if (!equals)
-		return cli_usage("net: \"%s\" is not of the form KEY=VALUE; `xbar net help` shows the keys", word);
+		return cli_usage("net: \"%s\" is not of the form KEY=VALUE; `xbar net help` lists the keys", word);
 	for (size_t i = 0; i < KEYS; i++) {
 		if (strlen(keys[i].name) != (size_t)(equals - word) || strncmp(word, keys[i].name, equals - word))
 			continue;
@@ -223,16 +223,16 @@ static int add_word(json_t *args, const char *word)
 		json_t *value = value_of(&keys[i], equals + 1);
 		if (!value)
 			return cli_usage("net: %s=%s: %s", keys[i].name, equals + 1,
-					 keys[i].kind == NUMBER   ? "that is no number"
+					 keys[i].kind == NUMBER   ? "that is not a number"
 					 : keys[i].kind == YES_NO ? "say yes or no"
-								  : "that is no text in UTF-8");
+								  : "that is not UTF-8 text");
 		json_object_set_new(args, keys[i].name, value);
 		return 0;
 	}
 	char name[64];
 	snprintf(name, sizeof(name), "%.*s", (int)(equals - word), word);
 	const char *near = nearest_word(name, key_at, NULL);
-	return cli_usage("net: \"%s\" is no key%s%s%s; `xbar net help` shows the keys", name,
+	return cli_usage("net: \"%s\" is not a key%s%s%s; `xbar net help` lists the keys", name,
 			 near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 

@@ -106,7 +106,7 @@ static int on_message(const struct nlmsghdr *nlh, void *arg)
 					    .gone = nlh->nlmsg_type == RTM_DELLINK,
 					    .ifindex = info->ifi_index,
 					    .flags = info->ifi_flags};
-		/* A bridge telling that a port has left it is not the netdev's end. */
+		/* A bridge reporting that a port has left it does not mean that the netdev is gone. */
 		if (info->ifi_family != AF_UNSPEC)
 			return MNL_CB_OK;
 		mnl_attr_parse(nlh, sizeof(*info), find_name, &event);
@@ -153,7 +153,7 @@ int rtnl_events_read(struct rtnl_events *events, void (*fn)(const struct rtnl_ev
 
 	for (;;) {
 		ssize_t n = mnl_socket_recvfrom(events->sock, buf, sizeof(buf));
-		if (n < 0 && (errno == ENOBUFS || errno == ENOSPC)) { /* too many, or one that is too long */
+		if (n < 0 && (errno == ENOBUFS || errno == ENOSPC)) { /* too many, or too long a message */
 			struct rtnl_event lost = {.kind = RTNL_LOST};
 			fn(&lost, arg);
 			continue;

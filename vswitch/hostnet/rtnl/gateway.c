@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Gateways: which ones a netdev's default routes name, and whether they answer. The kernel's own neighbour table asks
- * them, as it does before it sends them a packet.
+ * Gateways: which ones a netdev's default routes name, and whether they answer. The kernel's neighbour table asks them, as
+ * it does before it sends them a packet.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -45,7 +45,7 @@ static void add_gateway(const struct text *text, int family, const void *ip, int
 		snprintf(text->at + used, text->size - used, "%s%s", used ? " " : "", word);
 }
 
-/* Of one next hop: RTA_GATEWAY, or RTA_VIA where the gateway is of another family than the route. */
+/* Of one next hop: RTA_GATEWAY, or RTA_VIA if the gateway is of another family than the route. */
 static void add_hop(const struct text *text, int family, const struct nlattr *gateway, const struct nlattr *via)
 {
 	if (gateway)
@@ -100,61 +100,56 @@ void rtnl_snap_gateways(const struct rtnl_snap *snap, char *buf, size_t size)
 
 /* ---- asking ------------------------------------------------------------------------------------------------------ */
 
-struct search {
+struct neighbour {
 	int ifindex;
 	const uint8_t *ip;
 	int len;
-	unsigned state; /* NUD_NONE: it is not in the table */
 };
 
-static int note_state(struct nlmsghdr *nlh, void *arg)
+static bool is_neighbour(const struct nlmsghdr *nlh, void *arg)
 {
-	struct search *search = arg;
-	const struct ndmsg *neigh = nlmsg_data(nlh);
+	const struct neighbour *wanted = arg;
+	const struct nlattr *ip = rtnl_msg_attr(nlh, NDA_DST);
 
-	if (nlh->nlmsg_type != RTM_NEWNEIGH || neigh->ndm_ifindex != search->ifindex)
-		return 0;
-	const struct nlattr *ip = nlmsg_find_attr(nlh, sizeof(*neigh), NDA_DST);
-	if (ip && nla_len(ip) == search->len && !memcmp(nla_data(ip), search->ip, search->len))
-		search->state = neigh->ndm_state;
-	return 0;
+	return ((const struct ndmsg *)nlmsg_data(nlh))->ndm_ifindex == wanted->ifindex && ip &&
+	       nla_len(ip) == wanted->len && !memcmp(nla_data(ip), wanted->ip, wanted->len);
 }
 
-/* Kernels before 5.0 look up no single neighbour: the table is read. */
-static int look_up(struct rtnl *nc, int family, struct search *search)
+/* What the kernel's table says of it: NUD_*; NUD_NONE: nothing. Kernels before 5.0 look up only whole tables. */
+static int state_of(struct rtnl *rtnl, int family, struct neighbour *wanted, unsigned *state)
 {
-	struct ndmsg neigh = {.ndm_family = family};
-	struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETNEIGH, NLM_F_REQUEST | NLM_F_DUMP);
+	struct rtnl_list found = {0};
 
-	if (msg)
-		nlmsg_append(msg, &neigh, sizeof(neigh), NLMSG_ALIGNTO);
-	int r = rtnl_talk(nc, msg, note_state, search);
-	return r == -EINTR ? 0 : r;
+	int r = rtnl_dump(rtnl, RTM_GETNEIGH, family, &found, is_neighbour, wanted);
+	*state = found.n ? ((const struct ndmsg *)nlmsg_data(found.msg[0]))->ndm_state : NUD_NONE;
+	rtnl_list_free(&found);
+	return r == -EINTR ? 0 : r; /* it changes all the time: what was read is good enough */
 }
 
-int rtnl_neigh_ask(struct rtnl *nc, int ifindex, int family, const uint8_t *ip)
+int rtnl_neigh_ask(struct rtnl *rtnl, int ifindex, int family, const uint8_t *ip)
 {
 	const unsigned known = NUD_REACHABLE | NUD_STALE | NUD_DELAY;
-	struct search search = {.ifindex = ifindex, .ip = ip, .len = family == AF_INET ? 4 : 16};
+	struct neighbour wanted = {.ifindex = ifindex, .ip = ip, .len = family == AF_INET ? 4 : 16};
+	unsigned state;
 
-	int r = look_up(nc, family, &search);
+	int r = state_of(rtnl, family, &wanted, &state);
 	if (r)
 		return r;
-	if (search.state & (NUD_PERMANENT | NUD_NOARP))
+	if (state & (NUD_PERMANENT | NUD_NOARP))
 		return -EADDRNOTAVAIL;
-	if (search.state & (NUD_INCOMPLETE | NUD_PROBE))
+	if (state & (NUD_INCOMPLETE | NUD_PROBE))
 		return 0; /* being asked */
 
-	/* Whose MAC address is known is asked directly, as for any neighbour; others by broadcast or multicast. */
+	/* A neighbour whose MAC address is known is asked directly, others by broadcast or multicast. */
 	struct ndmsg neigh = {.ndm_family = family, .ndm_ifindex = ifindex};
-	if (search.state & known)
+	if (state & known)
 		neigh.ndm_state = NUD_PROBE;
 	else
 		neigh.ndm_flags = NTF_USE;
 	struct nl_msg *msg = nlmsg_alloc_simple(RTM_NEWNEIGH, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE);
-	if (msg && (nlmsg_append(msg, &neigh, sizeof(neigh), NLMSG_ALIGNTO) || nla_put(msg, NDA_DST, search.len, ip))) {
+	if (msg && (nlmsg_append(msg, &neigh, sizeof(neigh), NLMSG_ALIGNTO) || nla_put(msg, NDA_DST, wanted.len, ip))) {
 		nlmsg_free(msg);
 		msg = NULL;
 	}
-	return rtnl_talk(nc, msg, NULL, NULL);
+	return rtnl_talk(rtnl, msg, NULL, NULL);
 }

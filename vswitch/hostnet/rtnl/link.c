@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Links: looking, up and down, MTU, MAC, name.
+ * Links: look-up, up and down, receive filter, name.
  */
 #include <errno.h>
 #include <net/if_arp.h>
@@ -37,7 +37,7 @@ static int parse_link(struct nlmsghdr *nlh, void *arg)
 	return 0;
 }
 
-int rtnl_link_get(struct rtnl *nc, const char *name, struct rtnl_link *out, struct err *err)
+int rtnl_link_get(struct rtnl *rtnl, const char *name, struct rtnl_link *out, struct err *err)
 {
 	struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
 	struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETLINK, NLM_F_REQUEST);
@@ -49,20 +49,20 @@ int rtnl_link_get(struct rtnl *nc, const char *name, struct rtnl_link *out, stru
 		nlmsg_free(msg);
 		msg = NULL;
 	}
-	int r = rtnl_talk(nc, msg, parse_link, out);
+	int r = rtnl_talk(rtnl, msg, parse_link, out);
 	if (!r && !out->ifindex)
 		r = -ENODEV;
 	if (r == -ENODEV)
-		return err_set(err, r, "there is no netdev %s; `ip link` shows those that there are", name);
-	return r ? rtnl_fail(nc, r, err, "netdev %s", name) : 0;
+		return err_set(err, r, "there is no netdev %s; `ip link` lists those that exist", name);
+	return r ? rtnl_fail(rtnl, r, err, "netdev %s", name) : 0;
 }
 
-bool rtnl_link_exists(struct rtnl *nc, const char *name)
+bool rtnl_link_exists(struct rtnl *rtnl, const char *name)
 {
 	struct rtnl_link link;
 	struct err ignored;
 
-	return !rtnl_link_get(nc, name, &link, &ignored);
+	return !rtnl_link_get(rtnl, name, &link, &ignored);
 }
 
 /* An RTM_SETLINK for netdev `ifindex` that changes the IFF_* of `mask` to those of `flags`. */
@@ -78,132 +78,115 @@ static struct nl_msg *set_request(int ifindex, unsigned flags, unsigned mask)
 	return msg;
 }
 
-static int set_flags(struct rtnl *nc, int ifindex, unsigned flags, unsigned mask)
+static int set_flags(struct rtnl *rtnl, int ifindex, unsigned flags, unsigned mask)
 {
-	return rtnl_talk(nc, set_request(ifindex, flags, mask), NULL, NULL);
+	return rtnl_talk(rtnl, set_request(ifindex, flags, mask), NULL, NULL);
 }
 
-static int set_attr(struct rtnl *nc, int ifindex, int attr, const void *data, int len)
+int rtnl_link_set_up(struct rtnl *rtnl, const struct rtnl_link *link, bool up, struct err *err)
+{
+	if (!!(link->flags & IFF_UP) == up)
+		return 0;
+	int r = set_flags(rtnl, link->ifindex, up ? IFF_UP : 0, IFF_UP);
+	return r ? rtnl_fail(rtnl, r, err, "cannot set %s %s", link->name, up ? "up" : "down") : 0;
+}
+
+int rtnl_link_set_filter(struct rtnl *rtnl, const struct rtnl_link *link, unsigned flags, struct err *err)
+{
+	const unsigned mask = IFF_PROMISC | IFF_ALLMULTI;
+
+	if (!((link->flags ^ flags) & mask))
+		return 0;
+	int r = set_flags(rtnl, link->ifindex, flags & mask, mask);
+	return r ? rtnl_fail(rtnl, r, err, "cannot set the receive filter of %s", link->name) : 0;
+}
+
+static int set_name(struct rtnl *rtnl, int ifindex, const char *name)
 {
 	struct nl_msg *msg = set_request(ifindex, 0, 0);
 
-	if (msg && nla_put(msg, attr, len, data)) {
+	if (msg && nla_put_string(msg, IFLA_IFNAME, name)) {
 		nlmsg_free(msg);
 		msg = NULL;
 	}
-	return rtnl_talk(nc, msg, NULL, NULL);
+	return rtnl_talk(rtnl, msg, NULL, NULL);
 }
 
-int rtnl_link_up(struct rtnl *nc, const char *name, bool up, struct err *err)
+int rtnl_link_rename(struct rtnl *rtnl, const struct rtnl_link *link, const char *to, struct err *err)
 {
-	struct rtnl_link link;
-
-	int r = rtnl_link_get(nc, name, &link, err);
-	if (r || !!(link.flags & IFF_UP) == up)
-		return r;
-	r = set_flags(nc, link.ifindex, up ? IFF_UP : 0, IFF_UP);
-	return r ? rtnl_fail(nc, r, err, "cannot set %s %s", name, up ? "up" : "down") : 0;
-}
-
-int rtnl_link_filter(struct rtnl *nc, const char *name, unsigned flags, struct err *err)
-{
-	const unsigned mask = IFF_PROMISC | IFF_ALLMULTI;
-	struct rtnl_link link;
-
-	int r = rtnl_link_get(nc, name, &link, err);
-	if (r || !((link.flags ^ flags) & mask))
-		return r;
-	r = set_flags(nc, link.ifindex, flags & mask, mask);
-	return r ? rtnl_fail(nc, r, err, "cannot set the receive filter of %s", name) : 0;
-}
-
-int rtnl_link_mtu(struct rtnl *nc, const char *name, uint32_t mtu, struct err *err)
-{
-	struct rtnl_link link;
-
-	int r = rtnl_link_get(nc, name, &link, err);
-	if (r || link.mtu == mtu)
-		return r;
-	r = set_attr(nc, link.ifindex, IFLA_MTU, &mtu, sizeof(mtu));
-	return r ? rtnl_fail(nc, r, err, "cannot set the MTU of %s to %u", name, mtu) : 0;
-}
-
-int rtnl_link_mac(struct rtnl *nc, const char *name, const uint8_t mac[6], struct err *err)
-{
-	struct rtnl_link link;
-
-	int r = rtnl_link_get(nc, name, &link, err);
-	if (r || !memcmp(link.mac, mac, sizeof(link.mac)))
-		return r;
-	r = set_attr(nc, link.ifindex, IFLA_ADDRESS, mac, sizeof(link.mac));
-	return r ? rtnl_fail(nc, r, err, "cannot set the MAC address of %s", name) : 0;
-}
-
-int rtnl_link_rename(struct rtnl *nc, const char *from, const char *to, struct err *err)
-{
-	struct rtnl_link link, other;
+	struct rtnl_link other;
 	struct err ignored;
 
-	int r = rtnl_link_get(nc, from, &link, err);
-	if (r || !strcmp(link.name, to))
-		return r;
-	if (!rtnl_link_get(nc, to, &other, &ignored) && other.ifindex != link.ifindex)
-		return err_set(err, -EEXIST, "cannot rename %s to %s: there is a netdev %s already", from, to, to);
-
-	r = set_attr(nc, link.ifindex, IFLA_IFNAME, to, strlen(to) + 1);
-	if (r == -EBUSY && (link.flags & IFF_UP)) {
-		r = set_flags(nc, link.ifindex, 0, IFF_UP);
+	if (!strcmp(link->name, to))
+		return 0;
+	/* Asked before it is set down in vain. */
+	if (!rtnl_link_get(rtnl, to, &other, &ignored) && other.ifindex != link->ifindex)
+		return err_set(err, -EEXIST, "cannot rename %s to %s: there is a netdev %s already", link->name, to,
+			       to);
+	int r = set_name(rtnl, link->ifindex, to);
+	if (r == -EBUSY && (link->flags & IFF_UP)) {
+		r = set_flags(rtnl, link->ifindex, 0, IFF_UP);
 		if (!r)
-			r = set_attr(nc, link.ifindex, IFLA_IFNAME, to, strlen(to) + 1);
-		int up = set_flags(nc, link.ifindex, IFF_UP, IFF_UP);
+			r = set_name(rtnl, link->ifindex, to);
+		int up = set_flags(rtnl, link->ifindex, IFF_UP, IFF_UP);
 		if (!r)
 			r = up;
 	}
-	return r ? rtnl_fail(nc, r, err, "cannot rename %s to %s", from, to) : 0;
+	return r ? rtnl_fail(rtnl, r, err, "cannot rename %s to %s", link->name, to) : 0;
 }
 
 /* ---- the default route's netdev ---------------------------------------------------------------------------------- */
 
-struct best {
-	int ifindex;
-	uint32_t metric;
-};
-
-static int consider_route(struct nlmsghdr *nlh, void *arg)
+static bool is_default(const struct nlmsghdr *nlh, void *arg)
 {
-	struct best *best = arg;
 	const struct rtmsg *rt = nlmsg_data(nlh);
-	struct nlattr *tb[RTA_MAX + 1];
 
-	if (nlh->nlmsg_type != RTM_NEWROUTE || nlmsg_parse(nlh, sizeof(*rt), tb, RTA_MAX, NULL))
-		return 0;
-	if (rt->rtm_dst_len || rt->rtm_table != RT_TABLE_MAIN || rt->rtm_type != RTN_UNICAST)
-		return 0;
-	uint32_t metric = tb[RTA_PRIORITY] ? nla_get_u32(tb[RTA_PRIORITY]) : 0;
-	int ifindex = 0;
-	if (tb[RTA_OIF])
-		ifindex = nla_get_u32(tb[RTA_OIF]);
-	else if (tb[RTA_MULTIPATH] && nla_len(tb[RTA_MULTIPATH]) >= (int)sizeof(struct rtnexthop))
-		ifindex = ((const struct rtnexthop *)nla_data(tb[RTA_MULTIPATH]))->rtnh_ifindex;
-	if (ifindex && (!best->ifindex || metric < best->metric))
-		*best = (struct best){ifindex, metric};
+	(void)arg;
+	return !rt->rtm_dst_len && rt->rtm_table == RT_TABLE_MAIN && rt->rtm_type == RTN_UNICAST;
+}
+
+/* The netdev of a route, or of its first next hop; 0: none. */
+static int route_ifindex(const struct nlmsghdr *nlh)
+{
+	const struct nlattr *oif = rtnl_msg_attr(nlh, RTA_OIF), *multipath = rtnl_msg_attr(nlh, RTA_MULTIPATH);
+
+	if (oif)
+		return nla_get_u32(oif);
+	if (multipath && nla_len(multipath) >= (int)sizeof(struct rtnexthop))
+		return ((const struct rtnexthop *)nla_data(multipath))->rtnh_ifindex;
 	return 0;
 }
 
-int rtnl_default_netdev(struct rtnl *nc, char name[IFNAMSIZ], struct err *err)
+/* The netdev of the route with the best metric; of equal ones, the first. 0: none. */
+static int best_ifindex(const struct rtnl_list *routes)
+{
+	uint32_t best_metric = 0;
+	int best = 0;
+
+	for (unsigned i = 0; i < routes->n; i++) {
+		const struct nlattr *attr = rtnl_msg_attr(routes->msg[i], RTA_PRIORITY);
+		uint32_t metric = attr ? nla_get_u32(attr) : 0;
+		int ifindex = route_ifindex(routes->msg[i]);
+		if (!ifindex || (best && metric >= best_metric))
+			continue;
+		best = ifindex;
+		best_metric = metric;
+	}
+	return best;
+}
+
+int rtnl_default_netdev(struct rtnl *rtnl, char name[IFNAMSIZ], struct err *err)
 {
 	static const int families[] = {AF_INET, AF_INET6};
 
 	for (unsigned i = 0; i < sizeof(families) / sizeof(*families); i++) {
-		struct rtmsg rt = {.rtm_family = families[i]};
-		struct best best = {0};
-		struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP);
-		if (msg)
-			nlmsg_append(msg, &rt, sizeof(rt), NLMSG_ALIGNTO);
-		int r = rtnl_talk(nc, msg, consider_route, &best);
+		struct rtnl_list routes = {0};
+		int r = rtnl_dump(rtnl, RTM_GETROUTE, families[i], &routes, is_default, NULL);
+		int ifindex = r ? 0 : best_ifindex(&routes);
+		rtnl_list_free(&routes);
 		if (r)
-			return rtnl_fail(nc, r, err, "cannot read the routes");
-		if (best.ifindex && if_indextoname(best.ifindex, name))
+			return rtnl_fail(rtnl, r, err, "cannot read the routes");
+		if (ifindex && if_indextoname(ifindex, name))
 			return 0;
 	}
 	return err_set(err, -ENOENT, "there is no default route to tell which netdev is meant: say netdev=NAME");
@@ -212,13 +195,13 @@ int rtnl_default_netdev(struct rtnl *nc, char name[IFNAMSIZ], struct err *err)
 int rtnl_set_coalescing_below(const struct rtnl_snap *snap, bool back, struct err *err)
 {
 	const char *name;
-	json_t *merged;
+	json_t *kinds;
 	int r = 0;
 
-	json_object_foreach(snap->lower, name, merged)
+	json_object_foreach(snap->lower, name, kinds)
 	{
 		if (!r && if_nametoindex(name))
-			r = ethtool_set_rx_coalescing(name, back ? (int)json_integer_value(merged) : 0, err);
+			r = ethtool_set_rx_coalescing(name, back ? (int)json_integer_value(kinds) : 0, err);
 	}
 	return r;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The kernel's messages: from what a dump told of one netdev to the request that makes the same on another.
+ * The kernel's messages: from what a dump says of one netdev to the request that makes the same on another.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #include "rtnl_impl.h"
 
-/* Flags that are the administrator's; the rest is state that the kernel keeps by itself. */
+/* Flags that an administrator sets; the rest is state that the kernel keeps itself. */
 #define ADDR_FLAGS (IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN)
 #define NEXTHOP_FLAGS (RTNH_F_ONLINK | RTNH_F_PERVASIVE)
 
@@ -90,7 +90,7 @@ bool rtnl_msg_check(const struct nlmsghdr *nlh, size_t len)
 	int hdrlen = rtnl_msg_hdrlen(nlh->nlmsg_type), left;
 	if (hdrlen < 0 || !nlmsg_valid_hdr(nlh, hdrlen))
 		return false;
-	/* Sizes of those that are read as structures or numbers below. */
+	/* The least size of each attribute that is read as a structure or number. */
 	static const struct {
 		int type, attr, size;
 	} sized[] = {
@@ -124,8 +124,7 @@ bool rtnl_msg_check(const struct nlmsghdr *nlh, size_t len)
 	return true;
 }
 
-/* The attribute `type` of `nlh`, or NULL. */
-static const struct nlattr *attr_of(const struct nlmsghdr *nlh, int type)
+const struct nlattr *rtnl_msg_attr(const struct nlmsghdr *nlh, int type)
 {
 	return nlmsg_find_attr((struct nlmsghdr *)nlh, rtnl_msg_hdrlen(nlh->nlmsg_type), type);
 }
@@ -188,7 +187,7 @@ static int put_ifindex(struct nl_msg *msg, const struct nlattr *attr, const stru
 
 bool rtnl_route_by_object(const struct nlmsghdr *nlh)
 {
-	return nlh->nlmsg_type == RTM_NEWROUTE && attr_of(nlh, RTA_NH_ID);
+	return nlh->nlmsg_type == RTM_NEWROUTE && rtnl_msg_attr(nlh, RTA_NH_ID);
 }
 
 static int put_route_attr(struct nl_msg *msg, const struct nlattr *attr, const struct rtnl_link *from,
@@ -201,12 +200,12 @@ static int put_route_attr(struct nl_msg *msg, const struct nlattr *attr, const s
 	case RTA_ENCAP_TYPE:
 		if (!by_object)
 			break;
-		return 0; /* told for convenience: the object is what counts */
+		return 0; /* reported for convenience: the object counts */
 	case RTA_OIF:
 		return by_object ? 0 : put_ifindex(msg, attr, from, to);
 	case RTA_MULTIPATH:
 		return by_object ? 0 : put_nexthops(msg, attr, from->ifindex, to->ifindex);
-	case RTA_CACHEINFO: /* told only; its lifetime goes into RTA_EXPIRES */
+	case RTA_CACHEINFO: /* only reported; its lifetime goes into RTA_EXPIRES */
 	case RTA_EXPIRES:
 		return 0;
 	}
@@ -284,12 +283,12 @@ static int put_header(struct nl_msg *msg, const struct nlmsghdr *nlh, const stru
 		header.rule.flags &= FIB_RULE_INVERT;
 		break;
 	case RTM_NEWNEXTHOP:
-		header.nexthop.nh_scope = 0; /* the kernel's to find */
+		header.nexthop.nh_scope = 0; /* the kernel finds it */
 		header.nexthop.nh_flags &= RTNH_F_ONLINK;
 		break;
 	case RTM_NEWNEIGH:
 		header.neigh.ndm_ifindex = to->ifindex;
-		/* What the kernel had found out is a good guess there too, but one to be verified. */
+		/* What the kernel has learned is a good guess there too, to be verified. */
 		if (!(header.neigh.ndm_state & NUD_PERMANENT) && !(header.neigh.ndm_flags & NTF_PROXY))
 			header.neigh.ndm_state = NUD_STALE;
 		break;
@@ -314,7 +313,7 @@ struct nl_msg *rtnl_msg_make(const struct nlmsghdr *nlh, const struct rtnl_link 
 		if (r)
 			break;
 		if (type == RTM_DELADDR && nla_type(attr) == IFA_LABEL)
-			continue; /* renaming a netdev has changed it: the address is enough to go by */
+			continue; /* a rename may have changed it: the address identifies it */
 		r = put_attr(msg, nlh, attr, from, to, lifetime);
 	}
 	if (!r && lifetime && nlh->nlmsg_type == RTM_NEWROUTE && rtnl_msg_valid(nlh) != UINT32_MAX)
@@ -351,8 +350,16 @@ bool rtnl_addr_same(const struct nlmsghdr *a, const struct nlmsghdr *b)
 	const struct ifaddrmsg *x = nlmsg_data(a), *y = nlmsg_data(b);
 
 	return x->ifa_family == y->ifa_family && x->ifa_prefixlen == y->ifa_prefixlen &&
-	       attr_same(attr_of(a, IFA_LOCAL), attr_of(b, IFA_LOCAL)) &&
-	       attr_same(attr_of(a, IFA_ADDRESS), attr_of(b, IFA_ADDRESS));
+	       attr_same(rtnl_msg_attr(a, IFA_LOCAL), rtnl_msg_attr(b, IFA_LOCAL)) &&
+	       attr_same(rtnl_msg_attr(a, IFA_ADDRESS), rtnl_msg_attr(b, IFA_ADDRESS));
+}
+
+bool rtnl_msg_kernel_made(const struct nlmsghdr *nlh)
+{
+	if (nlh->nlmsg_type == RTM_NEWROUTE)
+		return ((const struct rtmsg *)nlmsg_data(nlh))->rtm_protocol == RTPROT_KERNEL;
+	return nlh->nlmsg_type == RTM_NEWADDR && rtnl_msg_family(nlh) == AF_INET6 &&
+	       ((const struct ifaddrmsg *)nlmsg_data(nlh))->ifa_scope == RT_SCOPE_LINK;
 }
 
 uint32_t rtnl_msg_valid(const struct nlmsghdr *nlh)
@@ -360,18 +367,18 @@ uint32_t rtnl_msg_valid(const struct nlmsghdr *nlh)
 	const struct nlattr *attr;
 
 	if (nlh->nlmsg_type == RTM_NEWADDR) {
-		attr = attr_of(nlh, IFA_CACHEINFO);
+		attr = rtnl_msg_attr(nlh, IFA_CACHEINFO);
 		return attr ? ((const struct ifa_cacheinfo *)nla_data(attr))->ifa_valid : UINT32_MAX;
 	}
 	if (nlh->nlmsg_type != RTM_NEWROUTE)
 		return UINT32_MAX;
-	attr = attr_of(nlh, RTA_EXPIRES);
+	attr = rtnl_msg_attr(nlh, RTA_EXPIRES);
 	if (attr)
 		return nla_get_u32(attr);
-	attr = attr_of(nlh, RTA_CACHEINFO);
+	attr = rtnl_msg_attr(nlh, RTA_CACHEINFO);
 	if (!attr)
 		return UINT32_MAX;
-	/* In ticks of USER_HZ; 0: never; what is negative has just expired. */
+	/* In ticks of USER_HZ; 0: never; negative: it has just expired. */
 	int32_t expires = ((const struct rta_cacheinfo *)nla_data(attr))->rta_expires;
 	long hz = sysconf(_SC_CLK_TCK);
 	return !expires ? UINT32_MAX : expires < hz ? 1 : (uint32_t)(expires / hz);
@@ -384,20 +391,20 @@ void rtnl_msg_text(const struct nlmsghdr *nlh, char *text, size_t size)
 	int family = rtnl_msg_family(nlh), prefix = -1;
 
 	if (nlh->nlmsg_type == RTM_NEWRULE || nlh->nlmsg_type == RTM_NEWNEXTHOP) {
-		attr = attr_of(nlh, nlh->nlmsg_type == RTM_NEWRULE ? FRA_PRIORITY : NHA_ID);
+		attr = rtnl_msg_attr(nlh, nlh->nlmsg_type == RTM_NEWRULE ? FRA_PRIORITY : NHA_ID);
 		snprintf(text, size, "%u", attr ? nla_get_u32(attr) : 0);
 		return;
 	}
 
 	if (nlh->nlmsg_type == RTM_NEWADDR) {
-		attr = attr_of(nlh, IFA_LOCAL);
-		attr = attr ? attr : attr_of(nlh, IFA_ADDRESS);
+		attr = rtnl_msg_attr(nlh, IFA_LOCAL);
+		attr = attr ? attr : rtnl_msg_attr(nlh, IFA_ADDRESS);
 		prefix = ((const struct ifaddrmsg *)nlmsg_data(nlh))->ifa_prefixlen;
 	} else if (nlh->nlmsg_type == RTM_NEWROUTE) {
-		attr = attr_of(nlh, RTA_DST);
+		attr = rtnl_msg_attr(nlh, RTA_DST);
 		prefix = attr ? ((const struct rtmsg *)nlmsg_data(nlh))->rtm_dst_len : -1;
 	} else {
-		attr = attr_of(nlh, NDA_DST);
+		attr = rtnl_msg_attr(nlh, NDA_DST);
 	}
 	if (attr && nla_len(attr) >= (family == AF_INET ? 4 : 16))
 		inet_ntop(family, nla_data(attr), ip, sizeof(ip));

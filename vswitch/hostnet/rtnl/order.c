@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Routes to the same destination with the same metric, through several netdevs: the kernel tries them in the order in
- * which they were added, and shows them so. A route that is taken away and given back is the last one then.
+ * which they were added, and lists them so. A route that is removed and added again becomes the last one.
  */
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -10,22 +10,17 @@
 
 #include "rtnl_impl.h"
 
-#define COMPARISONS_MAX 20000000UL /* on a host with a full routing table the order is left as it comes */
-
-static const struct nlattr *attr_of(const struct nlmsghdr *nlh, int type)
-{
-	return nlmsg_find_attr((struct nlmsghdr *)nlh, sizeof(struct rtmsg), type);
-}
+#define COMPARISONS_MAX 20000000UL /* on a host with a full routing table the order is not kept */
 
 static uint32_t number_of(const struct nlmsghdr *nlh, int type, uint32_t otherwise)
 {
-	const struct nlattr *attr = attr_of(nlh, type);
+	const struct nlattr *attr = rtnl_msg_attr(nlh, type);
 	return attr ? nla_get_u32(attr) : otherwise;
 }
 
 static bool same_attr(const struct nlmsghdr *a, const struct nlmsghdr *b, int type)
 {
-	const struct nlattr *x = attr_of(a, type), *y = attr_of(b, type);
+	const struct nlattr *x = rtnl_msg_attr(a, type), *y = rtnl_msg_attr(b, type);
 
 	if (!x || !y)
 		return x == y;
@@ -53,7 +48,7 @@ static bool concerns(const struct rtnl_snap *snap, const struct nlmsghdr *nlh)
 	return ours;
 }
 
-/* An IPv6 route of metric 0, to one of the host's own addresses, is the kernel's alone: nobody else can make one. */
+/* An IPv6 route of metric 0, to one of the host's own addresses, is made by the kernel alone. */
 static bool is_kept(const struct nlmsghdr *nlh, void *arg)
 {
 	(void)arg;
@@ -62,18 +57,18 @@ static bool is_kept(const struct nlmsghdr *nlh, void *arg)
 	return !(((const struct rtmsg *)nlmsg_data(nlh))->rtm_flags & RTM_F_CLONED) && !rtnl_route_by_object(nlh);
 }
 
-static int all_routes(struct rtnl *nc, struct rtnl_list *list)
+static int all_routes(struct rtnl *rtnl, struct rtnl_list *list)
 {
-	int r = rtnl_dump(nc, RTM_GETROUTE, AF_INET, list, is_kept, NULL);
-	return r ? r : rtnl_dump(nc, RTM_GETROUTE, AF_INET6, list, is_kept, NULL);
+	int r = rtnl_dump(rtnl, RTM_GETROUTE, AF_INET, list, is_kept, NULL);
+	return r ? r : rtnl_dump(rtnl, RTM_GETROUTE, AF_INET6, list, is_kept, NULL);
 }
 
-int rtnl_snap_take_order(struct rtnl *nc, struct rtnl_snap *snap, struct err *err)
+int rtnl_snap_take_order(struct rtnl *rtnl, struct rtnl_snap *snap, struct err *err)
 {
 	struct rtnl_list all = {0};
 	unsigned long ours = 0;
 
-	int r = all_routes(nc, &all);
+	int r = all_routes(rtnl, &all);
 	bool *wanted = calloc(all.n + 1, sizeof(*wanted));
 	if (!wanted)
 		r = -ENOMEM;
@@ -90,10 +85,10 @@ int rtnl_snap_take_order(struct rtnl *nc, struct rtnl_snap *snap, struct err *er
 		r = wanted[i] ? rtnl_list_add(&snap->order, all.msg[i]) : 0;
 	free(wanted);
 	rtnl_list_free(&all);
-	return r ? rtnl_fail(nc, r, err, "cannot read the order of the routes of %s", snap->link.name) : 0;
+	return r ? rtnl_fail(rtnl, r, err, "cannot read the order of the routes of %s", snap->link.name) : 0;
 }
 
-/* Which of `list`, from `from` on, is `route` of snap->link, as netdev `to` has it? list->n: none. */
+/* Which of `list` is `route` of snap->link, as netdev `to` has it? list->n: none. */
 static unsigned find(const struct rtnl_list *list, const struct rtnl_link *to, const struct nlmsghdr *route,
 		     const struct rtnl_snap *snap)
 {
@@ -105,7 +100,7 @@ static unsigned find(const struct rtnl_list *list, const struct rtnl_link *to, c
 	return i;
 }
 
-/* What has become of another netdev's route, which may be its bridge's now, or its netdev's again. NULL: it is gone. */
+/* Another netdev's route, which may have moved to that netdev's bridge or back meanwhile. NULL: it is gone. */
 static const struct nlmsghdr *find_moved(const struct rtnl_list *all, const struct rtnl_link *to,
 					 const struct nlmsghdr *route, const struct rtnl_snap *snap)
 {
@@ -124,19 +119,15 @@ static const struct nlmsghdr *find_moved(const struct rtnl_list *all, const stru
 	return NULL;
 }
 
-int rtnl_snap_trim_order(struct rtnl *nc, struct rtnl_snap *snap, const char *name, struct err *err)
+int rtnl_snap_trim_order(struct rtnl *rtnl, struct rtnl_snap *snap, const struct rtnl_link *link, struct err *err)
 {
 	struct rtnl_list all = {0};
-	struct rtnl_link to;
 
-	int r = rtnl_link_get(nc, name, &to, err);
-	if (r)
-		return r;
-	r = all_routes(nc, &all);
+	int r = all_routes(rtnl, &all);
 	for (unsigned i = snap->order.n; !r && i-- > 0;) {
-		if (find(&all, &to, snap->order.msg[i], snap) < all.n)
+		if (find(&all, link, snap->order.msg[i], snap) < all.n)
 			continue;
-		const struct nlmsghdr *moved = find_moved(&all, &to, snap->order.msg[i], snap);
+		const struct nlmsghdr *moved = find_moved(&all, link, snap->order.msg[i], snap);
 		r = moved ? rtnl_list_add(&snap->order, moved) : 0;
 		if (!r && moved) {
 			struct nlmsghdr *last = snap->order.msg[snap->order.n - 1];
@@ -148,11 +139,11 @@ int rtnl_snap_trim_order(struct rtnl *nc, struct rtnl_snap *snap, const char *na
 		}
 	}
 	rtnl_list_free(&all);
-	return r ? rtnl_fail(nc, r, err, "cannot read the routes") : 0;
+	return r ? rtnl_fail(rtnl, r, err, "cannot read the routes") : 0;
 }
 
 /* One destination's routes: delete those from the first wrong one on, and add them again. `at` is the first in the list. */
-static int put_group(struct rtnl *nc, const struct rtnl_snap *snap, unsigned at, const struct rtnl_list *all,
+static int put_group(struct rtnl *rtnl, const struct rtnl_snap *snap, unsigned at, const struct rtnl_list *all,
 		     const struct rtnl_link *to)
 {
 	const struct rtnl_list *order = &snap->order;
@@ -165,39 +156,35 @@ static int put_group(struct rtnl *nc, const struct rtnl_snap *snap, unsigned at,
 			continue;
 		unsigned k = find(all, to, nlh, snap);
 		bool there = k < all->n;
-		/* One of our own that has ended is not wanted back. */
+		/* One of our own that has ended is not restored. */
 		if (!there && concerns(snap, nlh))
 			continue;
 		wrong |= !there || (!first && k < last);
 		last = k;
 		first = false;
-		int r = wrong && there ? rtnl_send(nc, nlh, &snap->link, to, RTM_DELROUTE, 0) : 0;
+		int r = wrong && there ? rtnl_send(rtnl, nlh, &snap->link, to, RTM_DELROUTE, 0) : 0;
 		if (wrong && !r)
-			r = rtnl_send(nc, nlh, &snap->link, to, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND);
-		/* The netdev of one that is missing may be gone, or down. */
+			r = rtnl_send(rtnl, nlh, &snap->link, to, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND);
+		/* The netdev of a missing one may be gone, or down. */
 		if (r && there)
 			return r;
 	}
 	return 0;
 }
 
-int rtnl_order_put(struct rtnl *nc, const struct rtnl_snap *snap, const char *name, struct err *err)
+int rtnl_order_put(struct rtnl *rtnl, const struct rtnl_snap *snap, const struct rtnl_link *link, struct err *err)
 {
 	struct rtnl_list all = {0};
-	struct rtnl_link to;
 
 	if (!snap->order.n)
 		return 0;
-	int r = rtnl_link_get(nc, name, &to, err);
-	if (r)
-		return r;
-	r = all_routes(nc, &all);
+	int r = all_routes(rtnl, &all);
 	for (unsigned i = 0; !r && i < snap->order.n; i++) {
 		bool done = false;
 		for (unsigned k = 0; k < i && !done; k++)
 			done = rtnl_route_same_key(snap->order.msg[i], snap->order.msg[k]);
-		r = done ? 0 : put_group(nc, snap, i, &all, &to);
+		r = done ? 0 : put_group(rtnl, snap, i, &all, link);
 	}
 	rtnl_list_free(&all);
-	return r ? rtnl_fail(nc, r, err, "cannot bring the routes of %s into their order", name) : 0;
+	return r ? rtnl_fail(rtnl, r, err, "cannot bring the routes of %s into their order", link->name) : 0;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What names a netdev without being its own: policy rules (`ip rule`) with its name as iif or oif, and nexthop objects
+ * What names a netdev without belonging to it: policy rules (`ip rule`) with its name as iif or oif, and nexthop objects
  * (`ip nexthop`) through it.
  *
- * Rules of one priority are tried in the order in which they were added, and there is no adding one in front of others. So
- * where one of a priority changes, all that are kept of this priority are added again behind, and then the old ones are
- * deleted from the first on, which is the one that the kernel finds first. At no time is one missing.
+ * Rules of one priority are tried in the order in which they were added, and none can be added before others. So if one of
+ * a priority changes, all kept rules of this priority are appended again, and then the old ones are deleted from the first
+ * on, which is the one that the kernel finds first. At no time is one missing.
  */
 #include <errno.h>
 #include <linux/fib_rules.h>
@@ -14,11 +14,6 @@
 #include <string.h>
 
 #include "rtnl_impl.h"
-
-static const struct nlattr *attr_of(const struct nlmsghdr *nlh, int type)
-{
-	return nlmsg_find_attr((struct nlmsghdr *)nlh, rtnl_msg_hdrlen(nlh->nlmsg_type), type);
-}
 
 /* ---- rules ------------------------------------------------------------------------------------------------------- */
 
@@ -34,29 +29,29 @@ static bool attr_is(const struct nlattr *attr, const char *name)
 
 bool rtnl_rule_names(const struct nlmsghdr *nlh, const char *name)
 {
-	return attr_is(attr_of(nlh, FRA_IIFNAME), name) || attr_is(attr_of(nlh, FRA_OIFNAME), name);
+	return attr_is(rtnl_msg_attr(nlh, FRA_IIFNAME), name) || attr_is(rtnl_msg_attr(nlh, FRA_OIFNAME), name);
 }
 
 static bool same_priority(const struct nlmsghdr *a, const struct nlmsghdr *b)
 {
-	const struct nlattr *x = attr_of(a, FRA_PRIORITY), *y = attr_of(b, FRA_PRIORITY);
+	const struct nlattr *x = rtnl_msg_attr(a, FRA_PRIORITY), *y = rtnl_msg_attr(b, FRA_PRIORITY);
 
 	return rtnl_msg_family(a) == rtnl_msg_family(b) && (x ? nla_get_u32(x) : 0) == (y ? nla_get_u32(y) : 0);
 }
 
-static int all_rules(struct rtnl *nc, struct rtnl_list *list)
+static int all_rules(struct rtnl *rtnl, struct rtnl_list *list)
 {
-	int r = rtnl_dump(nc, RTM_GETRULE, AF_INET, list, NULL, NULL);
+	int r = rtnl_dump(rtnl, RTM_GETRULE, AF_INET, list, NULL, NULL);
 	if (!r)
-		r = rtnl_dump(nc, RTM_GETRULE, AF_INET6, list, NULL, NULL);
+		r = rtnl_dump(rtnl, RTM_GETRULE, AF_INET6, list, NULL, NULL);
 	return r == -EOPNOTSUPP || r == -EAFNOSUPPORT ? 0 : r; /* a kernel without policy rules */
 }
 
-int rtnl_rules_take(struct rtnl *nc, struct rtnl_snap *snap)
+int rtnl_rules_take(struct rtnl *rtnl, struct rtnl_snap *snap)
 {
 	struct rtnl_list all = {0};
 
-	int r = all_rules(nc, &all);
+	int r = all_rules(rtnl, &all);
 	for (unsigned i = 0; !r && i < all.n; i++) {
 		bool wanted = false;
 		for (unsigned k = 0; k < all.n && !wanted; k++)
@@ -77,13 +72,13 @@ static const struct nlmsghdr *find_as(const struct rtnl_list *list, const struct
 	return NULL;
 }
 
-/* Do the two differ in nothing but which netdev they name? */
+/* Do the two differ only in which netdev they name? */
 static bool same_but_for_name(const struct nlmsghdr *a, const struct nlmsghdr *b)
 {
 	static const int types[] = {FRA_IIFNAME, FRA_OIFNAME};
 
 	for (unsigned i = 0; i < sizeof(types) / sizeof(*types); i++) {
-		const struct nlattr *x = attr_of(a, types[i]), *y = attr_of(b, types[i]);
+		const struct nlattr *x = rtnl_msg_attr(a, types[i]), *y = rtnl_msg_attr(b, types[i]);
 		struct rtnl_link from = {0}, to = {0};
 		if (!x || !y)
 			continue;
@@ -96,7 +91,7 @@ static bool same_but_for_name(const struct nlmsghdr *a, const struct nlmsghdr *b
 }
 
 /*
- * The rules of `snap` as they are to be now. One that names another netdev may name that one's own bridge meanwhile, or its
+ * The rules of `snap` as they should be now. One that names another netdev may meanwhile name that netdev's bridge, or the
  * netdev again, or be gone.
  */
 static int resolve(const struct rtnl_list *all, const struct rtnl_snap *snap, struct rtnl_list *want)
@@ -135,7 +130,8 @@ static int find_kept(const struct rtnl_list *all, const struct rtnl_list *want, 
 	return 0;
 }
 
-int rtnl_rules_put(struct rtnl *nc, const struct rtnl_snap *snap, const char *name, const char *other, struct err *err)
+int rtnl_rules_put(struct rtnl *rtnl, const struct rtnl_snap *snap, const char *name, const char *other,
+		   struct err *err)
 {
 	struct rtnl_list all = {0}, want = {0}, have = {0};
 	struct rtnl_link to = snap->link, from = snap->link;
@@ -145,7 +141,7 @@ int rtnl_rules_put(struct rtnl *nc, const struct rtnl_snap *snap, const char *na
 		return 0;
 	snprintf(to.name, sizeof(to.name), "%s", name);
 	snprintf(from.name, sizeof(from.name), "%s", other);
-	r = all_rules(nc, &all);
+	r = all_rules(rtnl, &all);
 	if (!r)
 		r = resolve(&all, snap, &want);
 	if (!r)
@@ -154,27 +150,27 @@ int rtnl_rules_put(struct rtnl *nc, const struct rtnl_snap *snap, const char *na
 	for (unsigned i = 0; i < have.n && same; i++)
 		same = rtnl_msg_same(want.msg[i], &snap->link, have.msg[i], &to);
 	for (unsigned i = 0; !r && !same && i < want.n; i++)
-		r = rtnl_send(nc, want.msg[i], &snap->link, &to, RTM_NEWRULE, NLM_F_CREATE);
+		r = rtnl_send(rtnl, want.msg[i], &snap->link, &to, RTM_NEWRULE, NLM_F_CREATE);
 	for (unsigned i = 0; !r && !same && i < have.n; i++)
-		r = rtnl_send(nc, have.msg[i], &to, &to, RTM_DELRULE, 0);
+		r = rtnl_send(rtnl, have.msg[i], &to, &to, RTM_DELRULE, 0);
 	rtnl_list_free(&want);
 	rtnl_list_free(&all);
 	rtnl_list_free(&have);
-	return r ? rtnl_fail(nc, r, err, "cannot make the policy rules of %s those of %s", other, name) : 0;
+	return r ? rtnl_fail(rtnl, r, err, "cannot make the policy rules of %s those of %s", other, name) : 0;
 }
 
 /* ---- nexthop objects --------------------------------------------------------------------------------------------- */
 
 uint32_t rtnl_nexthop_id(const struct nlmsghdr *nlh)
 {
-	const struct nlattr *id = attr_of(nlh, NHA_ID);
+	const struct nlattr *id = rtnl_msg_attr(nlh, NHA_ID);
 	return id ? nla_get_u32(id) : 0;
 }
 
 static bool is_through(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct rtnl_snap *snap = arg;
-	const struct nlattr *oif = attr_of(nlh, NHA_OIF);
+	const struct nlattr *oif = rtnl_msg_attr(nlh, NHA_OIF);
 
 	return oif && (int)nla_get_u32(oif) == snap->link.ifindex;
 }
@@ -183,7 +179,7 @@ static bool is_through(const struct nlmsghdr *nlh, void *arg)
 static bool is_group(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct rtnl_snap *snap = arg;
-	const struct nlattr *group = attr_of(nlh, NHA_GROUP);
+	const struct nlattr *group = rtnl_msg_attr(nlh, NHA_GROUP);
 
 	for (unsigned at = 0; group && at + sizeof(struct nexthop_grp) <= (unsigned)nla_len(group);
 	     at += sizeof(struct nexthop_grp)) {
@@ -195,44 +191,40 @@ static bool is_group(const struct nlmsghdr *nlh, void *arg)
 	return false;
 }
 
-int rtnl_nexthops_take(struct rtnl *nc, struct rtnl_snap *snap)
+int rtnl_nexthops_take(struct rtnl *rtnl, struct rtnl_snap *snap)
 {
-	int r = rtnl_dump(nc, RTM_GETNEXTHOP, AF_UNSPEC, &snap->nexthops, is_through, snap);
+	int r = rtnl_dump(rtnl, RTM_GETNEXTHOP, AF_UNSPEC, &snap->nexthops, is_through, snap);
 	if (!r && snap->nexthops.n)
-		r = rtnl_dump(nc, RTM_GETNEXTHOP, AF_UNSPEC, &snap->nexthops, is_group, snap);
+		r = rtnl_dump(rtnl, RTM_GETNEXTHOP, AF_UNSPEC, &snap->nexthops, is_group, snap);
 	return r == -EOPNOTSUPP ? 0 : r; /* a kernel before 5.3 */
 }
 
-int rtnl_nexthops_put(struct rtnl *nc, const struct rtnl_snap *snap, const struct rtnl_link *to, int flags,
+int rtnl_nexthops_put(struct rtnl *rtnl, const struct rtnl_snap *snap, const struct rtnl_link *to, int flags,
 		      struct err *err)
 {
 	for (unsigned i = 0; i < snap->nexthops.n; i++) {
 		const struct nlmsghdr *nlh = snap->nexthops.msg[i];
-		int r = rtnl_send(nc, nlh, &snap->link, to, RTM_NEWNEXTHOP, NLM_F_CREATE | flags);
+		int r = rtnl_send(rtnl, nlh, &snap->link, to, RTM_NEWNEXTHOP, NLM_F_CREATE | flags);
 		if (r && r != -EEXIST)
-			return rtnl_fail(nc, r, err, "cannot give %s the nexthop object %u", to->name,
+			return rtnl_fail(rtnl, r, err, "cannot give %s the nexthop object %u", to->name,
 					 rtnl_nexthop_id(nlh));
 	}
 	return 0;
 }
 
-int rtnl_objects_restore(struct rtnl *nc, const struct rtnl_snap *snap, const char *name, struct err *err)
+int rtnl_nexthops_restore(struct rtnl *rtnl, const struct rtnl_snap *snap, const struct rtnl_link *to, struct err *err)
 {
-	struct rtnl_link to;
-
 	if (!snap->nexthops.n)
 		return 0;
-	int r = rtnl_link_get(nc, name, &to, err);
-	if (!r)
-		r = rtnl_nexthops_put(nc, snap, &to, NLM_F_EXCL, err);
+	int r = rtnl_nexthops_put(rtnl, snap, to, NLM_F_EXCL, err);
 	for (unsigned i = 0; !r && i < snap->routes.n; i++) {
 		const struct nlmsghdr *nlh = snap->routes.msg[i];
 		if (!rtnl_route_by_object(nlh))
 			continue;
-		r = rtnl_send(nc, nlh, &snap->link, &to, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+		r = rtnl_send(rtnl, nlh, &snap->link, to, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
 		r = r == -EEXIST ? 0 : r;
 		if (r)
-			rtnl_fail(nc, r, err, "cannot give %s a route through a nexthop object", name);
+			rtnl_fail(rtnl, r, err, "cannot give %s a route through a nexthop object", to->name);
 	}
 	return r;
 }

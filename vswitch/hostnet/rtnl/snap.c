@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Snapshots: reading all that is tied to a netdev, and bringing one up to date.
+ * Snapshots: reading everything that is tied to a netdev, and bringing a snapshot up to date.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,8 +12,7 @@
 
 #include "rtnl_impl.h"
 #include "vswitch/base/ethtool.h"
-
-#define DUMP_TRIES 5 /* a dump that is interrupted by a change is read again */
+#include "vswitch/base/ip.h"
 
 struct rtnl_snap *rtnl_snap_new(const char *name)
 {
@@ -21,7 +20,7 @@ struct rtnl_snap *rtnl_snap_new(const char *name)
 	if (!snap)
 		return NULL;
 	snprintf(snap->link.name, sizeof(snap->link.name), "%s", name);
-	for (unsigned key = 0; key < QUIET_MAX; key++)
+	for (unsigned key = 0; key < MUTE_MAX; key++)
 		snap->sysctl[key] = -1;
 	return snap;
 }
@@ -65,7 +64,7 @@ const struct rtnl_link *rtnl_snap_link(const struct rtnl_snap *snap)
 
 int rtnl_snap_coalescing(const struct rtnl_snap *snap)
 {
-	return snap->merging;
+	return snap->coalescing;
 }
 
 unsigned rtnl_snap_addresses(const struct rtnl_snap *snap)
@@ -76,6 +75,25 @@ unsigned rtnl_snap_addresses(const struct rtnl_snap *snap)
 unsigned rtnl_snap_routes(const struct rtnl_snap *snap)
 {
 	return snap->routes.n;
+}
+
+static unsigned count_given(const struct rtnl_list *list)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < list->n; i++)
+		n += !rtnl_msg_kernel_made(list->msg[i]);
+	return n;
+}
+
+unsigned rtnl_snap_given_addresses(const struct rtnl_snap *snap)
+{
+	return count_given(&snap->addrs);
+}
+
+unsigned rtnl_snap_given(const struct rtnl_snap *snap)
+{
+	return count_given(&snap->addrs) + count_given(&snap->routes);
 }
 
 json_t *rtnl_snap_address_list(const struct rtnl_snap *snap)
@@ -97,14 +115,11 @@ static bool inet_family(const struct nlmsghdr *nlh)
 	return rtnl_msg_family(nlh) == AF_INET || rtnl_msg_family(nlh) == AF_INET6;
 }
 
-static int keep_addr(struct nlmsghdr *nlh, void *arg)
+static bool keep_addr(const struct nlmsghdr *nlh, void *arg)
 {
-	struct rtnl_snap *snap = arg;
-	const struct ifaddrmsg *addr = nlmsg_data(nlh);
+	const struct rtnl_snap *snap = arg;
 
-	if (nlh->nlmsg_type != RTM_NEWADDR || (int)addr->ifa_index != snap->link.ifindex || !inet_family(nlh))
-		return 0;
-	return rtnl_list_add(&snap->addrs, nlh);
+	return (int)((const struct ifaddrmsg *)nlmsg_data(nlh))->ifa_index == snap->link.ifindex && inet_family(nlh);
 }
 
 static bool through(const struct nlattr *multipath, int ifindex)
@@ -121,12 +136,6 @@ static bool through(const struct nlattr *multipath, int ifindex)
 	return false;
 }
 
-/* Made by the kernel from the addresses alone: comes and goes with them. */
-static bool kernel_made(const struct rtmsg *rt)
-{
-	return rt->rtm_table == RT_TABLE_LOCAL && rt->rtm_protocol == RTPROT_KERNEL;
-}
-
 static bool by_our_object(const struct rtnl_snap *snap, uint32_t id)
 {
 	for (unsigned i = 0; i < snap->nexthops.n; i++)
@@ -135,95 +144,67 @@ static bool by_our_object(const struct rtnl_snap *snap, uint32_t id)
 	return false;
 }
 
-static int keep_route(struct nlmsghdr *nlh, void *arg)
+static bool keep_route(const struct nlmsghdr *nlh, void *arg)
 {
-	struct rtnl_snap *snap = arg;
+	const struct rtnl_snap *snap = arg;
 	const struct rtmsg *rt = nlmsg_data(nlh);
-	struct nlattr *tb[RTA_MAX + 1];
+	const struct nlattr *oif = rtnl_msg_attr(nlh, RTA_OIF), *object = rtnl_msg_attr(nlh, RTA_NH_ID);
+	const struct nlattr *multipath = rtnl_msg_attr(nlh, RTA_MULTIPATH);
 
-	if (nlh->nlmsg_type != RTM_NEWROUTE || !inet_family(nlh) || !rtnl_msg_check(nlh, nlh->nlmsg_len) ||
-	    nlmsg_parse(nlh, sizeof(*rt), tb, RTA_MAX, NULL))
-		return 0;
-	if ((rt->rtm_flags & RTM_F_CLONED) || kernel_made(rt))
-		return 0;
-	bool ours = (tb[RTA_OIF] && (int)nla_get_u32(tb[RTA_OIF]) == snap->link.ifindex) ||
-		    (tb[RTA_MULTIPATH] && through(tb[RTA_MULTIPATH], snap->link.ifindex));
-	ours |= tb[RTA_NH_ID] && by_our_object(snap, nla_get_u32(tb[RTA_NH_ID]));
-	return ours ? rtnl_list_add(&snap->routes, nlh) : 0;
+	/* The table `local` comes and goes with the addresses. */
+	if (!inet_family(nlh) || (rt->rtm_flags & RTM_F_CLONED) ||
+	    (rt->rtm_table == RT_TABLE_LOCAL && rt->rtm_protocol == RTPROT_KERNEL))
+		return false;
+	return (oif && (int)nla_get_u32(oif) == snap->link.ifindex) ||
+	       (multipath && through(multipath, snap->link.ifindex)) ||
+	       (object && by_our_object(snap, nla_get_u32(object)));
 }
 
-static int keep_neigh(struct nlmsghdr *nlh, void *arg)
+static bool keep_neigh(const struct nlmsghdr *nlh, void *arg)
 {
-	struct rtnl_snap *snap = arg;
+	const struct rtnl_snap *snap = arg;
 	const struct ndmsg *neigh = nlmsg_data(nlh);
 	const int worth = NUD_PERMANENT | NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE;
 
-	if (nlh->nlmsg_type != RTM_NEWNEIGH || neigh->ndm_ifindex != snap->link.ifindex || !inet_family(nlh))
-		return 0;
-	if (!(neigh->ndm_state & worth) && !(neigh->ndm_flags & NTF_PROXY))
-		return 0;
-	return rtnl_list_add(&snap->neighs, nlh);
+	return neigh->ndm_ifindex == snap->link.ifindex && inet_family(nlh) &&
+	       ((neigh->ndm_state & worth) || (neigh->ndm_flags & NTF_PROXY));
 }
 
-static int dump(struct rtnl *nc, struct rtnl_snap *snap, struct rtnl_list *list, int type, const void *header,
-		size_t len, int (*keep)(struct nlmsghdr *nlh, void *arg))
-{
-	unsigned before = list->n;
-	int r = -EINTR;
-
-	for (unsigned i = 0; r == -EINTR && i < DUMP_TRIES; i++) {
-		while (list->n > before)
-			rtnl_list_del(list, list->n - 1);
-		struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_DUMP);
-		if (msg)
-			nlmsg_append(msg, (void *)header, len, NLMSG_ALIGNTO);
-		r = rtnl_talk(nc, msg, keep, snap);
-	}
-	return r;
-}
-
-static int dump_all(struct rtnl *nc, struct rtnl_snap *snap)
+static int dump_all(struct rtnl *rtnl, struct rtnl_snap *snap)
 {
 	static const int families[] = {AF_INET, AF_INET6};
 
-	int r = rtnl_nexthops_take(nc, snap);
-	if (r)
-		return r;
-	for (unsigned i = 0; i < sizeof(families) / sizeof(*families); i++) {
-		struct ifaddrmsg addr = {.ifa_family = families[i]};
-		struct rtmsg rt = {.rtm_family = families[i]};
-		struct ndmsg neigh = {.ndm_family = families[i]}, proxy = neigh;
-		proxy.ndm_flags = NTF_PROXY;
-		r = dump(nc, snap, &snap->addrs, RTM_GETADDR, &addr, sizeof(addr), keep_addr);
+	int r = rtnl_nexthops_take(rtnl, snap);
+	for (unsigned i = 0; !r && i < sizeof(families) / sizeof(*families); i++) {
+		const struct ndmsg proxy = {.ndm_family = families[i], .ndm_flags = NTF_PROXY};
+		r = rtnl_dump(rtnl, RTM_GETADDR, families[i], &snap->addrs, keep_addr, snap);
 		if (!r)
-			r = dump(nc, snap, &snap->routes, RTM_GETROUTE, &rt, sizeof(rt), keep_route);
+			r = rtnl_dump(rtnl, RTM_GETROUTE, families[i], &snap->routes, keep_route, snap);
 		if (!r)
-			r = dump(nc, snap, &snap->neighs, RTM_GETNEIGH, &neigh, sizeof(neigh), keep_neigh);
+			r = rtnl_dump(rtnl, RTM_GETNEIGH, families[i], &snap->neighs, keep_neigh, snap);
 		if (!r)
-			r = dump(nc, snap, &snap->neighs, RTM_GETNEIGH, &proxy, sizeof(proxy), keep_neigh);
-		if (r)
-			return r;
+			r = rtnl_dump_header(rtnl, RTM_GETNEIGH, &proxy, &snap->neighs, keep_neigh, snap);
 	}
-	return rtnl_rules_take(nc, snap);
+	return r ? r : rtnl_rules_take(rtnl, snap);
 }
 
-int rtnl_snap_take(struct rtnl *nc, const char *name, struct rtnl_snap **out, struct err *err)
+int rtnl_snap_take(struct rtnl *rtnl, const char *name, struct rtnl_snap **out, struct err *err)
 {
 	*out = NULL;
 	struct rtnl_snap *snap = rtnl_snap_new(name);
 	if (!snap)
 		return err_set(err, -ENOMEM, "no memory for the configuration of %s", name);
-	int r = rtnl_link_get(nc, name, &snap->link, err);
+	int r = rtnl_link_get(rtnl, name, &snap->link, err);
 	if (r)
 		goto fail;
-	snap->merging = ethtool_rx_coalescing(snap->link.name);
-	for (unsigned key = 0; key < QUIET_MAX; key++) {
-		int value = rtnl_sysctl_get(snap->link.name, rtnl_quiet_name(key));
+	snap->coalescing = ethtool_rx_coalescing(snap->link.name);
+	for (unsigned key = 0; key < MUTE_MAX; key++) {
+		int value = rtnl_sysctl_get(snap->link.name, rtnl_mute_sysctl(key));
 		snap->sysctl[key] = value < 0 ? -1 : value;
 	}
-	r = dump_all(nc, snap);
+	r = dump_all(rtnl, snap);
 	if (r)
-		rtnl_fail(nc, r, err, "cannot read the configuration of %s", name);
+		rtnl_fail(rtnl, r, err, "cannot read the configuration of %s", name);
 	if (r)
 		goto fail;
 	*out = snap;
@@ -238,33 +219,20 @@ fail:
 int rtnl_snap_add_address(struct rtnl_snap *snap, const char *text, struct err *err)
 {
 	struct ifaddrmsg addr = {.ifa_scope = RT_SCOPE_UNIVERSE};
-	unsigned char ip[16], broadcast[4];
-	char host[INET6_ADDRSTRLEN];
+	uint8_t ip[16], broadcast[4];
+	unsigned prefix;
 
-	const char *slash = strchr(text, '/');
-	size_t n = slash ? (size_t)(slash - text) : strlen(text);
-	if (n >= sizeof(host))
-		goto bad;
-	memcpy(host, text, n);
-	host[n] = '\0';
-	addr.ifa_family = strchr(host, ':') ? AF_INET6 : AF_INET;
-	int bits = addr.ifa_family == AF_INET6 ? 128 : 32;
-	if (inet_pton(addr.ifa_family, host, ip) != 1)
-		goto bad;
-	addr.ifa_prefixlen = bits;
-	if (slash) {
-		char *end;
-		unsigned long len = strtoul(slash + 1, &end, 10);
-		if (slash[1] < '0' || slash[1] > '9' || *end || len > (unsigned)bits)
-			goto bad;
-		addr.ifa_prefixlen = len;
-	}
-
+	int family = ip_prefix_parse(text, ip, &prefix), bits = family == AF_INET6 ? 128 : 32;
+	if (!family)
+		return err_set(err, -EINVAL, "\"%s\" is not an address: write it like 172.16.16.1/24 or 2001:db8::1/64",
+			       text);
+	addr.ifa_family = family;
+	addr.ifa_prefixlen = prefix;
 	struct nl_msg *msg = nlmsg_alloc_simple(RTM_NEWADDR, RTNL_ADDED);
 	int r = msg ? nlmsg_append(msg, &addr, sizeof(addr), NLMSG_ALIGNTO) : -1;
 	if (!r)
 		r = nla_put(msg, IFA_ADDRESS, bits / 8, ip);
-	if (!r && addr.ifa_family == AF_INET) { /* of IPv6 the kernel tells, and so compares, no local end */
+	if (!r && addr.ifa_family == AF_INET) { /* for IPv6 the kernel reports, and so compares, no IFA_LOCAL */
 		r = nla_put(msg, IFA_LOCAL, bits / 8, ip) || nla_put_string(msg, IFA_LABEL, snap->link.name);
 		uint32_t hosts = addr.ifa_prefixlen < 31 ? htonl(UINT32_MAX >> addr.ifa_prefixlen) : 0, value;
 		memcpy(&value, ip, sizeof(value));
@@ -280,8 +248,6 @@ int rtnl_snap_add_address(struct rtnl_snap *snap, const char *text, struct err *
 		r = rtnl_list_add(&snap->addrs, nlmsg_hdr(msg));
 	nlmsg_free(msg);
 	return r ? err_set(err, -ENOMEM, "no memory for address %s", text) : 0;
-bad:
-	return err_set(err, -EINVAL, "\"%s\" is no address: write it like 172.16.16.1/24 or 2001:db8::1/64", text);
 }
 
 /* Add what `nlh` (of netdev `from`) says to `list`, as of netdev `to`. */
@@ -294,28 +260,13 @@ static int adopt(struct rtnl_list *list, const struct nlmsghdr *nlh, const struc
 	return r;
 }
 
-static bool link_local(const struct nlmsghdr *nlh)
-{
-	return nlh->nlmsg_type == RTM_NEWADDR &&
-	       ((const struct ifaddrmsg *)nlmsg_data(nlh))->ifa_scope == RT_SCOPE_LINK &&
-	       rtnl_msg_family(nlh) == AF_INET6;
-}
-
-/* Made by the kernel on the netdev that `nlh` is of, from its addresses or its MAC: not somebody's wish. */
-static bool made_there(const struct nlmsghdr *nlh)
-{
-	if (nlh->nlmsg_type == RTM_NEWROUTE)
-		return ((const struct rtmsg *)nlmsg_data(nlh))->rtm_protocol == RTPROT_KERNEL;
-	return nlh->nlmsg_type == RTM_NEWADDR && link_local(nlh);
-}
-
 static bool same(const struct nlmsghdr *a, const struct rtnl_link *a_link, const struct nlmsghdr *b,
 		 const struct rtnl_link *b_link)
 {
 	return a->nlmsg_type == RTM_NEWADDR ? rtnl_addr_same(a, b) : rtnl_msg_same(a, a_link, b, b_link);
 }
 
-/* What has a lifetime: what is left of it on the other netdev; what has ended there goes into `ended`. */
+/* Give what has a lifetime the rest that it has on the other netdev; what has ended there goes into `ended`. */
 static int age_list(struct rtnl_list *list, const struct rtnl_link *link, const struct rtnl_list *now,
 		    const struct rtnl_link *now_link, struct rtnl_list *ended)
 {
@@ -347,7 +298,8 @@ static int add_new(struct rtnl_list *list, const struct rtnl_link *link, const s
 
 	for (unsigned k = 0; k < now->n; k++) {
 		const struct nlmsghdr *nlh = now->msg[k];
-		bool known = nlh->nlmsg_type == RTM_NEWRULE ? !rtnl_rule_names(nlh, now_link->name) : made_there(nlh);
+		bool known = nlh->nlmsg_type == RTM_NEWRULE ? !rtnl_rule_names(nlh, now_link->name)
+							    : rtnl_msg_kernel_made(nlh);
 		for (unsigned i = 0; i < old && !known; i++)
 			known = same(list->msg[i], link, now->msg[k], now_link);
 		int r = known ? 0 : adopt(list, now->msg[k], now_link, link);
@@ -357,15 +309,15 @@ static int add_new(struct rtnl_list *list, const struct rtnl_link *link, const s
 	return 0;
 }
 
-/* A route that prefers an address which has ended as its source cannot be given any more. */
+/* A route that prefers as its source an address that has ended can no longer be added. */
 static void drop_routes_from(struct rtnl_list *routes, const struct nlmsghdr *addr)
 {
-	const struct nlattr *ip = nlmsg_find_attr((struct nlmsghdr *)addr, sizeof(struct ifaddrmsg), IFA_LOCAL);
+	const struct nlattr *ip = rtnl_msg_attr(addr, IFA_LOCAL);
 	if (!ip)
-		ip = nlmsg_find_attr((struct nlmsghdr *)addr, sizeof(struct ifaddrmsg), IFA_ADDRESS);
+		ip = rtnl_msg_attr(addr, IFA_ADDRESS);
 
 	for (unsigned i = routes->n; ip && i-- > 0;) {
-		const struct nlattr *source = nlmsg_find_attr(routes->msg[i], sizeof(struct rtmsg), RTA_PREFSRC);
+		const struct nlattr *source = rtnl_msg_attr(routes->msg[i], RTA_PREFSRC);
 		if (source && nla_len(source) == nla_len(ip) && !memcmp(nla_data(source), nla_data(ip), nla_len(ip)))
 			rtnl_list_del(routes, i);
 	}
@@ -390,19 +342,20 @@ void rtnl_snap_drop_added(struct rtnl_snap *snap)
 }
 
 /*
- * A route through several netdevs of which another has become a host port meanwhile, or its netdev again, or has gone: its
- * hops as they were could not be given, and those that are there now are added below.
+ * A route through several netdevs of which another has meanwhile become a host port, or its netdev again, or has gone: its
+ * hops as they were could not be added, and the present ones are added below.
  */
 static void drop_changed_hops(struct rtnl_list *routes, const struct rtnl_link *link, const struct rtnl_list *now,
 			      const struct rtnl_link *now_link)
 {
 	for (unsigned i = routes->n; i-- > 0;) {
 		bool there = false, changed = false;
-		if (!nlmsg_find_attr(routes->msg[i], sizeof(struct rtmsg), RTA_MULTIPATH))
+		if (!rtnl_msg_attr(routes->msg[i], RTA_MULTIPATH))
 			continue;
 		for (unsigned k = 0; k < now->n; k++) {
 			there |= same(routes->msg[i], link, now->msg[k], now_link);
-			changed |= !made_there(now->msg[k]) && rtnl_route_same_key(routes->msg[i], now->msg[k]);
+			changed |=
+				!rtnl_msg_kernel_made(now->msg[k]) && rtnl_route_same_key(routes->msg[i], now->msg[k]);
 		}
 		if (changed && !there)
 			rtnl_list_del(routes, i);

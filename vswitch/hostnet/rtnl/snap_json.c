@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Snapshots as JSON, for keeping on disk: the kernel's messages in hexadecimal.
+ * Snapshots as JSON, to be kept on disk: the kernel's messages in hexadecimal.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ static json_t *message_to_json(const struct nlmsghdr *nlh)
 	return json;
 }
 
-/* Into `messages`; NULL stays NULL: a copy that is not whole must not be taken for one that is. */
+/* Append to `messages`. NULL, which stays NULL, if memory runs out: an incomplete copy must not pass for a whole one. */
 static json_t *list_to_json(json_t *messages, const struct rtnl_list *list)
 {
 	for (unsigned i = 0; i < list->n; i++)
@@ -69,12 +69,12 @@ json_t *rtnl_snap_to_json(const struct rtnl_snap *snap)
 	messages = list_to_json(messages, &snap->routes);
 	messages = list_to_json(messages, &snap->neighs);
 	messages = list_to_json(messages, &snap->rules);
-	for (unsigned key = 0; key < QUIET_MAX; key++)
-		json_object_set_new(sysctl, rtnl_quiet_name(key), json_integer(snap->sysctl[key]));
+	for (unsigned key = 0; key < MUTE_MAX; key++)
+		json_object_set_new(sysctl, rtnl_mute_sysctl(key), json_integer(snap->sysctl[key]));
 	mac_format(snap->link.mac, mac);
 	return json_pack("{s:s, s:i, s:I, s:I, s:s, s:b, s:i, s:o, s:o, s:o, s:o, s:O}", "name", snap->link.name,
 			 "ifindex", snap->link.ifindex, "flags", (json_int_t)snap->link.flags, "mtu",
-			 (json_int_t)snap->link.mtu, "mac", mac, "ether", snap->link.ether, "merging", snap->merging,
+			 (json_int_t)snap->link.mtu, "mac", mac, "ether", snap->link.ether, "merging", snap->coalescing,
 			 "sysctl", sysctl, "messages", messages, "order", list_to_json(json_array(), &snap->order),
 			 "children", children_to_json(snap), "below", snap->lower ? snap->lower : json_null());
 }
@@ -165,7 +165,7 @@ static int add_child(struct rtnl_snap *snap, const json_t *json, struct err *err
 	return 0;
 }
 
-/* What an older record does not have. */
+/* What an older record lacks. */
 static int add_more(struct rtnl_snap *snap, const json_t *json, struct err *err)
 {
 	const json_t *order = json_object_get(json, "order"), *children = json_object_get(json, "children");
@@ -205,10 +205,10 @@ int rtnl_snap_from_json(const json_t *json, struct rtnl_snap **out, struct err *
 	snap->link.flags = flags;
 	snap->link.mtu = mtu;
 	snap->link.ether = ether;
-	snap->merging = merging;
+	snap->coalescing = merging;
 	mac_parse(mac, snap->link.mac);
-	for (unsigned key = 0; key < QUIET_MAX; key++) {
-		const json_t *value = json_object_get(sysctl, rtnl_quiet_name(key));
+	for (unsigned key = 0; key < MUTE_MAX; key++) {
+		const json_t *value = json_object_get(sysctl, rtnl_mute_sysctl(key));
 		snap->sysctl[key] = json_is_integer(value) ? (int)json_integer_value(value) : -1;
 	}
 	json_array_foreach(messages, i, message)

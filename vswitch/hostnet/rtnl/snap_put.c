@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Putting a snapshot onto a netdev, and taking it off. Order matters to the kernel: IPv4 secondary addresses follow their
- * primary, routes want the addresses and the routes that reach their gateways.
+ * Putting a snapshot onto a netdev, and removing it. Order matters to the kernel: IPv4 secondary addresses follow their
+ * primary one; routes need the addresses and the routes by which their gateways are reached.
  */
 #include <errno.h>
 #include <linux/if_addr.h>
@@ -18,7 +18,7 @@
 #define LOWER_UP (1 << 16) /* IFF_LOWER_UP, which <net/if.h> lacks */
 
 struct put {
-	struct rtnl *nc;
+	struct rtnl *rtnl;
 	const struct rtnl_snap *snap;
 	const struct rtnl_snap *now; /* what the target has */
 	const struct rtnl_link *to;
@@ -30,17 +30,17 @@ static int add(const struct put *put, const struct nlmsghdr *nlh, int flags)
 {
 	struct nl_msg *msg =
 		rtnl_msg_make(nlh, &put->snap->link, put->to, nlh->nlmsg_type, REQUEST | NLM_F_CREATE | flags, true);
-	int r = rtnl_talk(put->nc, msg, NULL, NULL);
+	int r = rtnl_talk(put->rtnl, msg, NULL, NULL);
 	return r == -EEXIST ? 0 : r;
 }
 
 /* Delete from netdev `to` what `nlh` says of netdev `from`. */
-static int del(struct rtnl *nc, const struct nlmsghdr *nlh, const struct rtnl_link *from, const struct rtnl_link *to)
+static int del(struct rtnl *rtnl, const struct nlmsghdr *nlh, const struct rtnl_link *from, const struct rtnl_link *to)
 {
 	int type = nlh->nlmsg_type == RTM_NEWADDR    ? RTM_DELADDR
 		   : nlh->nlmsg_type == RTM_NEWROUTE ? RTM_DELROUTE
 						     : RTM_DELNEIGH;
-	int r = rtnl_talk(nc, rtnl_msg_make(nlh, from, to, type, REQUEST, true), NULL, NULL);
+	int r = rtnl_talk(rtnl, rtnl_msg_make(nlh, from, to, type, REQUEST, true), NULL, NULL);
 	return r == -ESRCH || r == -ENOENT || r == -EADDRNOTAVAIL ? 0 : r;
 }
 
@@ -49,7 +49,7 @@ static int fail(const struct put *put, int code, const char *act, const struct n
 	char text[80];
 
 	rtnl_msg_text(nlh, text, sizeof(text));
-	return rtnl_fail(put->nc, code, put->err, "cannot %s %s: %s %s", act, put->to->name,
+	return rtnl_fail(put->rtnl, code, put->err, "cannot %s %s: %s %s", act, put->to->name,
 			 nlh->nlmsg_type == RTM_NEWADDR ? "address" : "route", text);
 }
 
@@ -80,7 +80,7 @@ static bool same_ipv4(const struct put *put)
 	}
 }
 
-/* All or nothing where it has to be exact: which address is primary, and labels, follow from the order of adding. */
+/* With `exact`, all or nothing: the order of adding decides which address is primary, and labels. */
 static int put_ipv4(const struct put *put)
 {
 	const struct nlmsghdr *nlh;
@@ -90,7 +90,7 @@ static int put_ipv4(const struct put *put)
 		return 0;
 	for (unsigned i = put->now->addrs.n; put->exact && i-- > 0;) {
 		nlh = put->now->addrs.msg[i];
-		r = rtnl_msg_family(nlh) == AF_INET ? del(put->nc, nlh, put->to, put->to) : 0;
+		r = rtnl_msg_family(nlh) == AF_INET ? del(put->rtnl, nlh, put->to, put->to) : 0;
 		if (r)
 			return fail(put, r, "take from", nlh);
 	}
@@ -116,8 +116,8 @@ static bool is_tentative(const struct nlmsghdr *nlh)
 }
 
 /*
- * The kernel lists addresses of one scope newest first: from last to first, their order comes out as it was. One whose
- * duplicate address detection has begun, as on a netdev that was set up just now, is given anew and without.
+ * The kernel lists addresses of one scope newest first: added from last to first, they keep their order. An address whose
+ * duplicate address detection has begun, as on a netdev that was just set up, is re-added with it turned off.
  */
 static int put_ipv6(const struct put *put)
 {
@@ -127,7 +127,7 @@ static int put_ipv6(const struct put *put)
 	for (unsigned i = 0; put->exact && (nlh = next_of(&put->now->addrs, AF_INET6, &i));) {
 		if (find_addr(&put->snap->addrs, nlh))
 			continue;
-		r = del(put->nc, nlh, put->to, put->to);
+		r = del(put->rtnl, nlh, put->to, put->to);
 		if (r)
 			return fail(put, r, "take from", nlh);
 	}
@@ -138,7 +138,7 @@ static int put_ipv6(const struct put *put)
 		const struct nlmsghdr *have = find_addr(&put->now->addrs, nlh);
 		if (have && !is_tentative(have) && (!put->exact || rtnl_msg_same(nlh, &put->snap->link, have, put->to)))
 			continue;
-		r = have ? del(put->nc, have, put->to, put->to) : 0;
+		r = have ? del(put->rtnl, have, put->to, put->to) : 0;
 		if (!r)
 			r = add(put, nlh, NLM_F_EXCL);
 		if (r)
@@ -147,20 +147,22 @@ static int put_ipv6(const struct put *put)
 	return 0;
 }
 
-/* Whether an IPv6 address of the netdev cannot be used yet. */
+static bool is_tentative_there(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct rtnl_link *link = arg;
+
+	return (int)((const struct ifaddrmsg *)nlmsg_data(nlh))->ifa_index == link->ifindex && is_tentative(nlh);
+}
+
+/* Is there an IPv6 address of the netdev that cannot be used yet? */
 static bool any_tentative(const struct put *put)
 {
-	struct rtnl_snap *now;
-	const struct nlmsghdr *nlh;
-	struct err ignored;
-	bool tentative = false;
+	struct rtnl_list found = {0};
 
-	if (rtnl_snap_take(put->nc, put->to->name, &now, &ignored))
-		return false;
-	for (unsigned i = 0; (nlh = next_of(&now->addrs, AF_INET6, &i));)
-		tentative |= is_tentative(nlh);
-	rtnl_snap_free(now);
-	return tentative;
+	rtnl_dump(put->rtnl, RTM_GETADDR, AF_INET6, &found, is_tentative_there, (void *)put->to);
+	bool any = found.n;
+	rtnl_list_free(&found);
+	return any;
 }
 
 static int put_addresses(const struct put *put)
@@ -169,7 +171,7 @@ static int put_addresses(const struct put *put)
 	return r ? r : put_ipv6(put);
 }
 
-/* The kernel looks at accept_dad a little after an address was given, from a work queue. */
+/* The kernel reads accept_dad a little after an address was added, from a work queue. */
 static void await_ipv6(const struct put *put)
 {
 	/* A netdev without carrier keeps its addresses tentative. */
@@ -194,20 +196,20 @@ static bool has_route(const struct rtnl_list *list, const struct rtnl_link *list
 
 static int delete_other_routes(const struct put *put)
 {
-	/* An address that the netdev had not, or had while it was down, comes without the route that the kernel makes. */
+	/* The snapshot lacks the kernel's route of an address that the netdev did not have, or had while it was down. */
 	bool kernels = rtnl_snap_added(put->snap) || !(put->snap->link.flags & IFF_UP);
 
 	for (unsigned i = put->now->routes.n; i-- > 0;) {
 		const struct nlmsghdr *nlh = put->now->routes.msg[i];
 		const struct rtmsg *rt = nlmsg_data(nlh);
-		/* A router has told the kernel of this one meanwhile, and will again. */
+		/* A router has announced this one meanwhile, and will again. */
 		if (rt->rtm_protocol == RTPROT_RA || rtnl_msg_valid(nlh) != UINT32_MAX)
 			continue;
 		if (has_route(&put->snap->routes, &put->snap->link, nlh, put->to))
 			continue;
 		if (kernels && rt->rtm_protocol == RTPROT_KERNEL)
 			continue;
-		int r = del(put->nc, nlh, put->to, put->to);
+		int r = del(put->rtnl, nlh, put->to, put->to);
 		if (r)
 			return fail(put, r, "take from", nlh);
 	}
@@ -215,8 +217,8 @@ static int delete_other_routes(const struct put *put)
 }
 
 /*
- * Give a route whose gateway is not known to be on the link, because the address that made it so had a lifetime that has
- * ended: the kernel keeps such a route, but takes one only if told that the gateway is there.
+ * Add a route whose gateway is no longer known to be on the link, since the address that made it so has expired: the kernel
+ * keeps such a route, but accepts a new one only with RTNH_F_ONLINK.
  */
 static int add_onlink(const struct put *put, const struct nlmsghdr *nlh)
 {
@@ -224,7 +226,7 @@ static int add_onlink(const struct put *put, const struct nlmsghdr *nlh)
 					   REQUEST | NLM_F_CREATE | NLM_F_APPEND, true);
 	if (msg)
 		((struct rtmsg *)nlmsg_data(nlmsg_hdr(msg)))->rtm_flags |= RTNH_F_ONLINK;
-	int r = rtnl_talk(put->nc, msg, NULL, NULL);
+	int r = rtnl_talk(put->rtnl, msg, NULL, NULL);
 	return r == -EEXIST ? 0 : r;
 }
 
@@ -235,7 +237,7 @@ static int put_routes(const struct put *put)
 	if (!done)
 		return err_set(put->err, -ENOMEM, "no memory for the routes of %s", put->to->name);
 
-	/* A gateway may be reachable only through another route of the list: try again as long as one more succeeds. */
+	/* A gateway may be reachable only through another route of the list: repeat as long as one more succeeds. */
 	unsigned progress, failed;
 	do {
 		progress = failed = 0;
@@ -259,7 +261,7 @@ static int put_routes(const struct put *put)
 	return result;
 }
 
-/* Hints, but for those that an administrator has set: what cannot be kept is found out anew. */
+/* Only hints, except those that an administrator has set: the kernel learns again what cannot be kept. */
 static int put_neighbours(const struct put *put)
 {
 	for (unsigned i = 0; i < put->snap->neighs.n; i++) {
@@ -269,7 +271,8 @@ static int put_neighbours(const struct put *put)
 		if (r && (neigh->ndm_state & NUD_PERMANENT)) {
 			char text[80];
 			rtnl_msg_text(nlh, text, sizeof(text));
-			return rtnl_fail(put->nc, r, put->err, "cannot give %s the neighbour %s", put->to->name, text);
+			return rtnl_fail(put->rtnl, r, put->err, "cannot give %s the neighbour %s", put->to->name,
+					 text);
 		}
 	}
 	return 0;
@@ -281,17 +284,17 @@ static int put_all(struct put *put, const char *name)
 {
 	struct rtnl_snap *now, *later;
 
-	int r = rtnl_snap_take(put->nc, name, &now, put->err);
+	int r = rtnl_snap_take(put->rtnl, name, &now, put->err);
 	if (r)
 		return r;
 	put->now = now;
 	put->to = &now->link;
 	r = put_addresses(put);
 	if (!r)
-		r = rtnl_nexthops_put(put->nc, put->snap, put->to, NLM_F_REPLACE, put->err);
-	/* The addresses have brought routes, and taken some along. */
+		r = rtnl_nexthops_put(put->rtnl, put->snap, put->to, NLM_F_REPLACE, put->err);
+	/* Changing addresses has added and removed routes. */
 	if (!r)
-		r = rtnl_snap_take(put->nc, name, &later, put->err);
+		r = rtnl_snap_take(put->rtnl, name, &later, put->err);
 	if (r) {
 		rtnl_snap_free(now);
 		return r;
@@ -300,7 +303,7 @@ static int put_all(struct put *put, const char *name)
 	put->now = later;
 	put->to = &later->link;
 	r = put->exact ? delete_other_routes(put) : 0;
-	if (!r && (put->to->flags & IFF_UP)) /* else the kernel takes none */
+	if (!r && (put->to->flags & IFF_UP)) /* else the kernel accepts none */
 		r = put_routes(put);
 	if (!r)
 		r = put_neighbours(put);
@@ -310,13 +313,13 @@ static int put_all(struct put *put, const char *name)
 	return r;
 }
 
-int rtnl_snap_put(struct rtnl *nc, const struct rtnl_snap *snap, const char *name, bool exact, struct err *err)
+int rtnl_snap_put(struct rtnl *rtnl, const struct rtnl_snap *snap, const char *name, bool exact, struct err *err)
 {
-	struct put put = {.nc = nc, .snap = snap, .exact = exact, .err = err};
-	const char *key = rtnl_quiet_name(QUIET_ACCEPT_DAD);
+	struct put put = {.rtnl = rtnl, .snap = snap, .exact = exact, .err = err};
+	const char *key = rtnl_mute_sysctl(MUTE_ACCEPT_DAD);
 
-	/* Without this every IPv6 address would be dead for the second that duplicate address detection takes. */
-	int dad = snap->sysctl[QUIET_ACCEPT_DAD];
+	/* Else every IPv6 address would be unusable for the second that duplicate address detection takes. */
+	int dad = snap->sysctl[MUTE_ACCEPT_DAD];
 	if (dad < 0)
 		dad = rtnl_sysctl_get(name, key);
 	if (dad >= 0) /* else the kernel has no IPv6 */
@@ -327,28 +330,44 @@ int rtnl_snap_put(struct rtnl *nc, const struct rtnl_snap *snap, const char *nam
 	return r;
 }
 
-int rtnl_snap_clear(struct rtnl *nc, const struct rtnl_snap *snap, const char *name, struct err *err)
+int rtnl_snap_clear(struct rtnl *rtnl, const struct rtnl_snap *snap, const struct rtnl_link *from, struct err *err)
 {
-	struct put put = {.nc = nc, .snap = snap, .err = err};
-	struct rtnl_link to;
+	struct put put = {.rtnl = rtnl, .snap = snap, .to = from, .err = err};
 
-	int r = rtnl_link_get(nc, name, &to, err);
-	if (r)
-		return r;
-	put.to = &to;
 	for (unsigned i = snap->routes.n; i-- > 0;) {
 		if (rtnl_route_by_object(snap->routes.msg[i]))
 			continue; /* it goes where the object goes */
-		r = del(nc, snap->routes.msg[i], &snap->link, &to);
+		int r = del(rtnl, snap->routes.msg[i], &snap->link, from);
 		if (r)
 			return fail(&put, r, "take from", snap->routes.msg[i]);
 	}
 	for (unsigned i = snap->neighs.n; i-- > 0;)
-		del(nc, snap->neighs.msg[i], &snap->link, &to);
+		del(rtnl, snap->neighs.msg[i], &snap->link, from);
 	for (unsigned i = snap->addrs.n; i-- > 0;) {
-		r = del(nc, snap->addrs.msg[i], &snap->link, &to);
+		int r = del(rtnl, snap->addrs.msg[i], &snap->link, from);
 		if (r)
 			return fail(&put, r, "take from", snap->addrs.msg[i]);
 	}
 	return 0;
+}
+
+/* ---- what somebody has set --------------------------------------------------------------------------------------- */
+
+static int give(const struct put *put, const struct rtnl_list *list, int flags)
+{
+	for (unsigned i = 0; i < list->n; i++) {
+		int r = rtnl_msg_kernel_made(list->msg[i]) ? 0 : add(put, list->msg[i], flags);
+		if (r)
+			return fail(put, r, "give to", list->msg[i]);
+	}
+	return 0;
+}
+
+int rtnl_snap_give(struct rtnl *rtnl, const struct rtnl_snap *snap, const struct rtnl_link *to, struct err *err)
+{
+	const struct put put = {.rtnl = rtnl, .snap = snap, .to = to, .err = err};
+
+	/* An address that exists gets the lifetimes of the new one: a lease was renewed. */
+	int r = give(&put, &snap->addrs, NLM_F_REPLACE);
+	return r ? r : give(&put, &snap->routes, NLM_F_APPEND);
 }

@@ -14,26 +14,26 @@
 
 #define VALUE_MAX 128
 
-static const char *const quiet_names[] = {
-	[QUIET_RP_FILTER] = "ipv4/rp_filter",
-	[QUIET_ARP_IGNORE] = "ipv4/arp_ignore",
-	[QUIET_DISABLE_IPV6] = "ipv6/disable_ipv6",
-	[QUIET_ACCEPT_DAD] = "ipv6/accept_dad",
+static const char *const mute_names[] = {
+	[MUTE_RP_FILTER] = "ipv4/rp_filter",
+	[MUTE_ARP_IGNORE] = "ipv4/arp_ignore",
+	[MUTE_DISABLE_IPV6] = "ipv6/disable_ipv6",
+	[MUTE_ACCEPT_DAD] = "ipv6/accept_dad",
 };
-_Static_assert(sizeof(quiet_names) / sizeof(*quiet_names) == QUIET_MAX, "every sysctl has a name");
+_Static_assert(sizeof(mute_names) / sizeof(*mute_names) == MUTE_MAX, "every sysctl has a name");
 
-/* What rtnl_quiet() sets. accept_dad stays as it is; rtnl_snap_put() changes it for a moment. */
-static const int quiet_values[] = {
-	[QUIET_RP_FILTER] = 1,
-	[QUIET_ARP_IGNORE] = 8,
-	[QUIET_DISABLE_IPV6] = 1,
-	[QUIET_ACCEPT_DAD] = -1,
+/* What rtnl_mute_stack() sets; -1: nothing. rtnl_snap_put() changes accept_dad for a moment. */
+static const int mute_values[] = {
+	[MUTE_RP_FILTER] = 1,
+	[MUTE_ARP_IGNORE] = 8,
+	[MUTE_DISABLE_IPV6] = 1,
+	[MUTE_ACCEPT_DAD] = -1,
 };
-_Static_assert(sizeof(quiet_values) / sizeof(*quiet_values) == QUIET_MAX, "every sysctl has a value");
+_Static_assert(sizeof(mute_values) / sizeof(*mute_values) == MUTE_MAX, "every sysctl has a value");
 
-const char *rtnl_quiet_name(enum rtnl_quiet_key key)
+const char *rtnl_mute_sysctl(enum rtnl_mute_key key)
 {
-	return quiet_names[key];
+	return mute_names[key];
 }
 
 static int read_text(const char *path, char text[VALUE_MAX])
@@ -84,7 +84,7 @@ int rtnl_sysctl_set(const char *name, const char *key, int value)
 	return write_text(path, text);
 }
 
-/* Set `key`; a kernel that lacks it (no IPv6) has nothing to be kept quiet. */
+/* Set `key`; a kernel that lacks it (no IPv6) has nothing to mute. */
 static int set_or_fail(const char *name, const char *key, int value, struct err *err)
 {
 	int r = rtnl_sysctl_set(name, key, value);
@@ -94,10 +94,10 @@ static int set_or_fail(const char *name, const char *key, int value, struct err 
 		       name, key + 5, value, strerror(-r));
 }
 
-int rtnl_quiet(const char *name, struct err *err)
+int rtnl_mute_stack(const char *name, struct err *err)
 {
-	for (unsigned key = 0; key < QUIET_MAX; key++) {
-		int r = quiet_values[key] < 0 ? 0 : set_or_fail(name, quiet_names[key], quiet_values[key], err);
+	for (unsigned key = 0; key < MUTE_MAX; key++) {
+		int r = mute_values[key] < 0 ? 0 : set_or_fail(name, mute_names[key], mute_values[key], err);
 		if (r)
 			return r;
 	}
@@ -106,27 +106,27 @@ int rtnl_quiet(const char *name, struct err *err)
 
 void rtnl_no_dad(const char *name)
 {
-	if (rtnl_sysctl_get(name, quiet_names[QUIET_ACCEPT_DAD]) > 0)
-		rtnl_sysctl_set(name, quiet_names[QUIET_ACCEPT_DAD], 0);
+	if (rtnl_sysctl_get(name, mute_names[MUTE_ACCEPT_DAD]) > 0)
+		rtnl_sysctl_set(name, mute_names[MUTE_ACCEPT_DAD], 0);
 }
 
-int rtnl_unquiet(const struct rtnl_snap *snap, const char *name, struct err *err)
+int rtnl_unmute_stack(const struct rtnl_snap *snap, const char *name, struct err *err)
 {
 	int result = 0;
 
-	/* Enabling IPv6 makes the link-local address anew, which was in use until a moment ago. */
+	/* Enabling IPv6 recreates the link-local address, which was in use until a moment ago. */
 	rtnl_no_dad(name);
-	for (unsigned key = 0; key < QUIET_MAX; key++) {
-		if (quiet_values[key] < 0 || snap->sysctl[key] < 0)
+	for (unsigned key = 0; key < MUTE_MAX; key++) {
+		if (mute_values[key] < 0 || snap->sysctl[key] < 0)
 			continue;
-		int r = set_or_fail(name, quiet_names[key], snap->sysctl[key], err);
+		int r = set_or_fail(name, mute_names[key], snap->sysctl[key], err);
 		if (r && !result)
 			result = r;
 	}
 	return result;
 }
 
-/* Write what differs. Some settings cannot be read or written, or mean nothing on the other netdev: they are left. */
+/* Write what differs. Settings that cannot be read or written, or mean nothing on the other netdev, are skipped. */
 static int copy_dir(const char *dir, const char *from, const char *to)
 {
 	char path[PATH_MAX], want[VALUE_MAX], have[VALUE_MAX];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * netcfg on the real kernel, in a network namespace of the test's own (with a user namespace where it does not run as
- * root): what a netdev has is moved to another and back, and `ip` shows the same before and after.
+ * rtnl on the real kernel, in a network namespace of the test's own (with a user namespace if it does not run as root):
+ * what a netdev has is moved to another and back, and `ip` shows the same before and after.
  */
 #include <net/if.h>
 
@@ -104,7 +104,7 @@ static void assert_same(const char *before, const char *after)
 
 static int setup(void **state)
 {
-	struct rtnl *nc;
+	struct rtnl *rtnl;
 	struct err err;
 
 	new_namespace();
@@ -113,9 +113,9 @@ static int setup(void **state)
 	   "ip link add xenbr0 type veth peer name switch0;"
 	   "for i in eth0 wire0 eth1 wire1 xenbr0 switch0; do "
 	   "echo 0 >/proc/sys/net/ipv6/conf/$i/accept_dad; ip link set $i up; done; sleep 0.1");
-	if (rtnl_open(&nc, &err))
+	if (rtnl_open(&rtnl, &err))
 		fail_msg("%s", err.text);
-	*state = nc;
+	*state = rtnl;
 	return 0;
 }
 
@@ -125,7 +125,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void furnish(void)
+static void configure_eth0(void)
 {
 	sh("ip addr add 192.0.2.10/24 dev eth0 brd + label eth0;"
 	   "ip addr add 192.0.2.11/24 dev eth0 label eth0:1;"
@@ -152,14 +152,33 @@ static void furnish(void)
 	   "ip -6 neigh add 2001:db8::1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent;");
 }
 
-static struct rtnl_snap *take(struct rtnl *nc, const char *name)
+static struct rtnl_snap *take(struct rtnl *rtnl, const char *name)
 {
 	struct rtnl_snap *snap;
 	struct err err;
 
-	if (rtnl_snap_take(nc, name, &snap, &err))
+	if (rtnl_snap_take(rtnl, name, &snap, &err))
 		fail_msg("%s", err.text);
 	return snap;
+}
+
+static struct rtnl_link link_of(struct rtnl *rtnl, const char *name)
+{
+	struct rtnl_link link;
+	struct err err;
+
+	if (rtnl_link_get(rtnl, name, &link, &err))
+		fail_msg("%s", err.text);
+	return link;
+}
+
+static void rename_netdev(struct rtnl *rtnl, const char *from, const char *to)
+{
+	struct rtnl_link link = link_of(rtnl, from);
+	struct err err;
+
+	if (rtnl_link_rename(rtnl, &link, to, &err))
+		fail_msg("%s", err.text);
 }
 
 static struct rtnl_snap *through_json(struct rtnl_snap *snap)
@@ -189,33 +208,35 @@ static void must(int r, const struct err *err)
 		fail_msg("%s", err->text);
 }
 
-static void move(struct rtnl *nc, const struct rtnl_snap *snap, const char *from, const char *to)
+static void move(struct rtnl *rtnl, const struct rtnl_snap *snap, const char *from, const char *to)
 {
+	struct rtnl_link link = link_of(rtnl, from);
 	struct err err;
 
-	must(rtnl_snap_clear(nc, snap, from, &err), &err);
-	must(rtnl_quiet(from, &err), &err);
-	must(rtnl_snap_put(nc, snap, to, true, &err), &err);
+	must(rtnl_snap_clear(rtnl, snap, &link, &err), &err);
+	must(rtnl_mute_stack(from, &err), &err);
+	must(rtnl_snap_put(rtnl, snap, to, true, &err), &err);
 }
 
-static void move_back(struct rtnl *nc, const struct rtnl_snap *snap, const char *from, const char *to)
+static void move_back(struct rtnl *rtnl, const struct rtnl_snap *snap, const char *from, const char *to)
 {
+	struct rtnl_link link = link_of(rtnl, from);
 	struct err err;
 
-	must(rtnl_snap_clear(nc, snap, from, &err), &err);
-	must(rtnl_unquiet(snap, to, &err), &err);
-	must(rtnl_snap_put(nc, snap, to, true, &err), &err);
+	must(rtnl_snap_clear(rtnl, snap, &link, &err), &err);
+	must(rtnl_unmute_stack(snap, to, &err), &err);
+	must(rtnl_snap_put(rtnl, snap, to, true, &err), &err);
 }
 
 static void what_was_moved_there_and_back_is_as_it_was(void **state)
 {
-	struct rtnl *nc = *state;
+	struct rtnl *rtnl = *state;
 
-	furnish();
+	configure_eth0();
 	char *before = dump("eth0");
-	struct rtnl_snap *snap = through_json(take(nc, "eth0"));
+	struct rtnl_snap *snap = through_json(take(rtnl, "eth0"));
 	assert_int_equal(rtnl_snap_addresses(snap), 8);
-	move(nc, snap, "eth0", "xenbr0");
+	move(rtnl, snap, "eth0", "xenbr0");
 	/* Nothing but the names differs on the other netdev. */
 	sh("test -z \"$(ip addr show dev eth0 | grep inet)\"");
 	sh("test -z \"$(ip route show table all dev eth0; ip -6 route show table all dev eth0)\"");
@@ -223,7 +244,7 @@ static void what_was_moved_there_and_back_is_as_it_was(void **state)
 	sh("ip route show table 100 | grep -q 'default via 198.51.100.1 dev xenbr0'");
 	sh("ip route get 10.30.1.1 | grep -q 'via 172.31.0.1 dev xenbr0'");
 	sh("ip -6 route show 2001:db8:ff::/48 | grep -q 'via fe80::1 dev xenbr0 .*expires'");
-	move_back(nc, snap, "xenbr0", "eth0");
+	move_back(rtnl, snap, "xenbr0", "eth0");
 	char *after = dump("eth0");
 	assert_same(before, after);
 	rtnl_snap_free(snap);
@@ -233,13 +254,13 @@ static void what_was_moved_there_and_back_is_as_it_was(void **state)
 
 static void putting_twice_changes_nothing(void **state)
 {
-	struct rtnl *nc = *state;
+	struct rtnl *rtnl = *state;
 	struct err err;
 
-	furnish();
-	struct rtnl_snap *snap = take(nc, "eth0");
+	configure_eth0();
+	struct rtnl_snap *snap = take(rtnl, "eth0");
 	char *before = dump("eth0");
-	must(rtnl_snap_put(nc, snap, "eth0", true, &err), &err);
+	must(rtnl_snap_put(rtnl, snap, "eth0", true, &err), &err);
 	char *after = dump("eth0");
 	assert_same(before, after);
 	rtnl_snap_free(snap);
@@ -249,18 +270,18 @@ static void putting_twice_changes_nothing(void **state)
 
 static void a_renamed_netdev_gets_its_labels_back(void **state)
 {
-	struct rtnl *nc = *state;
+	struct rtnl *rtnl = *state;
 	struct err err;
 
-	furnish();
+	configure_eth0();
 	char *before = dump("eth0");
-	struct rtnl_snap *snap = take(nc, "eth0");
-	must(rtnl_link_rename(nc, "eth0", "peth0", &err), &err);
-	move(nc, snap, "peth0", "xenbr0");
+	struct rtnl_snap *snap = take(rtnl, "eth0");
+	rename_netdev(rtnl, "eth0", "peth0");
+	move(rtnl, snap, "peth0", "xenbr0");
 	sh("test -z \"$(ip addr show dev peth0 | grep inet)\"");
-	move_back(nc, snap, "xenbr0", "peth0");
-	must(rtnl_link_rename(nc, "peth0", "eth0", &err), &err);
-	must(rtnl_snap_put(nc, snap, "eth0", true, &err), &err);
+	move_back(rtnl, snap, "xenbr0", "peth0");
+	rename_netdev(rtnl, "peth0", "eth0");
+	must(rtnl_snap_put(rtnl, snap, "eth0", true, &err), &err);
 	char *after = dump("eth0");
 	assert_same(before, after);
 	rtnl_snap_free(snap);
@@ -270,17 +291,17 @@ static void a_renamed_netdev_gets_its_labels_back(void **state)
 
 static void what_was_added_meanwhile_comes_along(void **state)
 {
-	struct rtnl *nc = *state;
+	struct rtnl *rtnl = *state;
 	struct err err;
 
-	furnish();
-	struct rtnl_snap *snap = take(nc, "eth0");
-	move(nc, snap, "eth0", "xenbr0");
+	configure_eth0();
+	struct rtnl_snap *snap = take(rtnl, "eth0");
+	move(rtnl, snap, "eth0", "xenbr0");
 	sh("ip addr add 192.0.2.12/24 dev xenbr0 label xenbr0:2; ip route add 10.50.0.0/16 via 192.0.2.4 dev xenbr0;"
 	   "ip addr del 198.51.100.7/28 dev xenbr0");
-	struct rtnl_snap *now = take(nc, "xenbr0");
+	struct rtnl_snap *now = take(rtnl, "xenbr0");
 	must(rtnl_snap_merge(snap, now, &err), &err);
-	move_back(nc, snap, "xenbr0", "eth0");
+	move_back(rtnl, snap, "xenbr0", "eth0");
 	sh("ip -4 addr show dev eth0 | grep -q 'inet 192.0.2.12/24 .* eth0:2$'");
 	sh("ip route show 10.50.0.0/16 | grep -q 'via 192.0.2.4 dev eth0'");
 	sh("! ip -4 addr show dev eth0 | grep -q 198.51.100.7"); /* had a lifetime, and is gone */
@@ -290,7 +311,7 @@ static void what_was_added_meanwhile_comes_along(void **state)
 
 static void nexthop_objects_move_and_their_routes_with_them(void **state)
 {
-	struct rtnl *nc = *state;
+	struct rtnl *rtnl = *state;
 
 	sh("ip addr add 192.0.2.10/24 dev eth0; ip addr add 203.0.113.9/24 dev eth1; ip -6 addr add 2001:db8::10/64 "
 	   "dev "
@@ -299,25 +320,25 @@ static void nexthop_objects_move_and_their_routes_with_them(void **state)
 	   "ip nexthop add id 3 group 5/6,2; ip nexthop add id 9 via 2001:db8::1 dev eth0;"
 	   "ip route add 10.0.0.0/8 nhid 5; ip route add 11.0.0.0/8 nhid 3; ip -6 route add 2001:db8:7::/48 nhid 9");
 	char *before = dump("eth0"), *objects = output("ip nexthop");
-	struct rtnl_snap *snap = through_json(take(nc, "eth0"));
-	move(nc, snap, "eth0", "xenbr0");
+	struct rtnl_snap *snap = through_json(take(rtnl, "eth0"));
+	move(rtnl, snap, "eth0", "xenbr0");
 	sh("test $(ip nexthop | grep -c 'via .* dev xenbr0') = 2; ip nexthop get id 3 | grep -q 'group 5/6,2'");
 	sh("ip route get 10.1.1.1 | grep -q 'via 192.0.2.1 dev xenbr0'; ip route show 11.0.0.0/8 | grep -q 'dev eth1'");
 	sh("ip -6 route get 2001:db8:7::1 | grep -q 'via 2001:db8::1 dev xenbr0'");
-	move_back(nc, snap, "xenbr0", "eth0");
+	move_back(rtnl, snap, "xenbr0", "eth0");
 	compare_and_free(before, dump("eth0"));
 	compare_and_free(objects, output("ip nexthop"));
 	/* A netdev that is set down loses them: then they are made again. */
 	sh("ip link set eth0 down; ip link set eth0 up; test -z \"$(ip route show 10.0.0.0/8)\"");
 	struct err err;
-	must(rtnl_snap_put(nc, snap, "eth0", true, &err), &err);
+	must(rtnl_snap_put(rtnl, snap, "eth0", true, &err), &err);
 	sh("ip route get 10.1.1.1 | grep -q 'via 192.0.2.1 dev eth0'; ip nexthop get id 3 | grep -q 'group 5/6,2'");
 	rtnl_snap_free(snap);
 }
 
 static void policy_rules_follow_and_keep_their_order(void **state)
 {
-	struct rtnl *nc = *state;
+	struct rtnl *rtnl = *state;
 	struct err err;
 
 	sh("ip rule add prio 50 from all lookup 7; ip rule add prio 50 iif eth0 lookup 8;"
@@ -325,61 +346,61 @@ static void policy_rules_follow_and_keep_their_order(void **state)
 	   "ip rule add prio 60 iif lo oif eth0 ipproto tcp dport 25 lookup 11; ip -6 rule add prio 70 oif eth0 lookup "
 	   "12");
 	char *before = output("ip rule; ip -6 rule");
-	struct rtnl_snap *snap = through_json(take(nc, "eth0"));
-	must(rtnl_rules_put(nc, snap, "xenbr0", "eth0", &err), &err);
+	struct rtnl_snap *snap = through_json(take(rtnl, "eth0"));
+	must(rtnl_rules_put(rtnl, snap, "xenbr0", "eth0", &err), &err);
 	char *renamed = output("{ ip rule; ip -6 rule; } | sed 's/xenbr0/eth0/'");
 	assert_string_equal(before, renamed);
 	free(renamed);
 	sh("test $({ ip rule; ip -6 rule; } | grep -c xenbr0) = 4");
-	must(rtnl_rules_put(nc, snap, "xenbr0", "eth0", &err), &err);
+	must(rtnl_rules_put(rtnl, snap, "xenbr0", "eth0", &err), &err);
 	/* Half way: one is there under both names. */
 	sh("ip rule add prio 50 iif eth0 lookup 8");
-	must(rtnl_rules_put(nc, snap, "eth0", "xenbr0", &err), &err);
+	must(rtnl_rules_put(rtnl, snap, "eth0", "xenbr0", &err), &err);
 	compare_and_free(before, output("ip rule; ip -6 rule"));
 	rtnl_snap_free(snap);
 }
 
 /* Give back as takeover_stop() does: with what has changed on `host` meanwhile. */
-static void rules_back(struct rtnl *nc, struct rtnl_snap *snap, const char *host, const char *name)
+static void rules_back(struct rtnl *rtnl, struct rtnl_snap *snap, const char *host, const char *name)
 {
-	struct rtnl_snap *now = take(nc, host);
+	struct rtnl_snap *now = take(rtnl, host);
 	struct err err;
 
 	must(rtnl_snap_merge(snap, now, &err), &err);
-	must(rtnl_rules_put(nc, snap, name, host, &err), &err);
+	must(rtnl_rules_put(rtnl, snap, name, host, &err), &err);
 	rtnl_snap_free(now);
 	rtnl_snap_free(snap);
 }
 
 static void policy_rules_of_two_netdevs_may_have_one_priority(void **state)
 {
-	struct rtnl *nc = *state;
+	struct rtnl *rtnl = *state;
 	struct err err;
 
 	sh("ip rule add prio 50 iif eth0 lookup 8; ip rule add prio 50 from 10.0.0.0/8 lookup 9;"
 	   "ip rule add prio 50 iif eth1 lookup 10");
 	for (unsigned first = 0; first < 2; first++) {
 		char *before = output("ip rule");
-		struct rtnl_snap *a = through_json(take(nc, "eth0"));
-		must(rtnl_rules_put(nc, a, "xenbr0", "eth0", &err), &err);
-		struct rtnl_snap *b = through_json(take(nc, "eth1"));
-		must(rtnl_rules_put(nc, b, "switch0", "eth1", &err), &err);
+		struct rtnl_snap *a = through_json(take(rtnl, "eth0"));
+		must(rtnl_rules_put(rtnl, a, "xenbr0", "eth0", &err), &err);
+		struct rtnl_snap *b = through_json(take(rtnl, "eth1"));
+		must(rtnl_rules_put(rtnl, b, "switch0", "eth1", &err), &err);
 		char *renamed = output("ip rule | sed 's/xenbr0/eth0/; s/switch0/eth1/'");
 		assert_string_equal(before, renamed);
 		free(renamed);
 		/* in either order */
 		if (first)
-			rules_back(nc, a, "xenbr0", "eth0");
-		rules_back(nc, b, "switch0", "eth1");
+			rules_back(rtnl, a, "xenbr0", "eth0");
+		rules_back(rtnl, b, "switch0", "eth1");
 		if (!first)
-			rules_back(nc, a, "xenbr0", "eth0");
+			rules_back(rtnl, a, "xenbr0", "eth0");
 		compare_and_free(before, output("ip rule"));
 	}
 }
 
 static void equal_routes_come_back_in_their_order(void **state)
 {
-	struct rtnl *nc = *state;
+	struct rtnl *rtnl = *state;
 	struct err err;
 	const char *routes = "ip route show table all; ip -6 route show table all";
 
@@ -387,17 +408,18 @@ static void equal_routes_come_back_in_their_order(void **state)
 	   "ip addr add 192.0.2.10/24 dev eth0; ip addr add 192.0.2.11/24 dev eth1;"
 	   "ip -6 addr add fe80::10/64 dev eth0 nodad; ip -6 addr add fe80::11/64 dev eth1 nodad");
 	char *before = output(routes);
-	struct rtnl_snap *snap = take(nc, "eth0");
-	must(rtnl_snap_take_order(nc, snap, &err), &err);
+	struct rtnl_snap *snap = take(rtnl, "eth0");
+	must(rtnl_snap_take_order(rtnl, snap, &err), &err);
 	snap = through_json(snap);
-	move(nc, snap, "eth0", "xenbr0");
+	move(rtnl, snap, "eth0", "xenbr0");
 	sh("ip route get 192.0.2.1 | grep -q 'dev eth1'");
-	must(rtnl_order_put(nc, snap, "xenbr0", &err), &err);
+	struct rtnl_link xenbr0 = link_of(rtnl, "xenbr0"), eth0 = link_of(rtnl, "eth0");
+	must(rtnl_order_put(rtnl, snap, &xenbr0, &err), &err);
 	sh("ip route get 192.0.2.1 | grep -q 'dev xenbr0'");
-	move_back(nc, snap, "xenbr0", "eth0");
+	move_back(rtnl, snap, "xenbr0", "eth0");
 	/* One of another netdev is missing, as after a crash: it is in the record. */
 	sh("ip route del 192.0.2.0/24 dev eth1");
-	must(rtnl_order_put(nc, snap, "eth0", &err), &err);
+	must(rtnl_order_put(rtnl, snap, &eth0, &err), &err);
 	compare_and_free(before, output(routes));
 	rtnl_snap_free(snap);
 }
@@ -411,24 +433,36 @@ static void links_that_are_not_there_are_named(void **state)
 	assert_int_equal(rtnl_link_get(*state, "eth7", &link, &err), -ENODEV);
 	assert_non_null(strstr(err.text, "there is no netdev eth7"));
 	assert_int_equal(rtnl_snap_take(*state, "eth7", &snap, &err), -ENODEV);
-	assert_int_equal(rtnl_link_rename(*state, "eth0", "eth1", &err), -EEXIST);
+	link = link_of(*state, "eth0");
+	assert_int_equal(rtnl_link_rename(*state, &link, "eth1", &err), -EEXIST);
 	assert_non_null(strstr(err.text, "there is a netdev eth1 already"));
 }
 
-static void mac_mtu_and_altname_are_heeded(void **state)
+static void a_link_is_found_by_its_alternative_name(void **state)
 {
 	static const uint8_t mac[6] = {0x02, 1, 2, 3, 4, 5};
-	struct rtnl_link link;
-	struct err err;
 
-	sh("ip link property add dev eth0 altname enp0s31f6altname");
-	must(rtnl_link_mac(*state, "eth0", mac, &err), &err);
-	must(rtnl_link_mtu(*state, "eth0", 1400, &err), &err);
-	must(rtnl_link_get(*state, "enp0s31f6altname", &link, &err), &err);
+	sh("ip link property add dev eth0 altname enp0s31f6altname; ip link set eth0 mtu 1400 address "
+	   "02:01:02:03:04:05");
+	struct rtnl_link link = link_of(*state, "enp0s31f6altname");
 	assert_string_equal(link.name, "eth0");
 	assert_string_equal(link.kind, "veth");
 	assert_memory_equal(link.mac, mac, 6);
 	assert_int_equal(link.mtu, 1400);
+}
+
+static void a_link_is_set_up_and_down(void **state)
+{
+	struct rtnl_link link = link_of(*state, "eth0");
+	struct err err;
+
+	must(rtnl_link_set_up(*state, &link, false, &err), &err);
+	link = link_of(*state, "eth0");
+	assert_false(link.flags & IFF_UP);
+	must(rtnl_link_set_filter(*state, &link, IFF_PROMISC, &err), &err);
+	must(rtnl_link_set_up(*state, &link, true, &err), &err);
+	link = link_of(*state, "eth0");
+	assert_int_equal(link.flags & (IFF_UP | IFF_PROMISC | IFF_ALLMULTI), IFF_UP | IFF_PROMISC);
 }
 
 static void the_default_routes_netdev_is_the_one_of_the_best_metric(void **state)
@@ -472,7 +506,7 @@ static void damaged_json_is_refused(void **state)
 		/* an RTM_NEWADDR whose IFA_FLAGS has two bytes */
 		"2000000014000000000000000000000002180000020000000600080000010000"};
 
-	furnish();
+	configure_eth0();
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		struct rtnl_snap *good = take(*state, "eth0");
 		json_t *json = rtnl_snap_to_json(good);
@@ -587,22 +621,22 @@ static void a_request_that_failed_does_not_spoil_the_next(void **state)
 			   .nlmsg_seq = 7},
 		   .info = {.ifi_index = 1}};
 	struct rtnl_link link;
-	struct rtnl *nc;
+	struct rtnl *rtnl;
 	struct err err;
 	int fd = dup(0);
 
 	(void)state;
 	close(fd); /* its socket gets this number */
-	must(rtnl_open(&nc, &err), &err);
+	must(rtnl_open(&rtnl, &err), &err);
 	assert_int_equal(send(fd, &stray, sizeof(stray), 0), sizeof(stray));
-	assert_int_not_equal(rtnl_link_get(nc, "lo", &link, &err), 0);
+	assert_int_not_equal(rtnl_link_get(rtnl, "lo", &link, &err), 0);
 	for (unsigned i = 0; i < 3; i++) {
-		must(rtnl_link_get(nc, "eth0", &link, &err), &err);
+		must(rtnl_link_get(rtnl, "eth0", &link, &err), &err);
 		assert_string_equal(link.name, "eth0");
-		must(rtnl_link_get(nc, "eth1", &link, &err), &err);
+		must(rtnl_link_get(rtnl, "eth1", &link, &err), &err);
 		assert_string_equal(link.name, "eth1");
 	}
-	rtnl_close(nc);
+	rtnl_close(rtnl);
 }
 
 #define IN_NAMESPACE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -619,7 +653,8 @@ int main(void)
 		IN_NAMESPACE(policy_rules_of_two_netdevs_may_have_one_priority),
 		IN_NAMESPACE(equal_routes_come_back_in_their_order),
 		IN_NAMESPACE(links_that_are_not_there_are_named),
-		IN_NAMESPACE(mac_mtu_and_altname_are_heeded),
+		IN_NAMESPACE(a_link_is_found_by_its_alternative_name),
+		IN_NAMESPACE(a_link_is_set_up_and_down),
 		IN_NAMESPACE(the_default_routes_netdev_is_the_one_of_the_best_metric),
 		IN_NAMESPACE(addresses_as_text_are_checked_and_given),
 		IN_NAMESPACE(damaged_json_is_refused),
