@@ -8,8 +8,13 @@
 #include <string.h>
 
 #include "commands.h"
-#include "vswitch/base/net_words.h"
 #include "vswitch/hostnet/hostnet.h"
+
+#define VIFNUM_MAX 9999
+#define ADDRESSES_MAX 1024 /* bytes */
+#define WAIT_MAX_S 60
+#define CONFIRM_MAX_S 300 /* less than a client waits for its answer */
+#define CONFIRM_DEFAULT_S 10
 
 static struct hostnet *hostnet_of(const struct ctl_request *req)
 {
@@ -89,7 +94,7 @@ static void net_start(struct ctl_request *req)
 	const struct confirm_request request = {
 		.want = want_of(req),
 		/* A start that is to stop half way cannot be confirmed. */
-		.seconds = ctl_has(req, "until") ? 0 : (unsigned)ctl_int(req, "confirm", NET_CONFIRM_DEFAULT_S),
+		.seconds = ctl_has(req, "until") ? 0 : (unsigned)ctl_int(req, "confirm", CONFIRM_DEFAULT_S),
 		.wait_s = (unsigned)ctl_int(req, "wait", 0),
 		.until = (unsigned)ctl_int(req, "until", 0),
 		.done = on_started,
@@ -206,18 +211,30 @@ static void net_confirm(struct ctl_request *req)
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-_Static_assert(NET_STEPS_MAX == PLAN_KIND_MAX, "a plan has at most one step of each kind");
+/* clang-format off */
+#define NAME_ARGS \
+	{.name = "netdev", .type = CTL_IFNAME}, \
+	{.name = "bridge", .type = CTL_IFNAME}, \
+	{.name = "vifnum", .type = CTL_INT, .max = VIFNUM_MAX}
+#define PLAN_ARGS \
+	NAME_ARGS, \
+	{.name = "antispoof", .type = CTL_BOOL}, \
+	{.name = "rename", .type = CTL_BOOL}, \
+	{.name = "address", .type = CTL_STRING, .min = 1, .max = ADDRESSES_MAX}
+/* clang-format on */
 
-#define TYPE_NAME CTL_IFNAME
-#define TYPE_TEXT CTL_STRING
-#define TYPE_NUMBER CTL_INT
-#define TYPE_YES_NO CTL_BOOL
-#define ARG(word, kind, most, help)                                                                                    \
-	{.name = #word, .type = TYPE_##kind, .min = TYPE_##kind == CTL_STRING, .max = (most)},
+static const struct ctl_arg name_args[] = {NAME_ARGS, {0}};
+static const struct ctl_arg plan_args[] = {PLAN_ARGS, {0}};
+static const struct ctl_arg start_args[] = {
+	PLAN_ARGS,
+	{.name = "wait", .type = CTL_INT, .max = WAIT_MAX_S}, /* for the netdev to appear */
+	{.name = "confirm", .type = CTL_INT, .max = CONFIRM_MAX_S}, /* for gateways to answer; 0: do not ask them */
+	{.name = "until",
+	 .type = CTL_INT,
+	 .max = PLAN_KIND_MAX}, /* steps; the rest is left for the next start or stop */
+	{0},
+};
 
-static const struct ctl_arg name_args[] = {NET_NAME_WORDS(ARG){0}};
-static const struct ctl_arg plan_args[] = {NET_PLAN_WORDS(ARG){0}};
-static const struct ctl_arg start_args[] = {NET_START_WORDS(ARG){0}};
 static const struct ctl_arg confirm_args[] = {
 	{.name = "bridge", .type = CTL_IFNAME},
 	{0},

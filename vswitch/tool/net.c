@@ -7,16 +7,28 @@
 #include "client.h"
 #include "net.h"
 #include "vswitch/base/nearest.h"
-#include "vswitch/base/net_words.h"
 
-enum key_kind { NAME, TEXT, NUMBER, YES_NO };
+enum key_kind { TEXT, NUMBER, YES_NO };
 
-#define KEY(name, kind, most, help) {#name, kind, help},
+/* The daemon knows which of them a command takes, and their bounds. */
 static const struct key {
 	const char *name;
 	enum key_kind kind;
 	const char *help;
-} keys[] = {NET_START_WORDS(KEY)};
+} keys[] = {
+	{"netdev", TEXT,
+	 "the host's netdev; dummyN: none, for a private bridge (default: the default route's, or ethVIFNUM)"},
+	{"bridge", TEXT, "the bridge, and the host's own netdev on it (default: xenbrVIFNUM)"},
+	{"vifnum", NUMBER, "the number in both defaults"},
+	{"antispoof", YES_NO, "check guests' source addresses (default: no)"},
+	{"rename", YES_NO, "rename NETDEV to pNETDEV (default: yes for ethN, else no)"},
+	{"address", TEXT, "ADDRESS/LENGTH[,...] for the host on the bridge"},
+	{"wait", NUMBER, "seconds to wait for the netdev to appear (default: 0)"},
+	{"confirm", NUMBER,
+	 "seconds in which gateways that answered before must answer over the bridge, else everything is undone; "
+	 "0: do not ask them (default: 10)"},
+	{"until", NUMBER, "apply only this many steps of the plan"},
+};
 #define KEYS (sizeof(keys) / sizeof(*keys))
 
 static void print_start(const json_t *result);
@@ -193,7 +205,7 @@ static json_t *value_of(const struct key *key, const char *text)
 											 "n"};
 	char *end;
 
-	if (key->kind == TEXT || key->kind == NAME)
+	if (key->kind == TEXT)
 		return json_string(text);
 	if (key->kind == NUMBER) {
 		long long number = strtoll(text, &end, 10);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * `xbar net start|stop|status|plan|confirm KEY=VALUE...`: put a netdev of the host behind a bridge, and give it back. The
- * keys (net_words.h) are those of network-bridge; xbard does the work.
+ * keys are those of network-bridge; xbard does the work.
  *
  * Threads: none.
  */
