@@ -125,7 +125,7 @@ def test_bridge_null_does_nothing(hooks):
 def test_xbards_refusal_is_the_last_line_on_standard_error(hooks):
     done = hooks.run("network-bridge", "start", "netdev=eth7", "bridge=xenbr0")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "xbar: there is no netdev eth7; `ip link` shows those that there are"
+    assert done.stderr.splitlines()[-1] == "xbar: there is no netdev eth7; `ip link` lists those that exist"
 
 
 def test_without_xbard_it_says_how_to_start_it(hooks):
