@@ -17,11 +17,14 @@
 
 static char dir[] = "/tmp/test_record-XXXXXX";
 
-static void sh(const char *format)
+__attribute__((format(printf, 1, 2))) static void sh(const char *format, ...)
 {
 	char command[256];
+	va_list ap;
 
-	snprintf(command, sizeof(command), format, dir);
+	va_start(ap, format);
+	vsnprintf(command, sizeof(command), format, ap);
+	va_end(ap);
 	if (system(command))
 		fail_msg("failed: %s", command);
 }
@@ -36,7 +39,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	sh("rm -r %s");
+	sh("rm -r %s", dir);
 	return 0;
 }
 
@@ -116,7 +119,7 @@ static void a_change_that_cannot_be_written_is_an_error(void **state)
 	struct err err;
 
 	(void)state;
-	sh("mkdir %s/net/xenbr0.json.tmp");
+	sh("mkdir %s/net/xenbr0.json.tmp", dir);
 	assert_true(record_save(records, rec, &err) < 0);
 	assert_non_null(strstr(err.text, "net/xenbr0.json"));
 	records_close(records);
@@ -131,7 +134,7 @@ static void a_damaged_file_is_named_and_may_be_the_one_that_is_looked_for(void *
 	(void)state;
 	save(records, "xenbr0", "eth0", "peth0");
 	records_close(records);
-	sh("echo '{\"version\": 1}' >%s/net/br9.json");
+	sh("echo '{\"version\": 1}' >%s/net/br9.json", dir);
 	records = open_records();
 	assert_int_equal(record_get(records, "br9", &rec, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "net/br9.json"));
@@ -149,7 +152,7 @@ static void a_record_whose_file_somebody_removes_is_given_up(void **state)
 	(void)state;
 	save(records, "xenbr0", "eth0", "peth0");
 	save(records, "xenbr1", "dummy0", "");
-	sh("rm %s/net/xenbr0.json");
+	sh("rm %s/net/xenbr0.json", dir);
 	records_refresh(records);
 	assert_int_equal(record_get(records, "xenbr0", &rec, &err), -ENOENT);
 	assert_int_equal(record_get(records, "xenbr1", &rec, &err), 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The time that has passed since some moment in the past (CLOCK_MONOTONIC): for intervals and deadlines. Any thread.
+ * CLOCK_MONOTONIC: the time since an unspecified moment, for intervals and deadlines. Any thread.
  */
 #ifndef XBAR_CLOCK_H
 #define XBAR_CLOCK_H
@@ -21,7 +21,7 @@ static inline uint64_t clock_ms(void)
 	return clock_ns() / 1000000;
 }
 
-/* Whole seconds, a few milliseconds late at worst: a load from memory, no matter how often it is asked. */
+/* Whole seconds, at most a few milliseconds late. As cheap as a load from memory. */
 static inline uint32_t clock_coarse_s(void)
 {
 	struct timespec now;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whether a netdev coalesces received frames (GRO, LRO): a switch that reads it wants them as they were on the wire. There
- * is no rtnetlink request for this.
+ * Whether a netdev coalesces received frames (GRO, LRO). A switch that reads from it needs them as they were on the wire.
+ * There is no rtnetlink request for this.
  *
  * Threads: any. Errors: 0 or -errno with a sentence.
  */
@@ -13,9 +13,9 @@
 #define ETHTOOL_GRO (1 << 0)
 #define ETHTOOL_LRO (1 << 1)
 
-/* Which of the two `name` does; 0 also where there is no such netdev, or it has neither. */
+/* Those of ETHTOOL_GRO and ETHTOOL_LRO that are on at `name`; 0 also if there is no such netdev. */
 int ethtool_rx_coalescing(const char *name);
-/* Switch on those of `kinds`, and the others off. -ENODEV where the netdev is gone. */
+/* Turn on those of `kinds`, and the others off. -ENODEV: the netdev is gone. */
 int ethtool_set_rx_coalescing(const char *name, int kinds, struct err *err);
 
 #endif

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Files that must be whole after a crash: written beside their place, synced, and renamed into it.
+ * JSON files that must be complete after a crash: written to a temporary file, synced, and renamed.
  *
- * Threads: no shared state. Errors: 0 or -errno, and then *err holds a sentence that names the file; what stood there
- * before still does.
+ * Threads: no shared state. Errors: 0 or -errno with a struct err that names the file, which is unchanged then.
  */
 #ifndef XBAR_JSONFILE_H
 #define XBAR_JSONFILE_H
@@ -12,7 +11,7 @@
 
 #include "err.h"
 
-/* Put `json` (NULL: there was no memory for it) at `path`, for root alone to read. PATH.tmp is used on the way. */
+/* Write `json` to `path` with mode 0600. NULL, from a caller that ran out of memory, fails. Uses PATH.tmp. */
 int jsonfile_save(const json_t *json, const char *path, struct err *err);
 
 #endif

@@ -79,7 +79,7 @@ static __attribute__((format(printf, 2, 0))) void write_line(enum log_level leve
 			line[i] = '?';
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, len) < 0)
-		return; /* nowhere is left to say so */
+		return; /* there is nowhere left to report it */
 }
 
 #define LOG_FUNCTION(name, level)                                                                                      \

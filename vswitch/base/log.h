@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The daemon's log: one line per event on standard error, for a person. Where $JOURNAL_STREAM is set, each line begins
- * with its priority as "<N>", as systemd wants it, and without a time, which the journal adds itself.
+ * The daemon's log: one line per event on standard error, for people. If $JOURNAL_STREAM is set, each line begins with its
+ * priority as "<N>", as systemd expects, and has no time, since the journal adds one.
  *
- * Threads. Any, but not a worker on its packet path: a line is one write(2), formatted beforehand.
+ * Threads. Any, except workers on the packet path: a line is one write(2).
  *
- * Errors. None: a line that cannot be written is lost. Control characters in a line are written as "?", so that no
- * name taken from a guest can forge a line.
+ * Errors. None: a line that cannot be written is lost. Control characters are written as "?", so that a name from a guest
+ * cannot forge a line.
  */
 #ifndef XBAR_LOG_H
 #define XBAR_LOG_H
@@ -20,7 +20,7 @@ const char *log_level_name(enum log_level level);
 /* The level called `name`, or -1. */
 int log_level_find(const char *name);
 
-/* Lines above `level` are not written. Before the first call: LOG_LEVEL_INFO. */
+/* Lines above `level` are not written. The default is LOG_LEVEL_INFO. */
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 

@@ -11,10 +11,10 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 	return m < c ? m : c;
 }
 
-/* Edits between a and b, where an exchange of neighbours is one (optimal string alignment); lengths <= WORD_MAX. */
+/* The edits between a and b; swapping neighbours counts as one (optimal string alignment). Lengths <= WORD_MAX. */
 static unsigned distance(const char *a, size_t na, const char *b, size_t nb)
 {
-	unsigned row[3][WORD_MAX + 2]; /* rows i, i-1, i-2, going round */
+	unsigned row[3][WORD_MAX + 2]; /* rows i, i-1, i-2, cyclically */
 
 	for (size_t j = 0; j <= nb; j++)
 		row[0][j] = j;

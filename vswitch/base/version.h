@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What `xbar version` and `xbard --version` say.
+ * The version that `xbar version` and `xbard --version` print.
  */
 #ifndef XBAR_VERSION_H
 #define XBAR_VERSION_H

@@ -14,6 +14,7 @@ int cmd_bench(int argc, char **argv)
 	(void)argc;
 	execv(PROGRAM, argv);
 	if (errno == ENOENT)
-		return cli_fail(PROGRAM " is not there: install xbar there, or, in its sources, run `make bench`");
+		return cli_fail(PROGRAM
+				" does not exist: `make install` puts it there; in the sources, run `make bench`");
 	return cli_fail(PROGRAM ": %s", strerror(errno));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * xbar bench: the benchmark that was installed with this tool (bench/run).
+ * xbar bench: runs the benchmark that was installed with this tool (bench/run).
  */
 #ifndef XBAR_TOOL_BENCH_H
 #define XBAR_TOOL_BENCH_H

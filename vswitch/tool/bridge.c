@@ -17,7 +17,7 @@ static void print_id(const char *mac)
 			putchar(*mac);
 }
 
-/* As `brctl show` prints it, to the byte: scripts read this. */
+/* Byte for byte what `brctl show` prints, since scripts parse it. */
 static void print_show(const json_t *result)
 {
 	json_t *bridge, *interface;
@@ -84,11 +84,11 @@ const struct cli_command bridge_cli[] = {
 	 .args = show_args,
 	 .print = print_show},
 	{.name = "bridge add",
-	 .summary = "make a bridge, with a host port of its name",
+	 .summary = "create a bridge, with a host port of the same name",
 	 .call = "bridge-add",
 	 .args = add_args},
 	{.name = "bridge del", .summary = "delete a bridge and its host port", .call = "bridge-del", .args = del_args},
 	{.name = "bridge set", .summary = "change a bridge or its host port", .call = "bridge-set", .args = set_args},
-	{.name = "bridge list", .summary = "names of the bridges", .call = "show", .print = print_names},
+	{.name = "bridge list", .summary = "list the names of the bridges", .call = "show", .print = print_names},
 	{0},
 };

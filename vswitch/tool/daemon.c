@@ -66,7 +66,7 @@ static const struct cli_arg log_args[] = {
 };
 
 const struct cli_command daemon_cli[] = {
-	{.name = "status", .summary = "the daemon and its workers", .call = "status", .print = print_status},
+	{.name = "status", .summary = "show the daemon and its workers", .call = "status", .print = print_status},
 	{.name = "log",
 	 .summary = "set the log level: error, warning, info or debug",
 	 .call = "log-level",

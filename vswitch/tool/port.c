@@ -77,8 +77,8 @@ static void print_port_stats(json_t *port)
 	print_direction("received", json_object_get(port, "rx"));
 	print_direction("sent", json_object_get(port, "tx"));
 	print_queues(json_object_get(port, "per_queue"));
-	printf("  %-9s %lld segments made, %lld checksums completed\n", "software", number(port, "software_segments"),
-	       number(port, "software_checksums"));
+	printf("  %-9s %lld segments created, %lld checksums completed\n", "software",
+	       number(port, "software_segments"), number(port, "software_checksums"));
 	if (number(port, "grant_copies"))
 		printf("  %-9s %lld copies by the hypervisor\n", "grants", number(port, "grant_copies"));
 	json_object_foreach(json_object_get(port, "drops"), name, count)
@@ -157,7 +157,7 @@ static const struct cli_arg top_args[] = {
 };
 
 const struct cli_command port_cli[] = {
-	{.name = "port list", .summary = "ports of every kind", .call = "stats", .print = print_ports},
+	{.name = "port list", .summary = "list ports of every kind", .call = "stats", .print = print_ports},
 	{.name = "port join", .summary = "put a port on a bridge", .call = "port-join", .args = join_args},
 	{.name = "port leave", .summary = "take a port off its bridge", .call = "port-leave", .args = port_args},
 	{.name = "port release", .summary = "end the quarantine of a port", .call = "port-release", .args = port_args},
@@ -170,7 +170,7 @@ const struct cli_command port_cli[] = {
 	 .call = "uplink-del",
 	 .args = uplink_del_args},
 	{.name = "fdb show",
-	 .summary = "learned MAC addresses",
+	 .summary = "list learned MAC addresses",
 	 .call = "fdb-show",
 	 .args = fdb_args,
 	 .print = print_macs},

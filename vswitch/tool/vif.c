@@ -25,7 +25,7 @@ static void print_list(const json_t *result)
 		printf("%-16s %-16s %-15s %-17s %-20s %s%s\n", cli_text(vif, "name"), cli_text(vif, "guest"),
 		       cli_text(vif, "bridge"), cli_text(vif, "mac"), cli_text(vif, "ip"),
 		       json_is_integer(domid) ? xen : cli_text(vif, "socket"),
-		       json_is_true(json_object_get(vif, "pending")) ? " (its script runs)" : "");
+		       json_is_true(json_object_get(vif, "pending")) ? " (its script is running)" : "");
 	}
 }
 
@@ -53,11 +53,11 @@ static const struct cli_arg del_args[] = {
 
 const struct cli_command vif_cli[] = {
 	{.name = "vif add",
-	 .summary = "make a vhost-user port for a guest; prints its socket and MAC",
+	 .summary = "create a vhost-user port for a guest, and print its socket and MAC",
 	 .call = "vif-add",
 	 .args = add_args,
 	 .print = print_added},
-	{.name = "vif del", .summary = "delete such a port", .call = "vif-del", .args = del_args},
-	{.name = "vif list", .summary = "guests' ports", .call = "vif-list", .print = print_list},
+	{.name = "vif del", .summary = "delete a guest's vhost-user port", .call = "vif-del", .args = del_args},
+	{.name = "vif list", .summary = "list guests' ports", .call = "vif-list", .print = print_list},
 	{0},
 };
