@@ -7,8 +7,8 @@
  * lasts poll_us; it doubles, up to POLL_GROWS times that, each time a wake-up comes so soon that polling would have been
  * cheaper (a guest's kick and our wake-up cost both sides more). After a longer sleep it is poll_us again.
  */
-#include "rcu.h"
 #include "worker.h"
+#include "rcu.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -126,8 +126,7 @@ static void *loop(void *arg)
 			struct epoll_event ev;
 
 			if (dp)
-				sleep_until_woken(w,
-						  rcu_read(workers.dp)); /* the one of this pass may be freed */
+				sleep_until_woken(w, rcu_read(workers.dp)); /* the one of this pass may be freed */
 			else
 				epoll_wait(w->epfd, &ev, 1, 10);
 			idle_since = 0;
