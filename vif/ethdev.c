@@ -24,6 +24,7 @@
 
 #include "copy.h"
 #include "grant.h"
+#include "vswitch/base/err.h"
 
 #define RX_RING 512
 #define TX_RING 512
@@ -208,11 +209,61 @@ static void ethdev_close(struct vif_port *base)
 	free(port);
 }
 
-static const struct vif_ops ethdev_ops = {
+/* Link state as the driver knows it now. */
+static bool has_link(const struct ethdev_port *port)
+{
+	struct rte_eth_link link;
+
+	return !rte_eth_link_get_nowait(port->dev, &link) && link.link_status;
+}
+
+static void ethdev_describe(const struct vif_port *base, struct vif_about *about)
+{
+	const struct ethdev_port *port = (const struct ethdev_port *)base;
+
+	snprintf(about->detail, sizeof(about->detail), "%s by %s", port->netdev, port->driver);
+	about->connected = base->up && has_link(port);
+}
+
+static int ethdev_check(struct vif_port *base, struct err *err)
+{
+	struct ethdev_port *port = port_of(base);
+	socklen_t len = sizeof(int);
+	int error;
+
+	if (!port->ifindex || !base->up)
+		return 0;
+	/* While the netdev is down its socket has an error, which would wake the worker on and on: reading it clears it. */
+	if (port->wait_fd >= 0)
+		getsockopt(port->wait_fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	/* by index: hooks rename netdevs under us */
+	if (if_indextoname(port->ifindex, (char[IFNAMSIZ]){0}))
+		return 0;
+	base->up = false;
+	if (port->wait_fd >= 0)
+		epoll_ctl(base->epfd[0], EPOLL_CTL_DEL, port->wait_fd, NULL);
+	/* A tap ends with the program that has made it. */
+	if (port->tap)
+		return err_set(err, -ESHUTDOWN, "its tap %s has been closed", port->netdev);
+	return err_set(err, -ENODEV,
+		       "its netdev %s has vanished: delete the uplink, and add it again when the netdev is back",
+		       port->netdev);
+}
+
+static bool ethdev_needs_poll(const struct vif_port *base)
+{
+	return ((const struct ethdev_port *)base)->wait_fd < 0;
+}
+
+const struct vif_ops ethdev_ops = {
 	.kind = "uplink",
+	.role = VIF_ROLE_UPLINK,
 	.peek = ethdev_peek,
 	.release = ethdev_release,
 	.deliver = ethdev_deliver,
+	.describe = ethdev_describe,
+	.check = ethdev_check,
+	.needs_poll = ethdev_needs_poll,
 	.close = ethdev_close,
 };
 
@@ -447,56 +498,10 @@ free_port:
 	return r;
 }
 
-bool ethdev_is_tap(const struct vif_port *base)
-{
-	return ((const struct ethdev_port *)base)->tap;
-}
-
-const char *ethdev_netdev(const struct vif_port *base)
-{
-	return ((const struct ethdev_port *)base)->netdev;
-}
-
-const char *ethdev_driver(const struct vif_port *base)
-{
-	return ((const struct ethdev_port *)base)->driver;
-}
-
-void ethdev_describe(const struct vif_port *base, char *buf, size_t size)
+void ethdev_choice(const struct vif_port *base, char *buf, size_t size)
 {
 	const struct ethdev_port *port = (const struct ethdev_port *)base;
 
 	snprintf(buf, size, "%s by the %s driver (%s)%s", port->netdev, port->driver, port->reason,
 		 port->wait_fd < 0 ? "; it cannot wake a sleeping worker, so one looks every millisecond" : "");
-}
-
-bool ethdev_link(const struct vif_port *base)
-{
-	struct rte_eth_link link;
-
-	return !rte_eth_link_get_nowait(((const struct ethdev_port *)base)->dev, &link) && link.link_status;
-}
-
-bool ethdev_check(struct vif_port *base)
-{
-	struct ethdev_port *port = port_of(base);
-	socklen_t len = sizeof(int);
-	int r;
-
-	if (!port->ifindex || !base->up)
-		return base->up;
-	if (port->wait_fd >= 0)
-		getsockopt(port->wait_fd, SOL_SOCKET, SO_ERROR, &r, &len); /* reading it is what clears it */
-	/* by index: hooks rename netdevs under us */
-	if (if_indextoname(port->ifindex, (char[IFNAMSIZ]){0}))
-		return true;
-	base->up = false;
-	if (port->wait_fd >= 0)
-		epoll_ctl(base->epfd[0], EPOLL_CTL_DEL, port->wait_fd, NULL);
-	return false;
-}
-
-bool ethdev_needs_poll(const struct vif_port *base)
-{
-	return ((const struct ethdev_port *)base)->wait_fd < 0;
 }

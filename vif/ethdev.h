@@ -14,6 +14,8 @@
 #include "vif.h"
 #include "vswitch/base/err.h"
 
+extern const struct vif_ops ethdev_ops;
+
 struct ethdev_opts {
 	const char *netdev; /* a netdev's name, or a PCI address */
 	const char *driver; /* "af_packet", "af_xdp", "pci"; NULL: choose */
@@ -21,20 +23,7 @@ struct ethdev_opts {
 
 /* As vhost_open. 0 or -errno with *err. */
 int ethdev_open(const struct vif_port *base, const struct ethdev_opts *opts, struct vif_port **out, struct err *err);
-const char *ethdev_netdev(const struct vif_port *port);
-const char *ethdev_driver(const struct vif_port *port);
 /* A sentence for the log: which driver was taken, and why. */
-void ethdev_describe(const struct vif_port *port, char *buf, size_t size);
-/* Link state as the driver knows it now. Control thread. */
-bool ethdev_link(const struct vif_port *port);
-/*
- * To be called about once a second, by the control thread: clears what would keep a sleeping worker awake after the
- * netdev went down. false: the netdev has vanished (deleted, or moved to another namespace); the port is down for good.
- */
-bool ethdev_check(struct vif_port *port);
-/* Its netdev is a tap, which vanishes in the course of things: with the program that has made it. */
-bool ethdev_is_tap(const struct vif_port *port);
-/* The device has no descriptor to sleep on: its worker must look once a millisecond. */
-bool ethdev_needs_poll(const struct vif_port *port);
+void ethdev_choice(const struct vif_port *port, char *buf, size_t size);
 
 #endif

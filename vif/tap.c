@@ -6,6 +6,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -203,15 +204,6 @@ static void tap_close(struct vif_port *base)
 	free(port);
 }
 
-static const struct vif_ops tap_ops = {
-	.kind = "host",
-	.peek = tap_peek,
-	.release = tap_release,
-	.deliver = tap_deliver,
-	.disarm = tap_disarm,
-	.close = tap_close,
-};
-
 /* One request about the netdev, by a socket of the moment. */
 static int netdev_ioctl(const char *name, unsigned long request, struct ifreq *ifr)
 {
@@ -226,7 +218,7 @@ static int netdev_ioctl(const char *name, unsigned long request, struct ifreq *i
 	return r;
 }
 
-int tap_mtu(struct vif_port *base, uint32_t mtu)
+static int tap_set_mtu(struct vif_port *base, uint32_t mtu)
 {
 	struct ifreq ifr = {.ifr_mtu = (int)mtu};
 	int r = netdev_ioctl(base->name, SIOCSIFMTU, &ifr);
@@ -246,7 +238,7 @@ int tap_mac(const struct vif_port *base, uint8_t mac[6])
 	return r;
 }
 
-int tap_set_mac(struct vif_port *base, const uint8_t mac[6])
+static int tap_set_mac(struct vif_port *base, const uint8_t mac[6])
 {
 	struct ifreq ifr = {.ifr_hwaddr.sa_family = ARPHRD_ETHER};
 
@@ -254,17 +246,38 @@ int tap_set_mac(struct vif_port *base, const uint8_t mac[6])
 	return netdev_ioctl(base->name, SIOCSIFHWADDR, &ifr);
 }
 
-int tap_carrier(struct vif_port *base, bool carrier)
+static int tap_set_carrier(struct vif_port *base, bool carrier)
 {
 	int value = carrier;
 
 	return ioctl(port_of(base)->fd, TUNSETCARRIER, &value) ? -errno : 0;
 }
 
-void tap_unpersist(struct vif_port *base)
+static void tap_unpersist(struct vif_port *base)
 {
 	ioctl(port_of(base)->fd, TUNSETPERSIST, 0);
 }
+
+static void tap_describe(const struct vif_port *base, struct vif_about *about)
+{
+	snprintf(about->detail, sizeof(about->detail), "TAP %s", base->name);
+	snprintf(about->features, sizeof(about->features), "csum tso4 tso6%s", base->caps & VIF_CAP_USO4 ? " uso" : "");
+}
+
+const struct vif_ops tap_ops = {
+	.kind = "host",
+	.role = VIF_ROLE_HOST,
+	.peek = tap_peek,
+	.release = tap_release,
+	.deliver = tap_deliver,
+	.disarm = tap_disarm,
+	.describe = tap_describe,
+	.set_mtu = tap_set_mtu,
+	.set_mac = tap_set_mac,
+	.set_carrier = tap_set_carrier,
+	.unpersist = tap_unpersist,
+	.close = tap_close,
+};
 
 static int set_up(const char *name, const uint8_t *mac)
 {
@@ -324,7 +337,7 @@ int tap_open(const struct vif_port *base, const uint8_t *mac, uint32_t mtu, stru
 	port->base.caps = VIF_CAP_CSUM | VIF_CAP_TSO4 | VIF_CAP_TSO6 | VIF_CAP_ECN;
 	if (uso)
 		port->base.caps |= VIF_CAP_USO4 | VIF_CAP_USO6;
-	r = tap_mtu(&port->base, mtu);
+	r = tap_set_mtu(&port->base, mtu);
 	if (!r)
 		r = set_up(base->name, mac);
 	if (!r && epoll_ctl(base->epfd[0], EPOLL_CTL_ADD, port->fd, &ev))

@@ -140,10 +140,31 @@ struct vif_queue_count {
 	uint64_t rx_frames, tx_frames;
 };
 
+struct err;
 struct vif_port;
 
+/* What is on the far side of a port. */
+enum vif_role {
+	VIF_ROLE_GUEST,
+	VIF_ROLE_HOST, /* the host itself: the port has a netdev of its own */
+	VIF_ROLE_UPLINK, /* a network: many senders, few of them known */
+	VIF_ROLE_MAX
+};
+
+/* A port as its driver describes it to a person. */
+struct vif_about {
+	char detail[256]; /* one line: "listens on /run/xbar/vhost/vif1.0.sock" */
+	char features[256]; /* negotiated offloads, in words, with spaces between; "": none */
+	bool connected; /* frames can pass */
+	unsigned queues; /* queue pairs in use */
+};
+
+/*
+ * A kind of port. Members that say "control thread" are never called by workers; those that may be NULL say what NULL means.
+ */
 struct vif_ops {
-	const char *kind; /* "vhost-user", "netif", "host", "uplink", "memory" */
+	const char *kind; /* for people and files: "vhost-user", "netif", "host", "uplink", "memory" */
+	enum vif_role role;
 	/* Describe up to VIF_BURST frames waiting on `queue`. */
 	unsigned (*peek)(struct vif_port *port, unsigned queue, struct vif_burst *burst);
 	/* Give all frames of the burst that peek() described back to the sender. */
@@ -178,7 +199,28 @@ struct vif_ops {
 	 * was it told of the last that was done for it; the workers look at the queues by themselves. NULL: nothing to do.
 	 */
 	void (*resume)(struct vif_port *port);
-	/* Control thread: the port is in no worker's view any more; close and free all of it. */
+	/*
+	 * Control thread: fill in *about, which holds empty texts, `connected` as port->up has it, and the queues that the
+	 * port was made with. NULL: there is nothing to add.
+	 */
+	void (*describe)(const struct vif_port *port, struct vif_about *about);
+	/* Control thread: 0 or -errno. NULL: only port->mtu changes. */
+	int (*set_mtu)(struct vif_port *port, uint32_t mtu);
+	/* Control thread: change the MAC address of the port's own netdev. 0 or -errno. NULL: it has no netdev. */
+	int (*set_mac)(struct vif_port *port, const uint8_t mac[6]);
+	/* Control thread: give the port's own netdev carrier, or take it away. 0 or -errno. NULL: it has no netdev. */
+	int (*set_carrier)(struct vif_port *port, bool carrier);
+	/*
+	 * Control thread, about once a second while port->up: is what the port stands on still there? 0; or, once, the
+	 * driver clears port->up and fills *err: -ESHUTDOWN if it ended as it was to be expected, else -ENODEV. NULL: it
+	 * cannot vanish.
+	 */
+	int (*check)(struct vif_port *port, struct err *err);
+	/* Control thread: the far side cannot wake a worker, which must look once a millisecond. NULL: it can. */
+	bool (*needs_poll)(const struct vif_port *port);
+	/* Control thread: what would outlive a crash of the daemon is to end with close(). NULL: there is no such thing. */
+	void (*unpersist)(struct vif_port *port);
+	/* Control thread: the port is no longer in any worker's view; close and free all of it. */
 	void (*close)(struct vif_port *port);
 };
 

@@ -25,7 +25,7 @@
 #include "vswitch/hooks/hooks.h"
 #include "vswitch/hooks/xen.h"
 #include "vswitch/hostnet/hostnet.h"
-#include "vswitch/switch/model.h"
+#include "vswitch/switch/switch.h"
 #include "xbard.h"
 
 static int read_xend(const struct xbard_opts *opts, const struct conf *conf, struct hv_xend **xend, struct err *err)
@@ -87,7 +87,7 @@ static void on_vif_offline(void *arg, const char *why)
 
 	if (why)
 		log_warn("vif-script offline %s: %s", xbard->leaving, why);
-	if (state_vif(model_state(xbard->model), xbard->leaving) && model_vif_del(xbard->model, xbard->leaving, &err)) {
+	if (sw_vif(xbard->leaving) && sw_vif_del(xbard->leaving, &err)) {
 		log_error("%s", err.text);
 		event_base_loopbreak(xbard->daemon.base);
 		return;
@@ -101,20 +101,22 @@ static void on_vif_offline(void *arg, const char *why)
 static void stop_next(evutil_socket_t fd, short what, void *arg)
 {
 	struct xbard *xbard = arg;
-	const struct state_vif *vif;
+	const struct port *port;
 
 	(void)fd;
 	(void)what;
-	for (vif = TAILQ_FIRST(&model_state(xbard->model)->vifs); vif; vif = TAILQ_NEXT(vif, link))
-		if (!vif->pending)
+	TAILQ_FOREACH(port, sw_ports(), link)
+	{
+		if (port_is_vif(port) && !port->pending)
 			break;
-	if (!vif) {
+	}
+	if (!port) {
 		hooks_network(xbard->hooks, "stop", on_network_stopped, xbard);
 		return;
 	}
-	memcpy(xbard->leaving, vif->name, sizeof(xbard->leaving));
-	if (vif->hotplug)
-		hooks_vif(xbard->hooks, vif, false, on_vif_offline, xbard);
+	memcpy(xbard->leaving, port->conf.name, sizeof(xbard->leaving));
+	if (port->conf.hotplug)
+		hooks_vif(xbard->hooks, &port->conf, false, on_vif_offline, xbard);
 	else
 		on_vif_offline(xbard, NULL);
 }
@@ -149,7 +151,7 @@ static void on_stop_signal(evutil_socket_t number, short what, void *arg)
 		stop(&xbard->daemon, false);
 		return;
 	}
-	log_warn("received SIG%s again: not waiting for scripts any more", sigabbrev_np(number));
+	log_warn("received SIG%s again: no longer waiting for scripts", sigabbrev_np(number));
 	event_base_loopbreak(xbard->daemon.base);
 }
 
@@ -190,18 +192,18 @@ static void reload(evutil_socket_t number, short what, void *arg)
 	(void)number;
 	(void)what;
 	if (xbard_read_config(xbard->opts, &conf, &xend, &err)) {
-		log_error("%s; going on with the configuration of before", err.text);
+		log_error("%s; keeping the previous configuration", err.text);
 		return;
 	}
 	if (!settle_vhost_dir(conf, xbard->daemon.rundir) || set_group(xbard->ctl, conf, &why)) {
-		log_error("%s; going on with the configuration of before", *why.text ? why.text : "no memory");
+		log_error("%s; keeping the previous configuration", *why.text ? why.text : "no memory");
 		conf_free(conf);
 		hv_xend_free(xend);
 		return;
 	}
 	list_fixed(xbard->conf, conf, fixed, sizeof(fixed));
 	if (*fixed)
-		log_warn("what has changed of these takes effect at the next start:%s", fixed);
+		log_warn("these settings have changed, which takes effect at the next start:%s", fixed);
 	free(conf->vhost_dir);
 	conf->vhost_dir = xbard->conf->vhost_dir;
 	xbard->conf->vhost_dir = NULL;
@@ -219,7 +221,8 @@ static void on_network_started(void *arg, const char *why)
 	struct xbard *xbard = arg;
 
 	if (why)
-		log_error("network-script start: %s; the daemon runs on without what the script was to set up", why);
+		log_error("network-script start: %s; xbard keeps running without what the script should have set up",
+			  why);
 	if (xbard->daemon.stopping)
 		return;
 	xen_network_up(xbard->xen);
@@ -263,7 +266,7 @@ static void free_events(struct xbard *xbard)
 		event_base_free(xbard->daemon.base);
 }
 
-static int start_switch(const struct conf *conf, struct err *err)
+static int start_switch(const struct conf *conf, const char *rundir, struct err *err)
 {
 	struct sw_opts opts = {
 		.workers = conf->workers,
@@ -271,6 +274,7 @@ static int start_switch(const struct conf *conf, struct err *err)
 		.poll_us = conf->poll_us,
 		.no_huge = !conf->hugepages,
 		.ageing = conf->ageing,
+		.rundir = rundir,
 	};
 
 	int r = sw_init(&opts, err);
@@ -308,34 +312,29 @@ static char *make_socket_path(const struct xbard *xbard)
 /* What needs neither the switch nor clients. */
 static int make_parts(struct xbard *xbard, struct hv_xend *xend, struct err *err)
 {
-	char *state_path = NULL;
-
 	xbard->daemon.rundir = xbard->dir.path;
 	xbard->daemon.socket_path = xbard->socket_path = make_socket_path(xbard);
-	if (!settle_vhost_dir(xbard->conf, xbard->daemon.rundir) || !xbard->daemon.socket_path ||
-	    asprintf(&state_path, "%s/state.json", xbard->daemon.rundir) < 0) {
+	if (!settle_vhost_dir(xbard->conf, xbard->daemon.rundir) || !xbard->daemon.socket_path) {
 		hv_xend_free(xend);
 		return err_nomem(err);
 	}
 	xbard->daemon.base = event_base_new();
-	xbard->model = model_new(state_path);
 	xbard->hooks = hooks_new(&xbard->daemon);
-	free(state_path);
 	if (xbard->hooks)
 		hooks_set(xbard->hooks, xend);
 	else
 		hv_xend_free(xend);
-	if (!xbard->daemon.base || !xbard->model || !xbard->hooks || start_events(xbard))
+	if (!xbard->daemon.base || !xbard->hooks || start_events(xbard))
 		return err_nomem(err);
-	int r = hostnet_new(&xbard->daemon, xbard->model, &xbard->hostnet, err);
-	xbard->parts = (struct parts){&xbard->daemon, xbard->model, xbard->hooks, xbard->hostnet};
+	int r = hostnet_new(&xbard->daemon, &xbard->hostnet, err);
+	xbard->parts = (struct parts){&xbard->daemon, xbard->hooks, xbard->hostnet};
 	return r;
 }
 
 static int run_loop(struct xbard *xbard, struct err *err)
 {
-	model_restore(xbard->model);
-	int r = xen_open(&xbard->daemon, xbard->model, xbard->hooks, &xbard->xen, err);
+	sw_restore();
+	int r = xen_open(&xbard->daemon, xbard->hooks, &xbard->xen, err);
 	if (r)
 		return r;
 	hostnet_begin(xbard->hostnet);
@@ -359,7 +358,7 @@ static int run(struct xbard *xbard, struct err *err)
 	if (!r)
 		r = rundir_make_shared(xbard->conf->vhost_dir, ctl_group(xbard->ctl), err);
 	if (!r)
-		r = start_switch(xbard->conf, err);
+		r = start_switch(xbard->conf, xbard->daemon.rundir, err);
 	if (r)
 		return r;
 
@@ -375,7 +374,7 @@ static int run(struct xbard *xbard, struct err *err)
 		_exit(EXIT_SUCCESS); /* the kernel lets go of the lock and of guests' memory; nothing else is to change */
 	}
 	sw_fini();
-	model_forget(xbard->model);
+	sw_forget(xbard->daemon.rundir);
 	return 0;
 }
 
@@ -399,7 +398,6 @@ int xbard_run(const struct xbard_opts *opts, struct conf *conf, struct hv_xend *
 
 	hooks_free(xbard.hooks);
 	hostnet_free(xbard.hostnet);
-	model_free(xbard.model);
 	if (xbard.conf->vhost_dir && xbard.daemon.rundir)
 		rmdir(xbard.conf->vhost_dir); /* where nobody has left a socket in it */
 	/* Last but for the lock: `xbar stop` waits for the socket to go. */

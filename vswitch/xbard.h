@@ -35,7 +35,6 @@ struct xbard {
 	struct parts parts;
 	const struct xbard_opts *opts;
 	struct conf *conf; /* replaced on SIGHUP */
-	struct model *model; /* bridges and ports */
 	struct hooks *hooks; /* network-script, vif-script */
 	struct ctl *ctl; /* control socket */
 	struct xen *xen; /* Xen guests' vifs; NULL: none */

@@ -88,7 +88,7 @@ class Daemon:
         self.dir.chmod(0o755)
         self.rundir = self.dir / "run"
         self.socket = self.rundir / "xbard.sock"
-        self.state = self.rundir / "state.json"
+        self.state_dir = self.rundir / "state.d"
         self.scripts = self.dir / "scripts"
         self.conf_path = self.dir / "xbar.conf"
         self.xend_path = self.dir / "xend-config.sxp"
@@ -191,6 +191,10 @@ class Daemon:
 
     def await_log(self, text, seconds=10):
         until(lambda: text in self.log(), seconds)
+
+    def state(self):
+        """What the state's files say, by name."""
+        return {path.name: path.read_text() for path in self.state_dir.iterdir()}
 
     def connect(self):
         client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

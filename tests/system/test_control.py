@@ -186,7 +186,7 @@ def test_a_bridge_is_created_and_deleted_with_its_host_port(daemon):
 def test_a_refusal_says_why_and_what_to_do(daemon):
     daemon.call("bridge-add", name="xenbr0")
     daemon.call("vif-add", name="vif1.0", bridge="xenbr0")
-    before = daemon.state.read_text()
+    before = daemon.state()
     assert "already" in daemon.error("bridge-add", name="xenbr0")
     assert "xenbr9" in daemon.error("bridge-del", name="xenbr9")
     assert "the bridges are xenbr0" in daemon.error("port-join", port="vif1.0", bridge="xenbr9")
@@ -202,7 +202,7 @@ def test_a_refusal_says_why_and_what_to_do(daemon):
     assert "xenbr9" in daemon.error("show", bridge="xenbr9")
     assert "xenbr9" in daemon.error("fdb-show", bridge="xenbr9")
     assert "VLAN" in daemon.error("vif-add", name="vif2.0", bridge="xenbr0", vlan="10")
-    assert daemon.state.read_text() == before
+    assert daemon.state() == before
     daemon.call("bridge-add", name="xenbr0", may_exist=True)
 
 
@@ -491,10 +491,10 @@ def test_a_hotplugged_vif_is_joined_by_its_script(make_daemon):
 def test_a_vif_whose_script_fails_is_removed_and_the_reason_reported(make_daemon, text, sentence):
     d = make_daemon(scripts={"vif-bridge": text} if text else {}).start()
     d.call("bridge-add", name="xenbr0", host=False)
-    before = d.state.read_text()
+    before = d.state()
     assert sentence in d.error("vif-add", name="vif1.0", bridge="xenbr0", hotplug=True, server=True)
     assert d.call("vif-list") == {"vifs": []}
-    assert d.state.read_text() == before
+    assert d.state() == before
     assert not list((d.rundir / "vhost").iterdir())
 
 
@@ -559,11 +559,11 @@ def test_everything_is_restored_after_kill_9(make_daemon, make_netns):
     d.call("vif-add", name="vif2.0", bridge="xenbr1")
     d.call("port-leave", port="vif2.0")
     d.netns.run("ip", "addr", "add", "10.9.0.1/24", "dev", "xenbr0")
-    before, kept = snapshot(d), d.state.read_text()
+    before, kept = snapshot(d), d.state()
     d.kill9()
     d.start()
     assert snapshot(d) == before
-    assert d.state.read_text() == kept
+    assert d.state() == kept
     assert "restored 6 of 6" in d.log()
     assert [a["local"] for a in d.netns.ip("-4", "addr", "show", "xenbr0")[0]["addr_info"]] == ["10.9.0.1"]
     assert d.stop() == 0
@@ -580,19 +580,62 @@ def test_what_cannot_be_restored_is_logged_and_the_rest_is_restored(make_daemon,
     d.kill9()
     d.netns.run("ip", "link", "del", "eth0")
     d.start()
-    assert "eth0" in line_with(d.log(), "cannot restore uplink")
+    assert "eth0" in line_with(d.log(), "cannot restore port")
     assert d.call("show")["bridges"][0]["interfaces"] == ["vif1.0"]
 
 
-@pytest.mark.parametrize("text, place", [('{\n"version": 1,\n oops}', ":3:"), ("", ":1:"), ('{"version": 2}', "version"), ("[]", "object")])
-def test_a_state_file_that_does_not_parse_is_moved_aside(make_daemon, text, place):
+@pytest.mark.parametrize("text, place", [('{\n"version": 2,\n oops}', ":3:"), ("", ":1:"), ('{"version": 3}', "version"), ("[]", "object")])
+def test_a_state_file_that_does_not_parse_is_moved_aside_and_costs_no_other(make_daemon, text, place):
+    d = make_daemon().start()
+    d.call("bridge-add", name="xenbr0", host=False)
+    d.call("vif-add", name="vif1.0", bridge="xenbr0")
+    d.kill9()
+    bad = d.state_dir / "vif2.0.json"
+    bad.write_text(text)
+    d.start()
+    assert place in line_with(d.log(), f"{bad}:")
+    assert "restored 2 of 3" in d.log()
+    assert d.call("show")["bridges"][0]["interfaces"] == ["vif1.0"]
+    assert (d.state_dir / "vif2.0.json.bad").read_text() == text
+
+
+def test_a_port_whose_bridge_is_lost_comes_back_on_none(make_daemon):
+    d = make_daemon().start()
+    d.call("bridge-add", name="xenbr0", host=False)
+    d.call("vif-add", name="vif1.0", bridge="xenbr0")
+    d.kill9()
+    (d.state_dir / "xenbr0.json").write_text("")
+    d.start()
+    assert "xbar port join vif1.0 xenbr0" in line_with(d.log(), "port vif1.0 is on no bridge")
+    d.call("bridge-add", name="xenbr0", host=False)
+    d.call("port-join", port="vif1.0", bridge="xenbr0")
+
+
+def test_the_single_file_of_the_version_before_is_converted(make_daemon):
     d = make_daemon()
     d.rundir.mkdir()
-    d.state.write_text(text)
+    bridge = {"name": "xenbr0", "ageing": 100, "host": False, "host_mac": "", "host_mtu": 0}
+    vif = {"name": "vif1.0", "guest": "one", "devid": 0, "xen": False, "domid": 0, "bridge": "xenbr0", "want_bridge": "xenbr0", "ip": "",
+           "mac": "00:16:3e:01:02:03", "mtu": 0, "rate_bytes_per_interval": 0, "rate_interval_usecs": 0, "trusted": True, "script": "",
+           "queues": 1, "server": True, "hotplug": False, "no_offload": False, "socket": str(d.rundir / "vhost" / "vif1.0.sock")}  # fmt: skip
+    old = d.rundir / "state.json"
+    old.write_text(json.dumps({"version": 1, "bridges": [bridge], "uplinks": [], "vifs": [vif]}))
     d.start()
-    assert place in line_with(d.log(), f"{d.state}:")
+    assert d.call("show")["bridges"][0]["interfaces"] == ["vif1.0"]
+    assert d.call("vif-list")["vifs"][0]["guest"] == "one"
+    assert not old.exists()
+    assert d.stop() == 0
+    assert not d.state_dir.exists()
+
+
+def test_a_single_file_that_does_not_parse_is_moved_aside(make_daemon):
+    d = make_daemon()
+    d.rundir.mkdir()
+    (d.rundir / "state.json").write_text('{"version": 2}')
+    d.start()
+    assert "version" in line_with(d.log(), f"{d.rundir / 'state.json'}:")
     assert d.call("show") == {"bridges": []}
-    assert (d.rundir / "state.json.bad").read_text() == text
+    assert (d.rundir / "state.json.bad").read_text() == '{"version": 2}'
 
 
 def test_stop_with_keep_leaves_its_state_for_the_next_start(daemon):
@@ -624,6 +667,6 @@ def test_sighup_reads_the_configuration_again(daemon):
 def test_sighup_with_a_bad_configuration_changes_nothing(daemon):
     daemon.write_conf("nonsense = 1")
     daemon.process.send_signal(signal.SIGHUP)
-    daemon.await_log("going on with the configuration of before")
+    daemon.await_log("keeping the previous configuration")
     assert f"{daemon.conf_path}:1:1: " in daemon.log()
     assert daemon.call("status")["log_level"] == "info"

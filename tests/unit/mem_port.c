@@ -146,6 +146,7 @@ static bool mem_arm(struct vif_port *base, unsigned queue)
 
 static const struct vif_ops mem_ops = {
 	.kind = "memory",
+	.role = VIF_ROLE_GUEST,
 	.peek = mem_peek,
 	.release = mem_release,
 	.deliver = mem_deliver,

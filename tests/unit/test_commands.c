@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "vswitch/base/err.h"
 #include "vswitch/base/mac.h"
 #include "vswitch/control/commands.h"
 
@@ -64,17 +65,18 @@ static void each_type_is_checked_and_its_argument_named(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char text[512], err[512] = "";
+		char text[512];
+		struct err err = {0};
 
 		snprintf(text, sizeof(text), "{\"netdev\":\"eth0\",%s}", cases[i].member);
 		json_t *request = json_loads(text, 0, NULL);
 		assert_non_null(request);
-		int r = command_check(&command, request, err, sizeof(err));
+		int r = command_check(&command, request, &err);
 		json_decref(request);
-		if ((r != 0) != (cases[i].error != NULL) || (r && !strstr(err, cases[i].error)))
-			fail_msg("%s gave %d: %s", text, r, err);
+		if ((r != 0) != (cases[i].error != NULL) || (r && !strstr(err.text, cases[i].error)))
+			fail_msg("%s gave %d: %s", text, r, err.text);
 		if (r)
-			assert_int_equal(strncmp(err, "try: ", 5), 0);
+			assert_int_equal(strncmp(err.text, "try: ", 5), 0);
 	}
 }
 
@@ -82,12 +84,12 @@ static void a_command_without_arguments_takes_none(void **state)
 {
 	const struct ctl_command none = {"none", 0, NULL, NULL};
 	json_t *request = json_pack("{s:s, s:i}", "cmd", "none", "x", 1);
-	char err[256];
+	struct err err;
 
 	(void)state;
-	assert_int_not_equal(command_check(&none, request, err, sizeof(err)), 0);
+	assert_int_not_equal(command_check(&none, request, &err), 0);
 	json_object_del(request, "x");
-	assert_int_equal(command_check(&none, request, err, sizeof(err)), 0);
+	assert_int_equal(command_check(&none, request, &err), 0);
 	json_decref(request);
 }
 
@@ -121,18 +123,18 @@ static void every_row_is_well_formed_and_found_by_its_name(void **state)
 	}
 }
 
-static void what_only_looks_is_known_by_name(void **state)
+static void what_only_reads_is_known_by_name(void **state)
 {
-	static const char *const look[] = {"status", "show", "fdb-show", "stats", "vif-list"};
-	static const char *const act[] = {"bridge-add",   "bridge-del", "bridge-set", "port-join", "port-leave",
-					  "port-release", "uplink-add", "uplink-del", "fdb-flush", "vif-add",
-					  "vif-del",      "log-level",  "stop"};
+	static const char *const read[] = {"status", "show", "fdb-show", "fdb-stats", "stats", "vif-list"};
+	static const char *const write[] = {"bridge-add",   "bridge-del", "bridge-set", "port-join", "port-leave",
+					    "port-release", "uplink-add", "uplink-del", "fdb-flush", "vif-add",
+					    "vif-del",      "log-level",  "stop"};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(look) / sizeof(look[0]); i++)
-		assert_false(command_find(look[i])->flags & CTL_ACT);
-	for (size_t i = 0; i < sizeof(act) / sizeof(act[0]); i++)
-		assert_true(command_find(act[i])->flags & CTL_ACT);
+	for (size_t i = 0; i < sizeof(read) / sizeof(read[0]); i++)
+		assert_false(command_find(read[i])->flags & CTL_WRITE);
+	for (size_t i = 0; i < sizeof(write) / sizeof(write[0]); i++)
+		assert_true(command_find(write[i])->flags & CTL_WRITE);
 }
 
 static void a_mac_survives_printing_and_reading(void **state)
@@ -155,7 +157,7 @@ int main(void)
 		cmocka_unit_test(a_command_without_arguments_takes_none),
 		cmocka_unit_test(a_mistyped_command_finds_its_neighbour),
 		cmocka_unit_test(every_row_is_well_formed_and_found_by_its_name),
-		cmocka_unit_test(what_only_looks_is_known_by_name),
+		cmocka_unit_test(what_only_reads_is_known_by_name),
 		cmocka_unit_test(a_mac_survives_printing_and_reading),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

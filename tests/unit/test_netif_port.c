@@ -179,6 +179,9 @@ static void nobody_to_wait_for(void)
 
 static int setup(void **state)
 {
+	const struct netif_opts opts = {.domid = DOMID, .queues = VIF_QUEUES_MAX, .mtu = 1500};
+	struct vif_port base;
+
 	(void)state;
 	memset(&machine.mem, 0, sizeof(machine.mem));
 	memset(machine.unmasked, 0, sizeof(machine.unmasked));
@@ -193,8 +196,8 @@ static int setup(void **state)
 	rx = (struct netif_rx_sring *)machine.mem.page[RX_REF];
 	vif_synchronize = nobody_to_wait_for;
 	epfd = epoll_create1(0);
-	port = netif_new("vif7.0", 1500, counters);
-	port->epfd[0] = epfd;
+	base = (struct vif_port){.name = "vif7.0", .counters = counters, .epfd = {epfd}};
+	assert_int_equal(netif_open(&base, &opts, &port), 0);
 	conf = (struct netif_conf){.domid = DOMID,
 				   .queues = 1,
 				   .queue[0] = {TX_REF, RX_REF, 2, 3},

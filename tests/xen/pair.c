@@ -37,16 +37,18 @@ static void check(bool ok, const char *what)
 static void side_open(struct side *s, const char *name)
 {
 	struct netif_conf conf = {.domid = 0, .queues = 1, .sg = true, .gso4 = true, .gso6 = true};
-	struct err err;
+	struct netif_opts opts = {.queues = 1, .mtu = 1500};
+	struct vif_port base;
+	struct err err = {.text = "memory"};
 
 	conf.csum4 = conf.csum6 = true;
 	front_open(&s->front, 0, false);
 	conf.queue[0] = (struct netif_queue_conf){s->front.tx_ref, s->front.rx_ref, s->front.port, s->front.port};
 	s->count = calloc(VIF_WORKERS_MAX, sizeof(*s->count));
-	s->port = netif_new(name, 1500, s->count);
-	check(s->port && s->count, "memory");
-	s->port->epfd[0] = epfd;
-	if (netif_connect(s->port, &conf, &err))
+	check(s->count, "memory");
+	base = (struct vif_port){.counters = s->count, .epfd = {epfd}};
+	snprintf(base.name, sizeof(base.name), "%s", name);
+	if (netif_open(&base, &opts, &s->port) || netif_connect(s->port, &conf, &err))
 		die("netif_connect: %s", err.text);
 }
 

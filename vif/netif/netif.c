@@ -41,6 +41,7 @@ struct netif_session {
 	unsigned queues;
 	uint32_t domid;
 	bool csum4, csum6;
+	char features[48]; /* as the frontend asked, in words */
 	bool groups_lost; /* a backend before us was told of groups that we do not know */
 	const struct netif_hash *hash;
 	const struct netif_staged *staged[VIF_QUEUES_MAX];
@@ -54,6 +55,8 @@ struct netif_session {
 struct netif_port {
 	struct vif_port base;
 	struct netif_session *session;
+	uint32_t domid; /* as it was told when the port was made */
+	unsigned offered; /* queues */
 	struct netif_port *next; /* with a control ring: in ctrl.ports */
 };
 
@@ -454,6 +457,9 @@ int netif_connect(struct vif_port *base, const struct netif_conf *conf, struct e
 
 	if (!conf->queues || conf->queues > VIF_QUEUES_MAX)
 		return err_set(err, -EINVAL, "%u queues: 1 to %d can be had", conf->queues, VIF_QUEUES_MAX);
+	if (conf->queues > port->offered)
+		return err_set(err, -EINVAL, "the guest asks for %u queues, and was offered %u", conf->queues,
+			       port->offered);
 	netif_disconnect(base);
 	r = netif_xen_open(err);
 	if (r)
@@ -473,6 +479,12 @@ int netif_connect(struct vif_port *base, const struct netif_conf *conf, struct e
 		session_free(session);
 		return r;
 	}
+	snprintf(session->features, sizeof(session->features), "%s%s%s%s%s%s",
+		 conf->queue[0].tx_evtchn != conf->queue[0].rx_evtchn ? "split " : "", conf->sg ? "sg " : "",
+		 conf->csum4 ? "csum " : "", conf->csum6 ? "csum6 " : "", conf->gso4 ? "tso4 " : "",
+		 conf->gso6 ? "tso6 " : "");
+	if (session->features[0])
+		session->features[strlen(session->features) - 1] = '\0';
 	session->mcast.on = conf->multicast_control && !session->groups_lost;
 	base->caps = caps_of(conf);
 	base->rx_queues = base->tx_queues = conf->queues;
@@ -558,8 +570,21 @@ static void netif_close(struct vif_port *base)
 	free(base);
 }
 
-static const struct vif_ops netif_ops = {
+static void netif_describe(const struct vif_port *base, struct vif_about *about)
+{
+	const struct netif_port *port = (const struct netif_port *)base;
+	const struct netif_session *session = port->session;
+
+	snprintf(about->detail, sizeof(about->detail), "Xen domain %u", port->domid);
+	if (!session)
+		return;
+	about->queues = session->queues;
+	memcpy(about->features, session->features, sizeof(session->features));
+}
+
+const struct vif_ops netif_ops = {
 	.kind = "netif",
+	.role = VIF_ROLE_GUEST,
 	.peek = netif_peek,
 	.release = netif_release,
 	.deliver = netif_deliver,
@@ -568,20 +593,21 @@ static const struct vif_ops netif_ops = {
 	.arm = netif_arm,
 	.count = netif_count,
 	.resume = netif_resume,
+	.describe = netif_describe,
 	.close = netif_close,
 };
 
-struct vif_port *netif_new(const char *name, uint32_t mtu, struct vif_counters *counters)
+int netif_open(const struct vif_port *base, const struct netif_opts *opts, struct vif_port **out)
 {
 	struct netif_port *port = calloc(1, sizeof(*port));
 
 	if (!port)
-		return NULL;
+		return -ENOMEM;
+	port->base = *base;
 	port->base.ops = &netif_ops;
-	snprintf(port->base.name, sizeof(port->base.name), "%s", name);
-	port->base.mtu = mtu;
-	port->base.counters = counters;
-	for (unsigned i = 0; i < VIF_WORKERS_MAX; i++)
-		port->base.epfd[i] = -1;
-	return &port->base;
+	port->base.mtu = opts->mtu;
+	port->domid = opts->domid;
+	port->offered = opts->queues;
+	*out = &port->base;
+	return 0;
 }

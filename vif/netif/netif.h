@@ -21,6 +21,8 @@
 #include "vif/vif.h"
 #include "vswitch/base/err.h"
 
+extern const struct vif_ops netif_ops;
+
 struct netif_queue_conf {
 	uint32_t tx_ref, rx_ref; /* grants of the ring pages */
 	uint32_t tx_evtchn, rx_evtchn; /* the frontend's ports; equal: one channel for both */
@@ -39,8 +41,14 @@ struct netif_conf {
 	bool poll_rx; /* feature-rx-notify = 0: it does not tell of buffers posted, which nothing here waits for */
 };
 
-/* A port without rings; `counters` as in vif.h. NULL: no memory. */
-struct vif_port *netif_new(const char *name, uint32_t mtu, struct vif_counters *counters);
+struct netif_opts {
+	uint32_t domid; /* of the guest; for people: netif_conf has the one that counts */
+	unsigned queues; /* that the guest is offered: 1..VIF_QUEUES_MAX */
+	uint32_t mtu;
+};
+
+/* Make a port without rings. As vhost_open. */
+int netif_open(const struct vif_port *base, const struct netif_opts *opts, struct vif_port **out);
 int netif_connect(struct vif_port *port, const struct netif_conf *conf, struct err *err);
 /* Unmap and unbind; the port stays. Nothing where it is not connected. */
 void netif_disconnect(struct vif_port *port);

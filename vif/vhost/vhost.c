@@ -542,14 +542,59 @@ static void vhost_close(struct vif_port *base)
 	free(port);
 }
 
-static const struct vif_ops vhost_ops = {
+/* Negotiated features in words, "" when not connected. */
+static void features_text(const struct vif_port *base, char *buf, size_t len)
+{
+	static const struct {
+		uint8_t bit;
+		const char *name;
+	} words[] = {
+		{VIRTIO_NET_F_CSUM, "csum"},
+		{VIRTIO_NET_F_HOST_TSO4, "tso4"},
+		{VIRTIO_NET_F_HOST_TSO6, "tso6"},
+		{NET_F_HOST_USO, "uso"},
+		{VIRTIO_NET_F_GUEST_CSUM, "guest-csum"},
+		{VIRTIO_NET_F_GUEST_TSO4, "guest-tso4"},
+		{VIRTIO_NET_F_GUEST_TSO6, "guest-tso6"},
+		{NET_F_GUEST_USO4, "guest-uso4"},
+		{NET_F_GUEST_USO6, "guest-uso6"},
+		{VIRTIO_NET_F_MRG_RXBUF, "mergeable"},
+		{VIRTIO_RING_F_INDIRECT_DESC, "indirect"},
+		{VIRTIO_RING_F_EVENT_IDX, "event-idx"},
+		{VIRTIO_NET_F_MTU, "mtu"},
+		{VIRTIO_NET_F_MQ, "multiqueue"},
+		{VIRTIO_F_VERSION_1, "version-1"},
+	};
+	struct vhost_port *port = (struct vhost_port *)(uintptr_t)base;
+	size_t at = 0;
+
+	buf[0] = 0;
+	pthread_mutex_lock(&port->lock);
+	for (size_t i = 0; port->conn && i < sizeof(words) / sizeof(words[0]); i++)
+		if (port->conn->features & VIRTIO_F(words[i].bit) && at < len)
+			at += snprintf(buf + at, len - at, "%s%s", at ? " " : "", words[i].name);
+	pthread_mutex_unlock(&port->lock);
+}
+
+static void vhost_describe(const struct vif_port *base, struct vif_about *about)
+{
+	const struct vhost_port *port = (const struct vhost_port *)base;
+
+	snprintf(about->detail, sizeof(about->detail), "%s %s", port->server ? "listens on" : "connects to",
+		 port->path);
+	features_text(base, about->features, sizeof(about->features));
+}
+
+const struct vif_ops vhost_ops = {
 	.kind = "vhost-user",
+	.role = VIF_ROLE_GUEST,
 	.peek = vhost_peek,
 	.release = vhost_release,
 	.deliver = vhost_deliver,
 	.notify = vhost_notify,
 	.arm = vhost_arm,
 	.disarm = vhost_disarm,
+	.describe = vhost_describe,
 	.close = vhost_close,
 };
 
@@ -676,46 +721,3 @@ free_port:
 }
 
 /* ---- looking ----------------------------------------------------------------------------------------------------- */
-
-void vhost_features(const struct vif_port *base, char *buf, size_t len)
-{
-	static const struct {
-		uint8_t bit;
-		const char *name;
-	} words[] = {
-		{VIRTIO_NET_F_CSUM, "csum"},
-		{VIRTIO_NET_F_HOST_TSO4, "tso4"},
-		{VIRTIO_NET_F_HOST_TSO6, "tso6"},
-		{NET_F_HOST_USO, "uso"},
-		{VIRTIO_NET_F_GUEST_CSUM, "guest-csum"},
-		{VIRTIO_NET_F_GUEST_TSO4, "guest-tso4"},
-		{VIRTIO_NET_F_GUEST_TSO6, "guest-tso6"},
-		{NET_F_GUEST_USO4, "guest-uso4"},
-		{NET_F_GUEST_USO6, "guest-uso6"},
-		{VIRTIO_NET_F_MRG_RXBUF, "mergeable"},
-		{VIRTIO_RING_F_INDIRECT_DESC, "indirect"},
-		{VIRTIO_RING_F_EVENT_IDX, "event-idx"},
-		{VIRTIO_NET_F_MTU, "mtu"},
-		{VIRTIO_NET_F_MQ, "multiqueue"},
-		{VIRTIO_F_VERSION_1, "version-1"},
-	};
-	struct vhost_port *port = (struct vhost_port *)(uintptr_t)base;
-	size_t at = 0;
-
-	buf[0] = 0;
-	pthread_mutex_lock(&port->lock);
-	for (size_t i = 0; port->conn && i < sizeof(words) / sizeof(words[0]); i++)
-		if (port->conn->features & VIRTIO_F(words[i].bit) && at < len)
-			at += snprintf(buf + at, len - at, "%s%s", at ? " " : "", words[i].name);
-	pthread_mutex_unlock(&port->lock);
-}
-
-const char *vhost_path(const struct vif_port *base)
-{
-	return ((const struct vhost_port *)base)->path;
-}
-
-bool vhost_is_server(const struct vif_port *base)
-{
-	return ((const struct vhost_port *)base)->server;
-}

@@ -18,6 +18,8 @@
 
 #include "vif/vif.h"
 
+extern const struct vif_ops vhost_ops;
+
 struct vhost_opts {
 	const char *path; /* of the unix socket, copied */
 	bool server; /* listen; else connect, and connect again */
@@ -34,9 +36,5 @@ int vhost_catch_sigbus(void);
  * caller but for ops. On success *out is the port (freed by ops->close). 0 or -errno.
  */
 int vhost_open(const struct vif_port *base, const struct vhost_opts *opts, struct vif_port **out);
-/* Negotiated features in words, "" when not connected. `buf` of at least 200 bytes. */
-void vhost_features(const struct vif_port *port, char *buf, size_t len);
-const char *vhost_path(const struct vif_port *port);
-bool vhost_is_server(const struct vif_port *port);
 
 #endif

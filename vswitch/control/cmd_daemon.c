@@ -39,7 +39,7 @@ static void stop(struct ctl_request *req)
 }
 
 const struct ctl_command daemon_commands[] = {
-	{"log-level", CTL_ACT, log_level_args, log_level},
-	{"stop", CTL_ACT, stop_args, stop},
+	{"log-level", CTL_WRITE, log_level_args, log_level},
+	{"stop", CTL_WRITE, stop_args, stop},
 	{0},
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Commands that only look. What they answer is for programs; the tool makes it readable.
+ * Commands that change nothing. What they answer is for programs; the tool makes it readable.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,7 +15,6 @@
 #include "vswitch/base/version.h"
 #include "vswitch/daemon/conf.h"
 #include "vswitch/daemon/daemon.h"
-#include "vswitch/switch/model.h"
 #include "vswitch/switch/switch.h"
 
 static json_t *mac_json(const uint8_t mac[6])
@@ -45,77 +44,49 @@ static void add_worker(const struct worker_info *info, void *arg)
 					     (json_int_t)info->cycles_total));
 }
 
-static bool count_port(const struct sw_port_info *info, void *arg)
-{
-	(void)info;
-	++*(int *)arg;
-	return true;
-}
-
-static bool count_bridge(const char *name, uint32_t ageing, void *arg)
-{
-	(void)name;
-	(void)ageing;
-	++*(int *)arg;
-	return true;
-}
-
 static void status(struct ctl_request *req)
 {
-	const struct parts *parts = ctl_parts(req);
+	const struct daemon *daemon = ctl_parts(req)->daemon;
 	json_t *workers = json_array();
-	int ports = 0, bridges = 0;
+	const struct bridge *bridge;
+	int bridges = 0;
 
 	sw_worker_each(add_worker, workers);
-	sw_port_each(count_port, &ports);
-	sw_bridge_each(count_bridge, &bridges);
+	TAILQ_FOREACH(bridge, sw_bridges(), link)
+	{
+		bridges++;
+	}
 	ctl_reply_ok(req, json_pack("{s:s, s:i, s:I, s:b, s:b, s:s, s:s, s:s, s:i, s:i, s:o}", "version", XBAR_VERSION,
 				    "pid", (int)getpid(), "uptime",
-				    (json_int_t)((clock_ms() - parts->daemon->started_ms) / 1000), "hugepages",
-				    (int)sw_hugepages(), "stopping", (int)parts->daemon->stopping, "rundir",
-				    parts->daemon->rundir, "vhost_dir", parts->daemon->conf->vhost_dir, "log_level",
-				    log_level_name(log_get_level()), "bridges", bridges, "ports", ports, "workers",
-				    workers));
+				    (json_int_t)((clock_ms() - daemon->started_ms) / 1000), "hugepages",
+				    (int)sw_hugepages(), "stopping", (int)daemon->stopping, "rundir", daemon->rundir,
+				    "vhost_dir", daemon->conf->vhost_dir, "log_level", log_level_name(log_get_level()),
+				    "bridges", bridges, "ports", (int)sw_port_count(), "workers", workers));
 }
 
 /* ---- show -------------------------------------------------------------------------------------------------------- */
 
-struct show {
-	const struct state *state;
-	const char *only; /* NULL: all bridges */
-	json_t *bridges; /* by name, in the order in which they are shown */
-};
-
-static bool show_bridge(const char *name, uint32_t ageing, void *arg)
+/* The ports on `bridge` but the host port, which stands for the bridge itself, as it does in the kernel's. */
+static json_t *interfaces_json(const struct bridge *bridge)
 {
-	struct show *show = arg;
-	const struct state_bridge *bridge = state_bridge(show->state, name);
+	json_t *names = json_array();
+	const struct port *port;
 
-	if (show->only && strcmp(show->only, name))
-		return true;
-	json_array_append_new(show->bridges,
-			      json_pack("{s:s, s:i, s:b, s:b, s:o, s:[]}", "name", name, "ageing", (int)ageing, "stp",
-					0, "host", bridge && bridge->host, "mac",
-					bridge && bridge->host ? mac_json(bridge->host_mac) : json_null(),
-					"interfaces"));
-	return true;
+	TAILQ_FOREACH(port, sw_ports(), link)
+	{
+		if (port != bridge->host && !strcmp(port->conf.on, bridge->name))
+			json_array_append_new(names, json_string(port->conf.name));
+	}
+	return names;
 }
 
-static bool show_port(const struct sw_port_info *info, void *arg)
+static json_t *bridge_json(const struct bridge *bridge)
 {
-	struct show *show = arg;
-	json_t *bridge;
-	size_t i;
+	const struct port *host = bridge->host;
 
-	/* The host port stands for the bridge itself, as it does in the kernel's. */
-	if (!info->bridge || !strcmp(info->bridge, info->name))
-		return true;
-	json_array_foreach(show->bridges, i, bridge)
-	{
-		if (!strcmp(json_string_value(json_object_get(bridge, "name")), info->bridge))
-			json_array_append_new(json_object_get(bridge, "interfaces"), json_string(info->name));
-	}
-	return true;
+	return json_pack("{s:s, s:i, s:b, s:b, s:o, s:o}", "name", bridge->name, "ageing",
+			 (int)(bridge->ageing ? bridge->ageing : sw_default_ageing()), "stp", 0, "host", host != NULL,
+			 "mac", host ? mac_json(host->conf.mac) : json_null(), "interfaces", interfaces_json(bridge));
 }
 
 static const struct ctl_arg show_args[] = {
@@ -125,18 +96,21 @@ static const struct ctl_arg show_args[] = {
 
 static void show(struct ctl_request *req)
 {
-	const struct model *model = ctl_parts(req)->model;
-	struct show all = {.state = model_state(model), .only = ctl_str(req, "bridge")};
+	const char *only = ctl_str(req, "bridge");
+	const struct bridge *bridge;
 	struct err err = {0};
 
-	if (all.only && !model_bridge(model, all.only, &err)) {
-		ctl_reply_error(req, "%s", err.text);
+	if (only && !sw_bridge_find(only, &err)) {
+		ctl_reply(req, -ENOENT, &err);
 		return;
 	}
-	all.bridges = json_array();
-	sw_bridge_each(show_bridge, &all);
-	sw_port_each(show_port, &all);
-	ctl_reply_ok(req, json_pack("{s:o}", "bridges", all.bridges));
+	json_t *bridges = json_array();
+	TAILQ_FOREACH(bridge, sw_bridges(), link)
+	{
+		if (!only || !strcmp(bridge->name, only))
+			json_array_append_new(bridges, bridge_json(bridge));
+	}
+	ctl_reply_ok(req, json_pack("{s:o}", "bridges", bridges));
 }
 
 /* ---- fdb-show ---------------------------------------------------------------------------------------------------- */
@@ -153,28 +127,39 @@ static bool add_mac(const struct sw_mac_info *info, void *arg)
 
 static void fdb_show(struct ctl_request *req)
 {
-	const struct parts *parts = ctl_parts(req);
-	const char *bridge = ctl_str(req, "bridge");
 	struct err err = {0};
 	json_t *macs = json_array();
 
-	int r = bridge && !model_bridge(parts->model, bridge, &err) ? -ENOENT : 0;
-	if (!r)
-		r = sw_mac_each(bridge, add_mac, macs, &err);
+	int r = sw_mac_each(ctl_str(req, "bridge"), add_mac, macs, &err);
 	if (r) {
 		json_decref(macs);
-		ctl_reply_error(req, "%s", err.text);
+		ctl_reply(req, r, &err);
 		return;
 	}
 	ctl_reply_ok(req, json_pack("{s:o}", "macs", macs));
 }
 
-/* ---- stats ------------------------------------------------------------------------------------------------------- */
+/* ---- fdb-stats --------------------------------------------------------------------------------------------------- */
 
-struct stats {
-	const char *only; /* NULL: all ports */
-	json_t *ports;
-};
+/* How full the table is, what has happened in it, and what it has refused. */
+static json_t *mac_table_json(void)
+{
+	struct sw_fdb_info info;
+
+	sw_fdb_info(&info);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "entries", (json_int_t)info.stats.entries,
+			 "size", (json_int_t)info.size, "port_limit", (json_int_t)info.limit, "uplink_limit",
+			 (json_int_t)info.limit_uplink, "learned", (json_int_t)info.stats.learned, "moved",
+			 (json_int_t)info.stats.moved, "held", (json_int_t)info.stats.held, "aged",
+			 (json_int_t)info.stats.aged, "refused", (json_int_t)info.stats.refused);
+}
+
+static void fdb_counts(struct ctl_request *req)
+{
+	ctl_reply_ok(req, json_pack("{s:o}", "mac_table", mac_table_json()));
+}
+
+/* ---- stats ------------------------------------------------------------------------------------------------------- */
 
 static json_t *direction_json(uint64_t frames, uint64_t bytes, uint64_t gso, uint64_t longest)
 {
@@ -205,29 +190,28 @@ static json_t *queues_json(const struct sw_port_info *info)
 	return queues;
 }
 
-static bool add_port(const struct sw_port_info *info, void *arg)
+static json_t *port_json(const struct port *port)
 {
-	const struct vif_counters *sum = &info->sum;
-	struct stats *stats = arg;
+	struct sw_port_info info;
+	const struct vif_counters *sum = &info.sum;
 
-	if (stats->only && strcmp(stats->only, info->name))
-		return true;
-	json_t *port = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:i, s:i, s:i, s:o}", "name", info->name, "kind",
-				 info->kind, "bridge", text_json(info->bridge), "detail", text_json(info->detail),
-				 "features", text_json(info->features), "quarantine", text_json(info->quarantine),
-				 "connected", (int)info->connected, "queues", (int)info->queues, "worker",
-				 (int)info->worker, "mtu", (int)info->mtu, "mac", mac_json(info->mac));
-	json_object_set_new(port, "rx", direction_json(sum->rx_frames, sum->rx_bytes, sum->rx_gso, sum->rx_max));
-	json_object_set_new(port, "tx", direction_json(sum->tx_frames, sum->tx_bytes, sum->tx_gso, sum->tx_max));
-	json_object_set_new(port, "software_segments", json_integer(sum->sw_segments));
-	json_object_set_new(port, "software_checksums", json_integer(sum->sw_csums));
-	json_object_set_new(port, "notifications", json_integer(sum->kicks));
-	json_object_set_new(port, "grant_copies", json_integer(sum->grant_copies));
-	json_object_set_new(port, "drops", drops_json(sum));
-	if (info->counted)
-		json_object_set_new(port, "per_queue", queues_json(info));
-	json_array_append_new(stats->ports, port);
-	return true;
+	sw_port_info(port, &info);
+	json_t *json = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:i, s:i, s:i, s:o}", "name", port->conf.name,
+				 "kind", port->vif->ops->kind, "bridge", text_json(port->conf.on), "detail",
+				 text_json(info.about.detail), "features", text_json(info.about.features), "quarantine",
+				 text_json(info.quarantine), "connected", (int)info.about.connected, "queues",
+				 (int)info.about.queues, "worker", (int)info.worker, "mtu", (int)info.mtu, "mac",
+				 mac_json(port->conf.mac));
+	json_object_set_new(json, "rx", direction_json(sum->rx_frames, sum->rx_bytes, sum->rx_gso, sum->rx_max));
+	json_object_set_new(json, "tx", direction_json(sum->tx_frames, sum->tx_bytes, sum->tx_gso, sum->tx_max));
+	json_object_set_new(json, "software_segments", json_integer(sum->sw_segments));
+	json_object_set_new(json, "software_checksums", json_integer(sum->sw_csums));
+	json_object_set_new(json, "notifications", json_integer(sum->kicks));
+	json_object_set_new(json, "grant_copies", json_integer(sum->grant_copies));
+	json_object_set_new(json, "drops", drops_json(sum));
+	if (info.counted)
+		json_object_set_new(json, "per_queue", queues_json(&info));
+	return json;
 }
 
 static const struct ctl_arg stats_args[] = {
@@ -237,39 +221,60 @@ static const struct ctl_arg stats_args[] = {
 
 static void stats(struct ctl_request *req)
 {
-	struct stats all = {.only = ctl_str(req, "port"), .ports = json_array()};
+	const char *only = ctl_str(req, "port");
+	const struct port *port = only ? sw_port(only) : NULL;
 
-	sw_port_each(add_port, &all);
-	if (all.only && !json_array_size(all.ports)) {
-		ctl_reply_error(req, "there is no port %s; `xbar port list` shows those that there are", all.only);
-		json_decref(all.ports);
+	if (only && !port) {
+		ctl_reply_error(req, "there is no port %s; `xbar port list` shows all ports", only);
 		return;
 	}
-	ctl_reply_ok(req, json_pack("{s:o}", "ports", all.ports));
+	json_t *ports = json_array();
+	if (only) {
+		json_array_append_new(ports, port_json(port));
+		ctl_reply_ok(req, json_pack("{s:o}", "ports", ports));
+		return;
+	}
+	TAILQ_FOREACH(port, sw_ports(), link)
+	{
+		json_array_append_new(ports, port_json(port));
+	}
+	ctl_reply_ok(req, json_pack("{s:o, s:o}", "ports", ports, "mac_table", mac_table_json()));
 }
 
 /* ---- vif-list ---------------------------------------------------------------------------------------------------- */
 
+static json_t *vif_json(const struct port *port)
+{
+	const struct port_conf *vif = &port->conf;
+
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b}", "name", vif->name, "kind",
+			 port->vif->ops->kind, "domid",
+			 vif->kind == PORT_NETIF ? json_integer(vif->domid) : json_null(), "guest",
+			 text_json(vif->guest), "devid", vif->devid >= 0 ? json_integer(vif->devid) : json_null(),
+			 "bridge", text_json(vif->on), "ip", text_json(vif->ip), "mac", mac_json(vif->mac), "socket",
+			 text_json(vif->socket), "server", (int)vif->server, "hotplug", (int)vif->hotplug, "pending",
+			 (int)port->pending);
+}
+
 static void vif_list(struct ctl_request *req)
 {
-	const struct state *state = model_state(ctl_parts(req)->model);
-	const struct state_vif *vif;
+	const struct port *port;
 	json_t *vifs = json_array();
 
-	for (vif = TAILQ_FIRST(&state->vifs); vif; vif = TAILQ_NEXT(vif, link)) {
-		json_t *row = json_pack(
-			"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b}", "name", vif->name, "kind",
-			vif->xen ? "netif" : "vhost-user", "domid", vif->xen ? json_integer(vif->domid) : json_null(),
-			"guest", text_json(vif->guest), "devid",
-			vif->devid >= 0 ? json_integer(vif->devid) : json_null(), "bridge", text_json(vif->bridge),
-			"ip", text_json(vif->ip), "mac", mac_json(vif->mac), "socket", text_json(vif->socket), "server",
-			(int)vif->server, "hotplug", (int)vif->hotplug, "pending", (int)vif->pending);
-		json_array_append_new(vifs, row);
+	TAILQ_FOREACH(port, sw_ports(), link)
+	{
+		if (port_is_vif(port))
+			json_array_append_new(vifs, vif_json(port));
 	}
 	ctl_reply_ok(req, json_pack("{s:o}", "vifs", vifs));
 }
 
 const struct ctl_command look_commands[] = {
-	{"status", 0, NULL, status},     {"show", 0, show_args, show},    {"fdb-show", 0, show_args, fdb_show},
-	{"stats", 0, stats_args, stats}, {"vif-list", 0, NULL, vif_list}, {0},
+	{"status", 0, NULL, status},
+	{"show", 0, show_args, show},
+	{"fdb-show", 0, show_args, fdb_show},
+	{"fdb-stats", 0, NULL, fdb_counts},
+	{"stats", 0, stats_args, stats},
+	{"vif-list", 0, NULL, vif_list},
+	{0},
 };

@@ -34,13 +34,13 @@ static json_t *words(const char *list)
 	return array;
 }
 
-static json_t *record_json(const struct hostnet *hostnet, const struct record *rec)
+static json_t *record_json(const struct record *rec)
 {
 	json_t *uplink = *rec->uplink ? json_string(rec->uplink) : json_null();
 
 	return json_pack("{s:s, s:s, s:o, s:b, s:b, s:b, s:b, s:o}", "bridge", rec->bridge, "netdev", rec->netdev,
-			 "uplink", uplink, "uplink_there", hostnet_uplink_there(hostnet, rec), "netdev_there",
-			 rec->there, "done", rec->done, "unconfirmed", rec->done && rec->confirm, "addresses",
+			 "uplink", uplink, "uplink_there", hostnet_uplink_there(rec), "netdev_there", rec->there,
+			 "done", rec->done, "unconfirmed", rec->done && rec->confirm, "addresses",
 			 record_addresses(rec));
 }
 
@@ -76,7 +76,7 @@ static void on_started(void *arg, const struct confirm_result *result, const str
 		ctl_reply_error(req, "%s", err->text);
 		return;
 	}
-	json_t *json = record_json(hostnet_of(req), result->rec);
+	json_t *json = record_json(result->rec);
 	json_object_set_new(json, "already", json_boolean(result->already));
 	json_object_set_new(json, "interrupted_us", json_integer(result->interrupted_us));
 	json_object_set_new(json, "confirmation", json_string(confirm_how_name(result->how)));
@@ -128,7 +128,7 @@ static void net_plan(struct ctl_request *req)
 		ctl_reply_error(req, "%s", err.text);
 		return;
 	}
-	json_t *result = record_json(hostnet_of(req), t.rec);
+	json_t *result = record_json(t.rec);
 	json_object_set_new(result, "already", json_boolean(t.again));
 	json_object_set_new(result, "steps", steps_json(&t));
 	if (*t.note)
@@ -160,7 +160,7 @@ static void net_stop(struct ctl_request *req)
 		ctl_reply_error(req, "%s", err.text);
 		return;
 	}
-	json_t *result = record_json(hostnet_of(req), t.rec);
+	json_t *result = record_json(t.rec);
 	json_object_set_new(result, "stopped", json_true());
 	takeover_fini(&t);
 	ctl_reply_ok(req, result);
@@ -172,7 +172,7 @@ static json_t *status_json(const struct hostnet *hostnet, const struct record *r
 
 	if (rec->damaged)
 		return json_pack("{s:s}", "error", rec->damaged);
-	json_t *json = record_json(hostnet, rec);
+	json_t *json = record_json(rec);
 	int left = hostnet_left(hostnet, rec->bridge, missing);
 	if (left >= 0) {
 		json_object_set_new(json, "seconds_left", json_integer(left));
@@ -241,10 +241,10 @@ static const struct ctl_arg confirm_args[] = {
 };
 
 const struct ctl_command net_commands[] = {
-	{"net-start", CTL_ACT, start_args, net_start},
-	{"net-stop", CTL_ACT, name_args, net_stop},
+	{"net-start", CTL_WRITE, start_args, net_start},
+	{"net-stop", CTL_WRITE, name_args, net_stop},
 	{"net-status", 0, name_args, net_status},
 	{"net-plan", 0, plan_args, net_plan},
-	{"net-confirm", CTL_ACT, confirm_args, net_confirm},
+	{"net-confirm", CTL_WRITE, confirm_args, net_confirm},
 	{0},
 };

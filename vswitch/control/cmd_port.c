@@ -8,15 +8,7 @@
 #include "vswitch/base/names.h"
 #include "vswitch/daemon/daemon.h"
 #include "vswitch/hostnet/hostnet.h"
-#include "vswitch/switch/model.h"
-
-static void reply(struct ctl_request *req, int r, const struct err *err)
-{
-	if (r)
-		ctl_reply_error(req, "%s", err->text);
-	else
-		ctl_reply_ok(req, NULL);
-}
+#include "vswitch/switch/switch.h"
 
 static const struct ctl_arg port_join_args[] = {
 	{"port", CTL_PORTNAME, true, 0, 0},
@@ -27,7 +19,7 @@ static const struct ctl_arg port_join_args[] = {
 static void port_join(struct ctl_request *req)
 {
 	struct err err = {0};
-	reply(req, model_port_join(ctl_parts(req)->model, ctl_str(req, "port"), ctl_str(req, "bridge"), &err), &err);
+	ctl_reply(req, sw_port_join(ctl_str(req, "port"), ctl_str(req, "bridge"), &err), &err);
 }
 
 static const struct ctl_arg port_args[] = {
@@ -42,31 +34,31 @@ static void port_leave(struct ctl_request *req)
 	struct err err = {0};
 
 	bool held = hostnet_holds(parts->hostnet, NULL, port, &err);
-	reply(req, held ? -EBUSY : model_port_leave(parts->model, port, &err), &err);
+	ctl_reply(req, held ? -EBUSY : sw_port_leave(port, &err), &err);
 }
 
 static void port_release(struct ctl_request *req)
 {
 	struct err err = {0};
-	reply(req, sw_port_release(ctl_str(req, "port"), &err), &err);
+	ctl_reply(req, sw_port_release(ctl_str(req, "port"), &err), &err);
 }
 
 static const struct ctl_arg uplink_add_args[] = {
 	{"bridge", CTL_IFNAME, true, 0, 0},
 	{"netdev", CTL_PORTNAME, true, 0, 0}, /* a netdev's name or a PCI address */
-	{"driver", CTL_STRING, false, 1, sizeof(((struct state_uplink *)0)->driver) - 1},
+	{"driver", CTL_STRING, false, 1, sizeof(((struct port_conf *)0)->driver) - 1},
 	{0},
 };
 
 static void uplink_add(struct ctl_request *req)
 {
-	struct state_uplink want = {0};
+	struct port_conf want = {.kind = PORT_UPLINK, .devid = -1};
 	struct err err = {0};
 
-	name_copy(want.netdev, sizeof(want.netdev), ctl_str(req, "netdev"));
-	name_copy(want.bridge, sizeof(want.bridge), ctl_str(req, "bridge"));
+	name_copy(want.name, sizeof(want.name), ctl_str(req, "netdev"));
+	name_copy(want.on, sizeof(want.on), ctl_str(req, "bridge"));
 	name_copy(want.driver, sizeof(want.driver), ctl_str(req, "driver"));
-	reply(req, model_uplink_add(ctl_parts(req)->model, &want, &err), &err);
+	ctl_reply(req, sw_port_add(&want, &err), &err);
 }
 
 static const struct ctl_arg uplink_del_args[] = {
@@ -81,7 +73,7 @@ static void uplink_del(struct ctl_request *req)
 	struct err err = {0};
 
 	bool held = hostnet_holds(parts->hostnet, NULL, netdev, &err);
-	reply(req, held ? -EBUSY : model_uplink_del(parts->model, netdev, &err), &err);
+	ctl_reply(req, held ? -EBUSY : sw_uplink_del(netdev, &err), &err);
 }
 
 static const struct ctl_arg fdb_flush_args[] = {
@@ -93,15 +85,15 @@ static const struct ctl_arg fdb_flush_args[] = {
 static void fdb_flush(struct ctl_request *req)
 {
 	struct err err = {0};
-	reply(req, sw_fdb_flush(ctl_str(req, "bridge"), ctl_str(req, "port"), &err), &err);
+	ctl_reply(req, sw_fdb_flush(ctl_str(req, "bridge"), ctl_str(req, "port"), &err), &err);
 }
 
 const struct ctl_command port_commands[] = {
-	{"port-join", CTL_ACT, port_join_args, port_join},
-	{"port-leave", CTL_ACT, port_args, port_leave},
-	{"port-release", CTL_ACT, port_args, port_release},
-	{"uplink-add", CTL_ACT, uplink_add_args, uplink_add},
-	{"uplink-del", CTL_ACT, uplink_del_args, uplink_del},
-	{"fdb-flush", CTL_ACT, fdb_flush_args, fdb_flush},
+	{"port-join", CTL_WRITE, port_join_args, port_join},
+	{"port-leave", CTL_WRITE, port_args, port_leave},
+	{"port-release", CTL_WRITE, port_args, port_release},
+	{"uplink-add", CTL_WRITE, uplink_add_args, uplink_add},
+	{"uplink-del", CTL_WRITE, uplink_del_args, uplink_del},
+	{"fdb-flush", CTL_WRITE, fdb_flush_args, fdb_flush},
 	{0},
 };

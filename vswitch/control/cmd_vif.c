@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Commands that bring a guest's vif and take it away.
- *
- * With "hotplug" a vif comes as it does under libxl: the port is made, on no bridge; the vif-script runs with `online`,
- * and it is the script that puts the port on its bridge (`xbar port join $vif $bridge`). The answer waits for the
- * script. Where it fails, or leaves the port on no bridge, the port is deleted, and the answer gives the script's
- * reason. vif-del runs the script with `offline` and then deletes the port, whatever the script says.
+ * Commands that make a guest's vif and delete it. With "hotplug" the vif-script puts it on its bridge, and the answer waits
+ * for the script: see hooks/hooks.h.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +16,9 @@
 #include "vswitch/daemon/conf.h"
 #include "vswitch/daemon/daemon.h"
 #include "vswitch/hooks/hooks.h"
-#include "vswitch/switch/model.h"
+#include "vswitch/switch/switch.h"
 
-#define TEXT_MAX(member) (sizeof(((struct state_vif *)0)->member) - 1)
+#define TEXT_MAX(member) (sizeof(((struct port_conf *)0)->member) - 1)
 
 static const struct ctl_arg vif_add_args[] = {
 	{"name", CTL_PORTNAME, true, 0, 0},
@@ -29,7 +26,7 @@ static const struct ctl_arg vif_add_args[] = {
 	{"devid", CTL_INT, false, 0, 65535},
 	{"bridge", CTL_IFNAME, true, 0, 0},
 	{"ip", CTL_STRING, false, 0, TEXT_MAX(ip)},
-	{"mac", CTL_MAC, false, 0, 0}, /* made up, in Xen's range, where not given */
+	{"mac", CTL_MAC, false, 0, 0}, /* made up, in Xen's range, unless given */
 	{"mtu", CTL_INT, false, 68, 65535},
 	{"rate_bytes_per_interval", CTL_INT, false, 0, INT64_MAX},
 	{"rate_interval_usecs", CTL_INT, false, 0, UINT32_MAX},
@@ -37,21 +34,20 @@ static const struct ctl_arg vif_add_args[] = {
 	{"trusted", CTL_BOOL, false, 0, 0},
 	{"script", CTL_STRING, false, 1, TEXT_MAX(script)},
 	{"queues", CTL_INT, false, 1, VIF_QUEUES_MAX},
-	{"server", CTL_BOOL, false, 0, 0}, /* xbard listens; else it connects to who listens */
-	{"socket", CTL_PATH, false, 0, 0}, /* VHOST_DIR/NAME.sock where not given */
+	{"server", CTL_BOOL, false, 0, 0}, /* xbard listens; else it connects to whoever listens */
+	{"socket", CTL_PATH, false, 0, 0}, /* VHOST_DIR/NAME.sock unless given */
 	{"hotplug", CTL_BOOL, false, 0, 0},
 	{"no_offload", CTL_BOOL, false, 0, 0},
 	{0},
 };
 
-/* A vif-add or vif-del whose script runs. */
+/* A vif-add or vif-del whose script is running. */
 struct pending {
 	struct ctl_request *req;
-	const struct parts *parts;
 	char name[VIF_NAME_MAX];
 };
 
-static json_t *describe(const struct state_vif *vif)
+static json_t *describe(const struct port_conf *vif)
 {
 	char mac[MAC_TEXT];
 
@@ -65,7 +61,6 @@ static struct pending *pending_new(struct ctl_request *req, const char *name)
 	if (!pending)
 		return NULL;
 	pending->req = req;
-	pending->parts = ctl_parts(req);
 	name_copy(pending->name, sizeof(pending->name), name);
 	return pending;
 }
@@ -86,19 +81,18 @@ static bool is_below(const char *path, const char *dirs)
 
 /*
  * The daemon is root: a member of the group that could name any script, or any path for a socket, would be root too.
- * NULL, or what is wrong.
  */
-static const char *beyond_group(const struct ctl_request *req, const struct state_vif *vif)
+static int check_paths(const struct ctl_request *req, const struct port_conf *vif, struct err *err)
 {
-	const struct parts *parts = ctl_parts(req);
+	const struct conf *conf = ctl_parts(req)->daemon->conf;
 
 	if (ctl_from_root(req))
-		return NULL;
-	if (strchr(vif->script, '/') && !is_below(vif->script, parts->daemon->conf->script_dir))
-		return "\"script\": only root may name one outside script_dir";
-	if (!is_below(vif->socket, parts->daemon->conf->vhost_dir))
-		return "\"socket\": only root may name one outside vhost_dir";
-	return NULL;
+		return 0;
+	if (strchr(vif->script, '/') && !is_below(vif->script, conf->script_dir))
+		return err_set(err, -EPERM, "vif-add: \"script\": only root may name one outside script_dir");
+	if (!is_below(vif->socket, conf->vhost_dir))
+		return err_set(err, -EPERM, "vif-add: \"socket\": only root may name one outside vhost_dir");
+	return 0;
 }
 
 static bool make_mac(uint8_t mac[6])
@@ -112,15 +106,15 @@ static bool make_mac(uint8_t mac[6])
 	return true;
 }
 
-/* Fill *vif from the request: NULL, or what is wrong. */
-static const char *read_vif(const struct ctl_request *req, struct state_vif *vif)
+/* Fill *vif from the request. */
+static int read_vif(const struct ctl_request *req, struct port_conf *vif, struct err *err)
 {
 	const struct conf *conf = ctl_parts(req)->daemon->conf;
 
 	name_copy(vif->name, sizeof(vif->name), ctl_str(req, "name"));
 	name_copy(vif->guest, sizeof(vif->guest), ctl_str(req, "guest"));
-	name_copy(vif->want_bridge, sizeof(vif->want_bridge), ctl_str(req, "bridge"));
 	name_copy(vif->bridge, sizeof(vif->bridge), ctl_str(req, "bridge"));
+	name_copy(vif->on, sizeof(vif->on), ctl_str(req, "bridge"));
 	name_copy(vif->ip, sizeof(vif->ip), ctl_str(req, "ip"));
 	name_copy(vif->script, sizeof(vif->script), ctl_str(req, "script"));
 	vif->devid = ctl_int(req, "devid", -1);
@@ -132,54 +126,55 @@ static const char *read_vif(const struct ctl_request *req, struct state_vif *vif
 	vif->server = ctl_bool(req, "server", false);
 	vif->hotplug = ctl_bool(req, "hotplug", false);
 	vif->no_offload = ctl_bool(req, "no_offload", false);
-	vif->pending = vif->hotplug;
 
 	const char *vlan = ctl_str(req, "vlan");
 	if (vlan && *vlan)
-		return "\"vlan\": this switch has no VLANs yet, and the guest would sit on the untagged network "
-		       "instead: "
-		       "leave vlan= out of its cfg";
+		return err_set(
+			err, -EOPNOTSUPP,
+			"vif-add: \"vlan\": this switch has no VLANs yet, and the guest would sit on the untagged "
+			"network instead: leave vlan= out of its cfg");
 	if (!ctl_mac(req, "mac", vif->mac) && !make_mac(vif->mac))
-		return "\"mac\": cannot make one up; give one";
+		return err_set(err, -EIO, "vif-add: \"mac\": cannot make one up; give one");
 
 	const char *socket = ctl_str(req, "socket");
 	if (socket)
 		name_copy(vif->socket, sizeof(vif->socket), socket);
 	else if ((size_t)snprintf(vif->socket, sizeof(vif->socket), "%s/%s.sock", conf->vhost_dir, vif->name) >=
 		 sizeof(vif->socket))
-		return "\"socket\": vhost_dir (xbar.conf) and the vif's name make too long a path; give one";
-	return beyond_group(req, vif);
+		return err_set(
+			err, -ENAMETOOLONG,
+			"vif-add: \"socket\": vhost_dir (xbar.conf) and the vif's name make too long a path; give "
+			"one");
+	return check_paths(req, vif, err);
 }
 
-static void undo_add(const struct parts *parts, const char *name)
+static void undo_add(const char *name)
 {
 	struct err err = {0};
 
-	if (state_vif(model_state(parts->model), name) && model_vif_del(parts->model, name, &err))
+	if (sw_vif(name) && sw_vif_del(name, &err))
 		log_error("%s", err.text);
 }
 
 static void on_online(void *arg, const char *why)
 {
 	struct pending *pending = arg;
-	const struct parts *parts = pending->parts;
-	const struct state_vif *vif = state_vif(model_state(parts->model), pending->name);
+	const struct port *port = sw_vif(pending->name);
 	struct err err = {0};
 
-	if (!why && !vif)
+	if (!why && !port)
 		why = "it was deleted while its script ran";
-	else if (!why && !*vif->bridge)
+	else if (!why && !*port->conf.on)
 		why = "its script ended without an error, but did not put it on a bridge; it should call `xbar port "
-		      "join "
-		      "$vif $bridge`";
-	else if (!why && model_vif_ready(parts->model, pending->name, &err))
+		      "join $vif $bridge`";
+	else if (!why && sw_port_commit(pending->name, &err))
 		why = err.text;
 	if (why) {
-		undo_add(parts, pending->name);
+		undo_add(pending->name);
 		ctl_reply_error(pending->req, "vif %s: %s", pending->name, why);
 	} else {
-		log_info("vif %s is on bridge %s", vif->name, vif->bridge);
-		ctl_reply_ok(pending->req, describe(vif));
+		log_info("vif %s is on bridge %s", port->conf.name, port->conf.on);
+		ctl_reply_ok(pending->req, describe(&port->conf));
 	}
 	free(pending);
 }
@@ -187,29 +182,28 @@ static void on_online(void *arg, const char *why)
 static void vif_add(struct ctl_request *req)
 {
 	const struct parts *parts = ctl_parts(req);
-	struct state_vif want = {0};
+	struct port_conf want = {.kind = PORT_VHOST};
 	struct err err = {0};
 
-	const char *wrong = parts->daemon->stopping ? "the daemon is stopping" : read_vif(req, &want);
-	if (wrong) {
-		ctl_reply_error(req, "vif-add: %s", wrong);
-		return;
-	}
-	if (model_vif_add(parts->model, &want, &err)) {
-		ctl_reply_error(req, "%s", err.text);
+	int r = parts->daemon->stopping ? err_set(&err, -ESHUTDOWN, "vif-add: the daemon is stopping")
+					: read_vif(req, &want, &err);
+	if (!r)
+		r = want.hotplug ? sw_port_begin(&want, &err) : sw_port_add(&want, &err);
+	if (r) {
+		ctl_reply(req, r, &err);
 		return;
 	}
 	if (want.rate_bytes_per_interval)
 		log_warn("vif %s: rate= is noted, but not enforced yet", want.name);
 	if (!want.hotplug) {
-		log_info("vif %s is on bridge %s", want.name, want.bridge);
+		log_info("vif %s is on bridge %s", want.name, want.on);
 		ctl_reply_ok(req, describe(&want));
 		return;
 	}
 
 	struct pending *pending = pending_new(req, want.name);
 	if (!pending) {
-		undo_add(parts, want.name);
+		undo_add(want.name);
 		ctl_reply_error(req, "no memory for vif %s", want.name);
 		return;
 	}
@@ -228,29 +222,25 @@ static void on_offline(void *arg, const char *why)
 
 	if (why)
 		log_warn("vif %s: offline: %s", pending->name, why);
-	if (model_vif_del(pending->parts->model, pending->name, &err))
-		ctl_reply_error(pending->req, "%s", err.text);
-	else
-		ctl_reply_ok(pending->req, NULL);
+	ctl_reply(pending->req, sw_vif_del(pending->name, &err), &err);
 	free(pending);
 }
 
 static void vif_del(struct ctl_request *req)
 {
-	const struct parts *parts = ctl_parts(req);
 	const char *name = ctl_str(req, "name");
-	const struct state_vif *vif = state_vif(model_state(parts->model), name);
+	const struct port *port = sw_vif(name);
 
-	if (vif && vif->pending) {
+	if (port && port->pending) {
 		ctl_reply_error(req, "vif %s: its script is still running; try again when it has ended", name);
 		return;
 	}
-	if (vif && vif->xen) {
+	if (port && port->conf.kind == PORT_NETIF) {
 		ctl_reply_error(
 			req,
 			"vif %s is a Xen guest's and goes with it: `xl network-detach %u %d` takes it away, `xbar "
 			"port leave %s` only off its bridge",
-			name, vif->domid, vif->devid, name);
+			name, port->conf.domid, port->conf.devid, name);
 		return;
 	}
 	struct pending *pending = pending_new(req, name);
@@ -258,14 +248,14 @@ static void vif_del(struct ctl_request *req)
 		ctl_reply_error(req, "no memory");
 		return;
 	}
-	if (vif && vif->hotplug)
-		hooks_vif(parts->hooks, vif, false, on_offline, pending);
+	if (port && port->conf.hotplug)
+		hooks_vif(ctl_parts(req)->hooks, &port->conf, false, on_offline, pending);
 	else
 		on_offline(pending, NULL);
 }
 
 const struct ctl_command vif_commands[] = {
-	{"vif-add", CTL_ACT, vif_add_args, vif_add},
-	{"vif-del", CTL_ACT, vif_del_args, vif_del},
+	{"vif-add", CTL_WRITE, vif_add_args, vif_add},
+	{"vif-del", CTL_WRITE, vif_del_args, vif_del},
 	{0},
 };

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The tables put together, and the check of a request against its row.
+ * The tables of commands put together, and the check of a request against its row.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "commands.h"
+#include "vswitch/base/err.h"
 #include "vswitch/base/mac.h"
 #include "vswitch/base/names.h"
 #include "vswitch/base/nearest.h"
@@ -67,89 +67,80 @@ static const char *arg_at(const void *arg, size_t i)
 	return args[i].name;
 }
 
-static int bad(char *err, size_t errlen, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static int bad(char *err, size_t errlen, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err, errlen, fmt, ap);
-	va_end(ap);
-	return -EINVAL;
-}
-
-static int check_text(const struct ctl_arg *arg, const json_t *value, char *err, size_t errlen)
+static int check_text(const struct ctl_arg *arg, const json_t *value, struct err *err)
 {
 	const char *text = json_string_value(value);
 	size_t len = json_string_length(value);
 	uint8_t mac[6];
 
 	if (strlen(text) != len)
-		return bad(err, errlen, "argument \"%s\": holds a NUL byte", arg->name);
+		return err_set(err, -EINVAL, "argument \"%s\": holds a NUL byte", arg->name);
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-			return bad(err, errlen, "argument \"%s\": holds a control character (at byte %zu)", arg->name,
-				   i + 1);
+			return err_set(err, -EINVAL, "argument \"%s\": holds a control character (at byte %zu)",
+				       arg->name, i + 1);
 
 	switch (arg->type) {
 	case CTL_STRING: {
 		size_t min = arg->max ? arg->min : 1, max = arg->max ? arg->max : 255;
 		if (len < min || len > max)
-			return bad(err, errlen, "argument \"%s\": is %zu bytes long, must be %zu to %zu", arg->name,
-				   len, min, max);
+			return err_set(err, -EINVAL, "argument \"%s\": is %zu bytes long, must be %zu to %zu",
+				       arg->name, len, min, max);
 		return 0;
 	}
 	case CTL_IFNAME:
 		if (!name_is_ifname(text))
-			return bad(
-				err, errlen,
+			return err_set(
+				err, -EINVAL,
 				"argument \"%s\": \"%.40s\" is not an interface name: 1 to 15 letters, digits or any "
 				"of . _ - @",
 				arg->name, text);
 		return 0;
 	case CTL_PORTNAME:
 		if (!name_is_port(text))
-			return bad(err, errlen,
-				   "argument \"%s\": \"%.80s\" is not a port name: 1 to 63 letters, digits or any of "
-				   ". _ - : @",
-				   arg->name, text);
+			return err_set(
+				err, -EINVAL,
+				"argument \"%s\": \"%.80s\" is not a port name: 1 to 63 letters, digits or any of "
+				". _ - : @",
+				arg->name, text);
 		return 0;
 	case CTL_MAC:
 		if (!mac_parse(text, mac))
-			return bad(err, errlen,
-				   "argument \"%s\": \"%.40s\" is not a unicast MAC address such as 00:16:3e:00:00:01",
-				   arg->name, text);
+			return err_set(
+				err, -EINVAL,
+				"argument \"%s\": \"%.40s\" is not a unicast MAC address such as 00:16:3e:00:00:01",
+				arg->name, text);
 		return 0;
 	case CTL_PATH:
 		if (text[0] != '/' || len > UNIXSOCK_PATH_MAX)
-			return bad(err, errlen, "argument \"%s\": must be an absolute path of at most %zu bytes",
-				   arg->name, UNIXSOCK_PATH_MAX);
+			return err_set(err, -EINVAL, "argument \"%s\": must be an absolute path of at most %zu bytes",
+				       arg->name, UNIXSOCK_PATH_MAX);
 		return 0;
 	default:
-		return bad(err, errlen, "argument \"%s\": must be %s", arg->name, ctl_type_name(arg->type));
+		return err_set(err, -EINVAL, "argument \"%s\": must be %s", arg->name, ctl_type_name(arg->type));
 	}
 }
 
-static int check_value(const struct ctl_arg *arg, const json_t *value, char *err, size_t errlen)
+static int check_value(const struct ctl_arg *arg, const json_t *value, struct err *err)
 {
 	bool fits = arg->type == CTL_INT    ? json_is_integer(value)
 		    : arg->type == CTL_BOOL ? json_is_boolean(value)
 					    : json_is_string(value);
 	if (!fits)
-		return bad(err, errlen, "argument \"%s\": must be %s", arg->name, ctl_type_name(arg->type));
+		return err_set(err, -EINVAL, "argument \"%s\": must be %s", arg->name, ctl_type_name(arg->type));
 	if (arg->type == CTL_BOOL)
 		return 0;
 	if (arg->type != CTL_INT)
-		return check_text(arg, value, err, errlen);
+		return check_text(arg, value, err);
 
 	int64_t number = json_integer_value(value);
 	if (number < arg->min || number > arg->max)
-		return bad(err, errlen, "argument \"%s\": %lld is out of bounds: %lld to %lld", arg->name,
-			   (long long)number, (long long)arg->min, (long long)arg->max);
+		return err_set(err, -EINVAL, "argument \"%s\": %lld is out of bounds: %lld to %lld", arg->name,
+			       (long long)number, (long long)arg->min, (long long)arg->max);
 	return 0;
 }
 
-int command_check(const struct ctl_command *command, const json_t *args, char *err, size_t errlen)
+int command_check(const struct ctl_command *command, const json_t *args, struct err *err)
 {
 	static const struct ctl_arg none[1];
 	const struct ctl_arg *spec = command->args ? command->args : none;
@@ -165,21 +156,21 @@ int command_check(const struct ctl_command *command, const json_t *args, char *e
 			arg++;
 		if (!arg->name) {
 			const char *near = nearest_word(key, arg_at, spec);
-			return bad(err, errlen, "%s: unknown argument \"%.40s\"%s%s%s", command->name, key,
-				   near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+			return err_set(err, -EINVAL, "%s: unknown argument \"%.40s\"%s%s%s", command->name, key,
+				       near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 		}
 		if (json_is_null(value))
 			continue;
 
-		char why[256];
-		if (check_value(arg, value, why, sizeof(why)))
-			return bad(err, errlen, "%s: %s", command->name, why);
+		struct err why;
+		if (check_value(arg, value, &why))
+			return err_set(err, -EINVAL, "%s: %s", command->name, why.text);
 	}
 	for (const struct ctl_arg *arg = spec; arg->name; arg++) {
 		value = json_object_get(args, arg->name);
 		if (arg->required && (!value || json_is_null(value)))
-			return bad(err, errlen, "%s: argument \"%s\" (%s) is missing", command->name, arg->name,
-				   ctl_type_name(arg->type));
+			return err_set(err, -EINVAL, "%s: argument \"%s\" (%s) is missing", command->name, arg->name,
+				       ctl_type_name(arg->type));
 	}
 	return 0;
 }

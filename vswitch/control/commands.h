@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The commands of the control socket, as data: each is a row {name, flags, arguments, handler, help}. ctl.c checks a
- * request against its row (unknown arguments, types, bounds, who may act) before the handler runs, so a handler finds
+ * request against its row (unknown arguments, types, bounds, who may have it) before the handler runs, so a handler finds
  * its arguments present and well formed.
  *
  * Model. A handler answers exactly once, by ctl_reply_ok() or ctl_reply_error(): before it returns, or later, from any
@@ -24,7 +24,7 @@
 struct ctl_request;
 struct daemon;
 struct hooks;
-struct model;
+struct err;
 struct hostnet;
 
 enum ctl_type {
@@ -48,7 +48,7 @@ struct ctl_arg { /* an array of these ends with an empty one */
 };
 
 enum ctl_flag {
-	CTL_ACT = 1 << 0, /* changes something: for root and the group only */
+	CTL_WRITE = 1 << 0, /* it changes something: for root and the group alone */
 };
 
 struct ctl_command { /* a table of these ends with an empty one */
@@ -71,17 +71,16 @@ const struct ctl_command *command_find(const char *name);
 const char *command_nearest(const char *name);
 
 /*
- * Check `args` against `command`'s specification. 0, or -EINVAL with a sentence in err[0..errlen) that names the
- * argument. The member "cmd" is passed over.
+ * Check `args` against `command`'s specification. 0, or -EINVAL with a sentence that names the argument. The member "cmd"
+ * is passed over.
  */
-int command_check(const struct ctl_command *command, const json_t *args, char *err, size_t errlen);
+int command_check(const struct ctl_command *command, const json_t *args, struct err *err);
 
 /* ---- what a handler uses ----------------------------------------------------------------------------------------- */
 
 /* The daemon's parts, as handlers need them. */
 struct parts {
 	struct daemon *daemon;
-	struct model *model; /* bridges and ports */
 	struct hooks *hooks; /* network-script, vif-script */
 	struct hostnet *hostnet; /* the network of the host */
 };
@@ -100,5 +99,7 @@ bool ctl_mac(const struct ctl_request *req, const char *name, uint8_t mac[6]);
 void ctl_reply_ok(struct ctl_request *req, json_t *result);
 /* Answer with one sentence, which names the thing and the way out. The request is gone afterwards. */
 void ctl_reply_error(struct ctl_request *req, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Answer an act that returned `r`: with nothing if that is 0, else with err's sentence. The request is gone afterwards. */
+void ctl_reply(struct ctl_request *req, int r, const struct err *err);
 
 #endif

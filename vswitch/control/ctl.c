@@ -34,7 +34,7 @@ static void client_free(struct client *client)
 
 	LIST_REMOVE(client, link);
 	ctl->clients--;
-	ctl->lookers -= !client->may_act;
+	ctl->readers -= !client->may_write;
 	if (client->request)
 		request_orphan(client->request);
 	bufferevent_free(client->bev);
@@ -159,9 +159,9 @@ static bool identify(struct client *client, int fd)
 		return false;
 	client->pid = cred.pid;
 	client->uid = cred.uid;
-	client->may_act = cred.uid == 0;
-	if (!client->may_act && client->ctl->group >= 0)
-		client->may_act = cred.gid == (gid_t)client->ctl->group || in_group(fd, client->ctl->group);
+	client->may_write = cred.uid == 0;
+	if (!client->may_write && client->ctl->group >= 0)
+		client->may_write = cred.gid == (gid_t)client->ctl->group || in_group(fd, client->ctl->group);
 	return true;
 }
 
@@ -187,7 +187,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	}
 	client->ctl = ctl;
 	if (!identify(client, fd) || ctl->clients >= CTL_CLIENTS_MAX ||
-	    (!client->may_act && ctl->lookers >= CTL_LOOKERS_MAX)) {
+	    (!client->may_write && ctl->readers >= CTL_READERS_MAX)) {
 		free(client);
 		refuse(fd, "{\"ok\": false, \"error\": \"xbard has too many clients already; try again later\"}\n");
 		return;
@@ -201,7 +201,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	}
 	LIST_INSERT_HEAD(&ctl->list, client, link);
 	ctl->clients++;
-	ctl->lookers += !client->may_act;
+	ctl->readers += !client->may_write;
 	bufferevent_setcb(client->bev, on_readable, on_written, on_event, client);
 	bufferevent_setwatermark(client->bev, EV_READ, 0, CTL_LINE_MAX);
 	bufferevent_set_timeouts(client->bev, &idle, &idle);

@@ -7,7 +7,7 @@
  * others may look. A client's next line is read when its last one has been answered.
  *
  * Limits. A line is at most CTL_LINE_MAX bytes. At most CTL_CLIENTS_MAX clients are connected, of which at most
- * CTL_LOOKERS_MAX may only look, so that nobody else keeps root out. A client that sends nothing for CTL_IDLE_S seconds,
+ * CTL_READERS_MAX may only look, so that nobody else keeps root out. A client that sends nothing for CTL_IDLE_S seconds,
  * or does not read its answer for as long, is cut off.
  *
  * Threads. The control thread's alone.
@@ -20,7 +20,7 @@
 
 #define CTL_LINE_MAX 65536
 #define CTL_CLIENTS_MAX 64
-#define CTL_LOOKERS_MAX 32
+#define CTL_READERS_MAX 32
 #define CTL_IDLE_S 60
 
 struct ctl;

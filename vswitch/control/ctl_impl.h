@@ -17,7 +17,7 @@ struct ctl {
 	const struct parts *parts;
 	struct evconnlistener *listener;
 	LIST_HEAD(client_list, client) list;
-	unsigned clients, lookers; /* connected; those of them that may only look */
+	unsigned clients, readers; /* connected; those of them that may only look */
 	int group; /* whose members may act; -1: none */
 };
 
@@ -28,7 +28,7 @@ struct client {
 	struct ctl_request *request; /* being worked on; NULL: none */
 	pid_t pid;
 	uid_t uid;
-	bool may_act;
+	bool may_write;
 	bool eof; /* it will send no more */
 	bool closing;
 };

@@ -2,6 +2,7 @@
 /*
  * A request: from a line to a handler, and from the handler's answer to a line.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include "commands.h"
 #include "ctl_impl.h"
+#include "vswitch/base/err.h"
 #include "vswitch/base/log.h"
 #include "vswitch/base/mac.h"
 
@@ -81,7 +83,7 @@ void ctl_reply_error(struct ctl_request *req, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (req->command && req->command->flags & CTL_ACT)
+	if (req->command && req->command->flags & CTL_WRITE)
 		log_warn("%s: %s", req->command->name, text);
 
 	/* A name or a script's line that is cut off, or never was UTF-8, must not cost the answer. */
@@ -95,35 +97,42 @@ void ctl_reply_error(struct ctl_request *req, const char *fmt, ...)
 	answer(req, json_pack("{s:b, s:o}", "ok", 0, "error", sentence));
 }
 
+void ctl_reply(struct ctl_request *req, int r, const struct err *err)
+{
+	if (r)
+		ctl_reply_error(req, "%s", err->text);
+	else
+		ctl_reply_ok(req, NULL);
+}
+
 void request_orphan(struct ctl_request *req)
 {
 	req->client = NULL;
 }
 
-/* Why the client must not have this command; NULL: it may. */
-static const char *denial(const struct client *client, const struct ctl_command *command, char *buf, size_t size)
+/* Whether the client may have this command: 0, or -EPERM. */
+static int check_right(const struct client *client, const struct ctl_command *command, struct err *err)
 {
-	if (!(command->flags & CTL_ACT) || client->may_act)
-		return NULL;
+	if (!(command->flags & CTL_WRITE) || client->may_write)
+		return 0;
 	if (client->ctl->group >= 0)
-		snprintf(buf, size,
-			 "%s: only root and members of the socket's group (socket_group in xbar.conf) may do that",
-			 command->name);
-	else
-		snprintf(buf, size,
-			 "%s: only root may do that; socket_group in xbar.conf can name a group that may too",
-			 command->name);
-	return buf;
+		return err_set(
+			err, -EPERM,
+			"%s: only root and members of the socket's group (socket_group in xbar.conf) may do that",
+			command->name);
+	return err_set(err, -EPERM,
+		       "%s: only root may do that; socket_group in xbar.conf can name a group that may too",
+		       command->name);
 }
 
 void request_run(struct client *client, const char *line, size_t len)
 {
 	json_error_t where;
-	char why[512];
+	struct err err;
 
 	struct ctl_request *req = calloc(1, sizeof(*req));
 	if (!req)
-		abort(); /* a hundred bytes: nothing will work any more; the state's file brings all back */
+		abort(); /* a hundred bytes: nothing else would work either; the state's files bring all back */
 	req->client = client;
 	req->parts = client->ctl->parts;
 	req->root = client->uid == 0;
@@ -150,16 +159,14 @@ void request_run(struct client *client, const char *line, size_t len)
 				near ? near : "", near ? "\"?" : "");
 		return;
 	}
-	const char *denied = denial(client, req->command, why, sizeof(why));
-	if (denied) {
-		ctl_reply_error(req, "%s", denied);
+	int r = check_right(client, req->command, &err);
+	if (!r)
+		r = command_check(req->command, req->args, &err);
+	if (r) {
+		ctl_reply(req, r, &err);
 		return;
 	}
-	if (command_check(req->command, req->args, why, sizeof(why))) {
-		ctl_reply_error(req, "%s", why);
-		return;
-	}
-	if (req->command->flags & CTL_ACT)
+	if (req->command->flags & CTL_WRITE)
 		log_debug("%s, for uid %u, process %d", name, (unsigned)client->uid, (int)client->pid);
 	req->command->handler(req);
 }

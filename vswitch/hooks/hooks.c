@@ -278,7 +278,7 @@ void hooks_network(struct hooks *hooks, const char *op, hooks_done *done, void *
 }
 
 /* `tap`: the emulated card's, NULL: the script is for the vif itself. */
-static void run_vif_script(struct hooks *hooks, const struct state_vif *vif, const char *op, const char *tap,
+static void run_vif_script(struct hooks *hooks, const struct port_conf *vif, const char *op, const char *tap,
 			   hooks_done *done, void *arg)
 {
 	const struct hv_xend *xend = hooks->xend;
@@ -306,7 +306,7 @@ static void run_vif_script(struct hooks *hooks, const struct state_vif *vif, con
 	if (tap)
 		env_set(&env, "INTERFACE=%s", tap);
 	env_set(&env, "script=%s", call.script);
-	env_set(&env, "bridge=%s", vif->want_bridge);
+	env_set(&env, "bridge=%s", vif->bridge);
 	env_set(&env, "ip=%s", vif->ip);
 	mac_format(vif->mac, mac);
 	env_set(&env, "mac=%s", mac_is_zero(vif->mac) ? "" : mac);
@@ -321,12 +321,12 @@ static void run_vif_script(struct hooks *hooks, const struct state_vif *vif, con
 	env_fini(&env);
 }
 
-void hooks_vif(struct hooks *hooks, const struct state_vif *vif, bool online, hooks_done *done, void *arg)
+void hooks_vif(struct hooks *hooks, const struct port_conf *vif, bool online, hooks_done *done, void *arg)
 {
 	run_vif_script(hooks, vif, online ? "online" : "offline", NULL, done, arg);
 }
 
-void hooks_emulated(struct hooks *hooks, const struct state_vif *vif, const char *tap, hooks_done *done, void *arg)
+void hooks_emulated(struct hooks *hooks, const struct port_conf *vif, const char *tap, hooks_done *done, void *arg)
 {
 	run_vif_script(hooks, vif, "add", tap, done, arg);
 }

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #include "hooks.h"
@@ -18,23 +17,18 @@
 #include "vswitch/base/names.h"
 #include "vswitch/daemon/conf.h"
 #include "vswitch/daemon/daemon.h"
-#include "vswitch/switch/model.h"
+#include "vswitch/switch/switch.h"
 
-struct known { /* a Xen vif of the model */
-	LIST_ENTRY(known) link;
-	char name[VIF_NAME_MAX];
-	bool attached; /* xenstore has it; else it is from the state's file */
-	bool adopted; /* its rings were connected when it was attached */
-	bool wants_script;
-};
+/* What is known of a Xen vif beside its record: bits of its port's tag. None: it is from the state's file, unclaimed. */
+#define ATTACHED 1u /* xenstore has it */
+#define ADOPTED 2u /* its rings were connected when it was attached */
+#define WANTS_SCRIPT 4u
 
 struct xen {
 	const struct daemon *daemon;
-	struct model *model;
 	struct hooks *hooks;
 	struct xenback *xenback;
 	struct event *event;
-	LIST_HEAD(known_list, known) vifs;
 	bool network_up;
 };
 
@@ -42,36 +36,24 @@ struct xen {
 
 _Static_assert(XENBACK_QUEUES_MAX == VIF_QUEUES_MAX, "xenback offers what a port can have");
 
-static struct known *find(const struct xen *xen, const char *name)
+/* The Xen vif called `name`, or NULL. */
+static const struct port *find(const char *name)
 {
-	struct known *vif;
+	const struct port *port = sw_vif(name);
 
-	for (vif = LIST_FIRST(&xen->vifs); vif; vif = LIST_NEXT(vif, link))
-		if (!strcmp(vif->name, name))
-			return vif;
-	return NULL;
+	return port && port->conf.kind == PORT_NETIF ? port : NULL;
 }
 
-static struct known *add(struct xen *xen, const char *name)
+/* The first Xen vif from `port` on; NULL: there is none. */
+static const struct port *next_from(const struct port *port)
 {
-	struct known *vif = calloc(1, sizeof(*vif));
-
-	if (!vif)
-		return NULL;
-	name_copy(vif->name, sizeof(vif->name), name);
-	LIST_INSERT_HEAD(&xen->vifs, vif, link);
-	return vif;
+	while (port && port->conf.kind != PORT_NETIF)
+		port = TAILQ_NEXT(port, link);
+	return port;
 }
 
-static void drop(struct xen *xen, struct known *vif)
-{
-	struct err err = {0};
-
-	if (state_vif(model_state(xen->model), vif->name) && model_vif_del(xen->model, vif->name, &err))
-		log_error("%s", err.text);
-	LIST_REMOVE(vif, link);
-	free(vif);
-}
+#define FOREACH_XEN_VIF(port)                                                                                          \
+	for ((port) = next_from(TAILQ_FIRST(sw_ports())); (port); (port) = next_from(TAILQ_NEXT(port, link)))
 
 /*
  * ---- emulated cards -------------------------------------------------------------------------------------------------
@@ -86,66 +68,66 @@ static const char *emulated_name(const char *vif, char tap[EMULATED_MAX])
 	return tap;
 }
 
-static void drop_emulated(const struct xen *xen, const char *vif, const char *why)
+/* Delete the port of `vif`'s emulated card, if it has one; for `if_gone`, only if its tap is gone. */
+static void drop_emulated(const char *vif, bool if_gone, const char *why)
 {
-	struct model *model = xen->model;
 	char tap[EMULATED_MAX];
 	struct err err = {0};
 
-	if (!state_uplink(model_state(model), emulated_name(vif, tap)))
+	if (!sw_uplink(emulated_name(vif, tap)) || (if_gone && if_nametoindex(tap)))
 		return;
-	if (model_uplink_del(model, tap, &err))
+	if (sw_uplink_del(tap, &err))
 		log_warn("%s", err.text);
 	else
 		log_info("vif %s: %s its emulated %s", vif, why, tap);
 }
 
+/* The same for every Xen vif. The ports that go are not those that the walk stands on. */
+static void drop_all_emulated(bool if_gone, const char *why)
+{
+	const struct port *port;
+
+	FOREACH_XEN_VIF(port)
+	{
+		drop_emulated(port->conf.name, if_gone, why);
+	}
+}
+
 void xen_tick(const struct xen *xen)
 {
-	const struct known *vif;
-	char tap[EMULATED_MAX];
-
-	if (!xen)
-		return;
-	for (vif = LIST_FIRST(&xen->vifs); vif; vif = LIST_NEXT(vif, link))
-		if (state_uplink(model_state(xen->model), emulated_name(vif->name, tap)) && !if_nametoindex(tap))
-			drop_emulated(xen, vif->name, "its guest has done with");
+	if (xen)
+		drop_all_emulated(true, "its guest has done with");
 }
 
 void xen_leave(const struct xen *xen)
 {
-	const struct known *vif;
-
-	if (!xen)
-		return;
-	for (vif = LIST_FIRST(&xen->vifs); vif; vif = LIST_NEXT(vif, link))
-		drop_emulated(xen, vif->name, "leaves its bridge with");
+	if (xen)
+		drop_all_emulated(false, "leaves its bridge with");
 }
 
 /* ---- scripts of vifs that a clean stop took off their bridges ----------------------------------------------------- */
 
 struct run { /* of a script; it may outlast its vif, and this daemon's listening to xenstore */
-	const struct model *model;
 	char name[VIF_NAME_MAX];
 	uint32_t domid;
 };
 
 /* The vif that a script was run for; NULL: it has gone since. */
-static const struct state_vif *subject(const struct run *run)
+static const struct port *subject(const struct run *run)
 {
-	const struct state_vif *vif = state_vif(model_state(run->model), run->name);
+	const struct port *port = find(run->name);
 
-	return vif && vif->xen && vif->domid == run->domid ? vif : NULL;
+	return port && port->conf.domid == run->domid ? port : NULL;
 }
 
 static void on_script(void *arg, const char *why)
 {
 	struct run *run = arg;
-	const struct state_vif *vif = subject(run);
+	const struct port *port = subject(run);
 
-	if (why && !vif)
+	if (why && !port)
 		log_info("vif %s: went while its script ran", run->name);
-	else if (why && *vif->bridge)
+	else if (why && *port->conf.on)
 		log_error("vif %s: its script failed: %s", run->name, why);
 	else if (why)
 		log_error("vif %s is on no bridge: %s (`xbar port join %s BRIDGE` puts it on one)", run->name, why,
@@ -162,7 +144,7 @@ static void on_emulated(void *arg, const char *why)
 	free(run);
 }
 
-static struct run *run_new(const struct xen *xen, const struct state_vif *vif)
+static struct run *run_new(const struct port_conf *vif)
 {
 	struct run *run = calloc(1, sizeof(*run));
 
@@ -170,45 +152,45 @@ static struct run *run_new(const struct xen *xen, const struct state_vif *vif)
 		log_error("no memory for the script of vif %s", vif->name);
 		return NULL;
 	}
-	run->model = xen->model;
 	run->domid = vif->domid;
 	name_copy(run->name, sizeof(run->name), vif->name);
 	return run;
 }
 
-static void run_script(const struct xen *xen, struct known *known)
+static void run_script(const struct xen *xen, const struct port *port)
 {
-	const struct state *state = model_state(xen->model);
-	const struct state_vif *vif = state_vif(state, known->name);
+	const struct port_conf *vif = &port->conf;
 	char tap[EMULATED_MAX];
 	struct run *run;
 
-	known->wants_script = false;
-	if (!vif || *vif->bridge)
+	sw_port_tag(vif->name, port->tag & ~WANTS_SCRIPT);
+	if (*vif->on)
 		return;
-	if (!known->adopted && if_nametoindex(emulated_name(vif->name, tap)) && !state_uplink(state, tap) &&
-	    (run = run_new(xen, vif)))
+	if (!(port->tag & ADOPTED) && if_nametoindex(emulated_name(vif->name, tap)) && !sw_uplink(tap) &&
+	    (run = run_new(vif)))
 		hooks_emulated(xen->hooks, vif, tap, on_emulated, run);
-	run = run_new(xen, vif);
+	run = run_new(vif);
 	if (run)
 		hooks_vif(xen->hooks, vif, true, on_script, run);
 }
 
 void xen_network_up(struct xen *xen)
 {
-	struct known *vif;
+	const struct port *port;
 
 	if (!xen)
 		return;
 	xen->network_up = true;
-	for (vif = LIST_FIRST(&xen->vifs); vif; vif = LIST_NEXT(vif, link))
-		if (vif->wants_script)
-			run_script(xen, vif);
+	FOREACH_XEN_VIF(port)
+	{
+		if (port->tag & WANTS_SCRIPT)
+			run_script(xen, port);
+	}
 }
 
 /* ---- what xenback calls ------------------------------------------------------------------------------------------- */
 
-/* 0, or what cannot be had. */
+/* 0, or -errno and what of `vif` cannot be had. */
 static int check(const struct xenback_vif *vif, struct err *err)
 {
 	if (!name_is_port(vif->name))
@@ -223,69 +205,67 @@ static int check(const struct xenback_vif *vif, struct err *err)
 	return 0;
 }
 
-/* The port that the state's file gave for `want`: still this guest's, with enough queues. Else it is another's. */
-static bool renew(struct model *model, const struct state_vif *want)
+static void read_vif(const struct xen *xen, const struct xenback_vif *vif, struct port_conf *want)
 {
-	const struct state_vif *was = state_vif(model_state(model), want->name);
-	struct err err = {0};
+	unsigned workers = xen->daemon->conf->workers;
 
-	return was && was->queues >= want->queues && !model_vif_renew(model, want, &err);
-}
-
-static int attach(void *arg, const struct xenback_vif *vif, struct err *err)
-{
-	struct xen *xen = arg;
-	struct model *model = xen->model;
-	struct known *known = find(xen, vif->name);
-	struct state_vif want = {
+	*want = (struct port_conf){
+		.kind = PORT_NETIF,
 		.devid = vif->devid,
-		.xen = true,
 		.domid = vif->domid,
 		.mtu = vif->mtu,
 		.rate_bytes_per_interval = vif->rate_bytes_per_interval,
 		.rate_interval_usecs = vif->rate_interval_usecs,
 		.trusted = vif->trusted,
-		.queues = xen->daemon->conf->workers > vif->queues ? xen->daemon->conf->workers : vif->queues,
+		.queues = workers > vif->queues ? workers : vif->queues,
 	};
+	memcpy(want->mac, vif->mac, sizeof(want->mac));
+	name_copy(want->name, sizeof(want->name), vif->name);
+	name_copy(want->guest, sizeof(want->guest), vif->guest);
+	name_copy(want->bridge, sizeof(want->bridge), vif->bridge);
+	name_copy(want->ip, sizeof(want->ip), vif->ip);
+	name_copy(want->script, sizeof(want->script), vif->script);
+}
 
-	memcpy(want.mac, vif->mac, sizeof(want.mac));
+/*
+ * The state's file gave `port` for this vif: go on with it. If it was another guest's, or has too few queues, it makes room
+ * for a new one, which is on the same bridge if it is the same guest's.
+ */
+static int adopt(const struct port *port, struct port_conf *want, struct err *err)
+{
+	if (port->tag & ATTACHED)
+		return err_set(err, -EEXIST, "there is a vif %s already", want->name);
+	if (!sw_vif_renew(want, err))
+		return 0;
+	if (port->conf.domid == want->domid && port->conf.devid == want->devid)
+		memcpy(want->on, port->conf.on, sizeof(want->on));
+	int r = sw_vif_del(want->name, err);
+	return r ? r : sw_port_add(want, err);
+}
+
+static int attach(void *arg, const struct xenback_vif *vif, struct err *err)
+{
+	struct xen *xen = arg;
+	struct port_conf want;
+
 	int r = check(vif, err);
 	if (!r) {
-		name_copy(want.name, sizeof(want.name), vif->name);
-		name_copy(want.guest, sizeof(want.guest), vif->guest);
-		name_copy(want.want_bridge, sizeof(want.want_bridge), vif->bridge);
-		name_copy(want.ip, sizeof(want.ip), vif->ip);
-		name_copy(want.script, sizeof(want.script), vif->script);
-	}
-	if (!r && known && !known->attached && !renew(model, &want)) {
-		const struct state_vif *was = state_vif(model_state(model), want.name);
-		if (was && was->domid == want.domid && was->devid == want.devid)
-			name_copy(want.bridge, sizeof(want.bridge), was->bridge);
-		drop(xen, known);
-		known = NULL;
-	}
-	if (!r && !known) {
-		r = model_vif_add(model, &want, err);
-		if (!r && !(known = add(xen, vif->name))) {
-			r = err_nomem(err);
-			model_vif_del(model, vif->name, &(struct err){0});
-		}
-	} else if (!r && known->attached) {
-		r = err_set(err, -EEXIST, "there is a vif %s already", vif->name);
+		read_vif(xen, vif, &want);
+		const struct port *port = find(want.name);
+		r = port ? adopt(port, &want, err) : sw_port_add(&want, err);
 	}
 	if (r)
 		return r;
-
-	known->attached = true;
-	known->adopted = vif->adopted;
-	const char *bridge = state_vif(model_state(model), vif->name)->bridge;
 	log_info("vif %s: %s domain %u%s%s%s", vif->name, vif->adopted ? "adopted from" : "of", vif->domid,
 		 *vif->guest ? " (" : "", vif->guest, *vif->guest ? ")" : "");
 	if (vif->rate_bytes_per_interval)
 		log_warn("vif %s: rate= is noted, but not enforced yet", vif->name);
-	known->wants_script = vif->hotplugged && !*bridge;
-	if (known->wants_script && xen->network_up)
-		run_script(xen, known);
+
+	const struct port *port = find(want.name);
+	bool wants_script = vif->hotplugged && !*port->conf.on;
+	sw_port_tag(want.name, ATTACHED | (vif->adopted ? ADOPTED : 0) | (wants_script ? WANTS_SCRIPT : 0));
+	if (wants_script && xen->network_up)
+		run_script(xen, port);
 	return 0;
 }
 
@@ -307,42 +287,51 @@ static int connect_rings(void *arg, const char *name, const struct xenback_rings
 		.poll_rx = rings->poll_rx,
 	};
 
+	(void)arg;
 	for (unsigned q = 0; q < rings->queues; q++)
 		conf.queue[q] = (struct netif_queue_conf){rings->queue[q].tx_ref, rings->queue[q].rx_ref,
 							  rings->queue[q].tx_evtchn, rings->queue[q].rx_evtchn};
-	int r = sw_netif_connect(name, &conf, err);
+	struct vif_port *port = sw_port_driver(name, &netif_ops, err);
+	int r = port ? netif_connect(port, &conf, err) : -ENOENT;
 	if (!r)
-		drop_emulated(arg, name, "takes the place of");
+		drop_emulated(name, false, "takes the place of");
 	return r;
 }
 
 static void disconnect(void *arg, const char *name)
 {
-	struct err err = {0};
+	struct err err;
+	struct vif_port *port = sw_port_driver(name, &netif_ops, &err);
 
 	(void)arg;
-	if (sw_netif_disconnect(name, &err))
+	if (port)
+		netif_disconnect(port);
+	else
 		log_error("%s", err.text);
 }
 
 static void multicast(void *arg, const char *name, bool on)
 {
-	struct err err = {0};
+	struct err err;
+	struct vif_port *port = sw_port_driver(name, &netif_ops, &err);
 
 	(void)arg;
-	if (sw_netif_multicast(name, on, &err))
+	if (port)
+		netif_multicast_control(port, on);
+	else
 		log_error("%s", err.text);
 }
 
 static void detach(void *arg, const char *name)
 {
-	struct xen *xen = arg;
-	struct known *vif = find(xen, name);
+	struct err err;
 
-	if (!vif)
+	(void)arg;
+	if (!find(name))
 		return;
-	drop_emulated(xen, name, "leaves with");
-	drop(xen, vif);
+	drop_emulated(name, false, "leaves with");
+	if (sw_vif_del(name, &err))
+		log_error("%s", err.text);
 	log_info("vif %s: gone with its guest", name);
 }
 
@@ -368,7 +357,7 @@ static bool is_xen(void)
 	return !strncmp(type, "xen", 3) || !access("/proc/xen/capabilities", F_OK);
 }
 
-/* `quiet` is set if an error was to be expected. */
+/* 0, or why xenstore cannot be served; *quiet: that was to be expected. */
 static int open_xenback(struct xen *xen, bool *quiet, struct err *err)
 {
 	const struct conf *conf = xen->daemon->conf;
@@ -377,7 +366,7 @@ static int open_xenback(struct xen *xen, bool *quiet, struct err *err)
 	if (*quiet)
 		return err_set(err, -ENODEV, "%s",
 			       !strcmp(conf->xen, "no") ? "xbar.conf says so" : "this is not a Xen host");
-	/* With "yes" xenstore is enough: what the rings need is told when a guest connects. */
+	/* With "yes" xenstore is enough: what the rings need is checked when a guest connects. */
 	if (!strcmp(conf->xen, "auto")) {
 		int r = netif_xen_probe(err);
 		if (r)
@@ -386,17 +375,19 @@ static int open_xenback(struct xen *xen, bool *quiet, struct err *err)
 	return xenback_open(&ops, xen, conf->workers, &xen->xenback, err);
 }
 
-/* Vifs from the state's file that nobody came to claim. */
-static void drop_unattached(struct xen *xen)
+/* Vifs from the state's files that no guest has claimed. */
+static void drop_unattached(void)
 {
-	struct known *vif, *next;
+	const struct port *port = next_from(TAILQ_FIRST(sw_ports())), *next;
+	struct err err;
 
-	for (vif = LIST_FIRST(&xen->vifs); vif; vif = next) {
-		next = LIST_NEXT(vif, link);
-		if (vif->attached)
+	for (; port; port = next) {
+		next = next_from(TAILQ_NEXT(port, link));
+		if (port->tag & ATTACHED)
 			continue;
-		log_info("vif %s: its guest has gone since", vif->name);
-		drop(xen, vif);
+		log_info("vif %s: its guest has gone since", port->conf.name);
+		if (sw_vif_del(port->conf.name, &err))
+			log_error("%s", err.text);
 	}
 }
 
@@ -409,9 +400,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	xenback_read(xen->xenback);
 }
 
-int xen_open(const struct daemon *daemon, struct model *model, struct hooks *hooks, struct xen **out, struct err *err)
+int xen_open(const struct daemon *daemon, struct hooks *hooks, struct xen **out, struct err *err)
 {
-	const struct state_vif *vif;
 	struct err why;
 	bool quiet;
 
@@ -419,16 +409,10 @@ int xen_open(const struct daemon *daemon, struct model *model, struct hooks *hoo
 	struct xen *xen = calloc(1, sizeof(*xen));
 	if (!xen)
 		return err_set(err, -ENOMEM, "no memory");
-	LIST_INIT(&xen->vifs);
 	xen->daemon = daemon;
-	xen->model = model;
 	xen->hooks = hooks;
-	for (vif = TAILQ_FIRST(&model_state(model)->vifs); vif; vif = TAILQ_NEXT(vif, link))
-		if (vif->xen && !add(xen, vif->name))
-			log_error("no memory for vif %s", vif->name);
-
 	int r = open_xenback(xen, &quiet, &why);
-	drop_unattached(xen);
+	drop_unattached();
 	if (!r) {
 		xen->event = event_new(daemon->base, xenback_fd(xen->xenback), EV_READ | EV_PERSIST, on_readable, xen);
 		if (!xen->event || event_add(xen->event, NULL))
@@ -451,16 +435,10 @@ int xen_open(const struct daemon *daemon, struct model *model, struct hooks *hoo
 
 void xen_close(struct xen *xen)
 {
-	struct known *vif;
-
 	if (!xen)
 		return;
 	if (xen->event)
 		event_free(xen->event);
 	xenback_close(xen->xenback);
-	while ((vif = LIST_FIRST(&xen->vifs))) {
-		LIST_REMOVE(vif, link);
-		free(vif);
-	}
 	free(xen);
 }

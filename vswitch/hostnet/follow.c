@@ -43,11 +43,6 @@ struct follow {
 	TAILQ_HEAD(uplink_list, uplink) uplinks;
 };
 
-static const struct state_uplink *port_of(const struct follow *follow, const struct record *rec)
-{
-	return state_uplink(model_state(follow->env->model), rec->uplink);
-}
-
 /* The uplink of `rec`, new at the first look: then its netdev may already differ from what was taken over. NULL: no memory. */
 static struct uplink *find(struct follow *follow, const struct record *rec)
 {
@@ -72,30 +67,13 @@ static struct uplink *find(struct follow *follow, const struct record *rec)
 
 /* ---- one thing each ---------------------------------------------------------------------------------------------- */
 
-struct guests {
-	const char *bridge;
-	bool any;
-};
-
-static bool is_guest(const struct sw_port_info *info, void *arg)
-{
-	struct guests *guests = arg;
-
-	guests->any |= info->connected && info->bridge && !strcmp(info->bridge, guests->bridge) &&
-		       strcmp(info->kind, "host") && strcmp(info->kind, "uplink");
-	return true;
-}
-
 static void follow_carrier(struct follow *follow, struct uplink *up, bool carrier)
 {
-	struct guests guests = {.bridge = up->bridge};
 	struct err err;
 
-	if (!carrier) {
+	if (!carrier)
 		follow->again = true; /* guests connect and disconnect without an event here */
-		sw_port_each(is_guest, &guests);
-	}
-	bool want = carrier || guests.any;
+	bool want = carrier || sw_bridge_has_guests(up->bridge);
 	if (want == up->carrier)
 		return;
 	up->carrier = want;
@@ -108,44 +86,43 @@ static void follow_carrier(struct follow *follow, struct uplink *up, bool carrie
 		log_info("bridge %s: the host port has %s carrier, as its uplink", up->bridge, want ? "its" : "no");
 }
 
-static void set_mac(struct follow *follow, const char *bridge, const uint8_t mac[6])
+static void set_mac(const char *bridge, const uint8_t mac[6])
 {
 	char text[MAC_TEXT];
 	struct err err;
 
 	mac_format(mac, text);
-	if (model_host_mac(follow->env->model, bridge, mac, &err))
+	if (sw_host_mac(bridge, mac, &err))
 		log_error("bridge %s: the host port cannot follow its uplink to MAC address %s: %s", bridge, text,
 			  err.text);
 	else
 		log_info("bridge %s: the host port follows its uplink to MAC address %s", bridge, text);
 }
 
-static void set_mtu(struct follow *follow, const char *bridge, uint32_t mtu)
+static void set_mtu(const char *bridge, uint32_t mtu)
 {
 	struct err err;
 
-	if (model_host_mtu(follow->env->model, bridge, mtu, &err))
+	if (sw_host_mtu(bridge, mtu, &err))
 		log_error("bridge %s: the host port cannot follow its uplink to MTU %u: %s", bridge, mtu, err.text);
 	else
 		log_info("bridge %s: the host port follows its uplink to MTU %u", bridge, mtu);
 }
 
 /* Reopen the uplink, as `name`: its driver keeps the name and buffer sizes that it was opened with. */
-static int reopen(struct follow *follow, struct record *rec, const char *name, struct err *err)
+static int reopen(struct record *rec, const char *name, struct err *err)
 {
-	struct model *model = follow->env->model;
-	const struct state_uplink *port = port_of(follow, rec);
-	struct state_uplink want = {.driver = ""};
+	const struct port *port = sw_uplink(rec->uplink);
+	struct port_conf want = {.kind = PORT_UPLINK, .devid = -1};
 
 	if (port)
-		want = *port;
-	name_copy(want.bridge, sizeof(want.bridge), rec->bridge);
-	int r = port ? model_uplink_del(model, rec->uplink, err) : 0;
+		want = port->conf;
+	name_copy(want.on, sizeof(want.on), rec->bridge);
+	int r = port ? sw_uplink_del(rec->uplink, err) : 0;
 	if (r)
 		return r;
-	name_copy(want.netdev, sizeof(want.netdev), name);
-	return model_uplink_add(model, &want, err);
+	name_copy(want.name, sizeof(want.name), name);
+	return sw_port_add(&want, err);
 }
 
 static void renamed(struct follow *follow, struct record *rec, const char *name)
@@ -154,7 +131,7 @@ static void renamed(struct follow *follow, struct record *rec, const char *name)
 	struct err err;
 
 	memcpy(old, rec->uplink, sizeof(old));
-	int r = reopen(follow, rec, name, &err);
+	int r = reopen(rec, name, &err);
 	if (!r) {
 		name_copy(rec->uplink, sizeof(rec->uplink), name);
 		r = record_save(follow->env->records, rec, &err);
@@ -217,7 +194,7 @@ static void lost(struct follow *follow, struct uplink *up, const struct record *
 			  rec->bridge, rec->uplink, rec->netdev);
 	up->missed = true;
 	up->ifindex = 0;
-	if (port_of(follow, rec) && model_uplink_del(follow->env->model, rec->uplink, &err))
+	if (sw_uplink(rec->uplink) && sw_uplink_del(rec->uplink, &err))
 		log_error("%s", err.text);
 	follow_carrier(follow, up, false);
 }
@@ -231,7 +208,7 @@ static bool attach(struct follow *follow, struct uplink *up, const struct record
 	struct takeover t = {0};
 	struct err err;
 
-	int r = port_of(follow, rec) ? model_uplink_del(follow->env->model, rec->uplink, &err) : 0;
+	int r = sw_uplink(rec->uplink) ? sw_uplink_del(rec->uplink, &err) : 0;
 	if (!r)
 		r = takeover_open_record(&t, follow->env, rec->bridge, NULL, &err);
 	if (!r)
@@ -263,13 +240,13 @@ static void compare(struct follow *follow, struct uplink *up, struct record *rec
 		return;
 	}
 	if (up->mtu != link->mtu && host.mtu != link->mtu) {
-		set_mtu(follow, rec->bridge, link->mtu);
-		if (reopen(follow, rec, rec->uplink, &err))
+		set_mtu(rec->bridge, link->mtu);
+		if (reopen(rec, rec->uplink, &err))
 			log_error("bridge %s: cannot reopen its uplink for MTU %u: %s", rec->bridge, link->mtu,
 				  err.text);
 	}
 	if (memcmp(up->mac, link->mac, sizeof(up->mac)) && memcmp(host.mac, link->mac, sizeof(host.mac)))
-		set_mac(follow, rec->bridge, link->mac);
+		set_mac(rec->bridge, link->mac);
 	up->mtu = link->mtu;
 	memcpy(up->mac, link->mac, sizeof(up->mac));
 	follow_carrier(follow, up, link->flags & IFF_LOWER_UP);
@@ -304,7 +281,7 @@ static void look_at(struct follow *follow, struct record *rec)
 		follow->again = true;
 		return;
 	}
-	if ((up->ifindex && up->ifindex != link.ifindex) || !port_of(follow, rec)) {
+	if ((up->ifindex && up->ifindex != link.ifindex) || !sw_uplink(rec->uplink)) {
 		if (!attach(follow, up, rec))
 			return;
 		if (rtnl_link_get(rtnl, rec->uplink, &link, &err)) {

@@ -16,14 +16,13 @@ struct hostnet {
 	struct follow *follow; /* NULL: not begun, or not possible */
 };
 
-int hostnet_new(const struct daemon *daemon, struct model *model, struct hostnet **out, struct err *err)
+int hostnet_new(const struct daemon *daemon, struct hostnet **out, struct err *err)
 {
 	*out = NULL;
 	struct hostnet *hostnet = calloc(1, sizeof(*hostnet));
 	if (!hostnet)
 		return err_nomem(err);
 	hostnet->daemon = daemon;
-	hostnet->env.model = model;
 	int r = rtnl_open(&hostnet->env.rtnl, err);
 	if (!r)
 		r = records_open(daemon->rundir, &hostnet->env.records, err);
@@ -176,7 +175,7 @@ const struct record_list *hostnet_records(struct hostnet *hostnet)
 	return &hostnet->env.records->list;
 }
 
-bool hostnet_uplink_there(const struct hostnet *hostnet, const struct record *rec)
+bool hostnet_uplink_there(const struct record *rec)
 {
-	return *rec->uplink && state_uplink(model_state(hostnet->env.model), rec->uplink);
+	return *rec->uplink && sw_uplink(rec->uplink);
 }

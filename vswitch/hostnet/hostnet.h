@@ -20,10 +20,10 @@
 struct daemon;
 struct hostnet; /* one per daemon */
 
-/* Reads the records below daemon->rundir. Both arguments outlive it. 0 or -errno with *err. */
-int hostnet_new(const struct daemon *daemon, struct model *model, struct hostnet **out, struct err *err);
+/* Reads the records below daemon->rundir. `daemon` outlives it. 0 or -errno with *err. */
+int hostnet_new(const struct daemon *daemon, struct hostnet **out, struct err *err);
 void hostnet_free(struct hostnet *hostnet); /* NULL: does nothing */
-/* The model is restored: continue what the previous daemon did not complete, and follow changes. */
+/* The switch is restored: continue what the previous daemon did not complete, and follow changes. */
 void hostnet_begin(struct hostnet *hostnet);
 /*
  * The loop is about to end: tell whoever waits. Unless `keep` leaves everything for the next daemon, give back now what the
@@ -55,6 +55,6 @@ int hostnet_left(const struct hostnet *hostnet, const char *bridge, char missing
 /* All records, valid until the loop runs. */
 const struct record_list *hostnet_records(struct hostnet *hostnet);
 /* Does the switch have the record's uplink now? */
-bool hostnet_uplink_there(const struct hostnet *hostnet, const struct record *rec);
+bool hostnet_uplink_there(const struct record *rec);
 
 #endif

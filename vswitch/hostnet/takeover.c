@@ -23,14 +23,14 @@ static int get_netdev(const struct takeover *t, struct rtnl_link *link, struct e
 	return r == -ENODEV ? rtnl_link_get(t->env->rtnl, rec->netdev, link, err) : r;
 }
 
-static const struct state_bridge *bridge_of(const struct takeover *t)
+static const struct bridge *bridge_of(const struct takeover *t)
 {
-	return state_bridge(model_state(t->env->model), t->rec->bridge);
+	return sw_bridge(t->rec->bridge);
 }
 
 static bool has_uplink(const struct takeover *t)
 {
-	return state_uplink(model_state(t->env->model), t->rec->uplink);
+	return sw_uplink(t->rec->uplink);
 }
 
 /* ---- keep -------------------------------------------------------------------------------------------------------- */
@@ -117,12 +117,12 @@ static int rename_back(void *arg, struct err *err)
 static int add_bridge(void *arg, struct err *err)
 {
 	struct takeover *t = arg;
-	struct state_bridge want = {.ageing = 0};
+	struct bridge_conf want = {.ageing = 0};
 
 	if (bridge_of(t))
 		return 0;
 	name_copy(want.name, sizeof(want.name), t->rec->bridge);
-	return model_bridge_add(t->env->model, &want, err);
+	return sw_bridge_add(&want, err);
 }
 
 static int del_bridge(void *arg, struct err *err)
@@ -131,7 +131,7 @@ static int del_bridge(void *arg, struct err *err)
 
 	if (t->rec->had_bridge || !bridge_of(t))
 		return 0;
-	int r = model_bridge_del(t->env->model, t->rec->bridge, err);
+	int r = sw_bridge_del(t->rec->bridge, err);
 	if (r != -EBUSY)
 		return r;
 	log_warn("bridge %s stays, without the host: %s", t->rec->bridge, err->text);
@@ -142,7 +142,7 @@ static int add_host(void *arg, struct err *err)
 {
 	struct takeover *t = arg;
 	const struct record *rec = t->rec;
-	const struct state_bridge *bridge = bridge_of(t);
+	const struct bridge *bridge = bridge_of(t);
 	const struct rtnl_link *then = rtnl_snap_link(rec->snap);
 	struct rtnl_link host, netdev;
 
@@ -151,7 +151,7 @@ static int add_host(void *arg, struct err *err)
 	bool public = *rec->uplink, made = !bridge->host;
 	int r = 0;
 	if (made)
-		r = model_host_add(t->env->model, rec->bridge, public ? then->mac : NULL, public ? then->mtu : 0, err);
+		r = sw_host_add(rec->bridge, public ? then->mac : NULL, public ? then->mtu : 0, err);
 	if (!r)
 		r = rtnl_link_get(t->env->rtnl, rec->bridge, &host, err);
 	if (!r)
@@ -168,18 +168,18 @@ static int add_host(void *arg, struct err *err)
 static int del_host(void *arg, struct err *err)
 {
 	struct takeover *t = arg;
-	const struct state_bridge *bridge = bridge_of(t);
+	const struct bridge *bridge = bridge_of(t);
 
 	if (t->rec->had_host || !bridge || !bridge->host)
 		return 0;
-	return model_host_del(t->env->model, t->rec->bridge, err);
+	return sw_host_del(t->rec->bridge, err);
 }
 
 static int add_uplink(void *arg, struct err *err)
 {
 	struct takeover *t = arg;
 	const struct record *rec = t->rec;
-	struct state_uplink want = {.driver = ""};
+	struct port_conf want = {.kind = PORT_UPLINK, .devid = -1};
 	struct rtnl_link netdev;
 
 	int r = get_netdev(t, &netdev, err);
@@ -190,10 +190,10 @@ static int add_uplink(void *arg, struct err *err)
 	if (r)
 		return r;
 	if (has_uplink(t))
-		return model_port_join(t->env->model, rec->uplink, rec->bridge, err);
-	name_copy(want.netdev, sizeof(want.netdev), rec->uplink);
-	name_copy(want.bridge, sizeof(want.bridge), rec->bridge);
-	return model_uplink_add(t->env->model, &want, err);
+		return sw_port_join(rec->uplink, rec->bridge, err);
+	name_copy(want.name, sizeof(want.name), rec->uplink);
+	name_copy(want.on, sizeof(want.on), rec->bridge);
+	return sw_port_add(&want, err);
 }
 
 static int del_uplink(void *arg, struct err *err)
@@ -201,7 +201,7 @@ static int del_uplink(void *arg, struct err *err)
 	struct takeover *t = arg;
 	struct rtnl_link netdev;
 
-	int r = has_uplink(t) ? model_uplink_del(t->env->model, t->rec->uplink, err) : 0;
+	int r = has_uplink(t) ? sw_uplink_del(t->rec->uplink, err) : 0;
 	if (!r)
 		r = get_netdev(t, &netdev, err);
 	if (!r)
@@ -291,7 +291,7 @@ static int move_back(void *arg, struct err *err)
 	struct takeover *t = arg;
 	struct rtnl *rtnl = t->env->rtnl;
 	struct record *rec = t->rec;
-	const struct state_bridge *bridge = bridge_of(t);
+	const struct bridge *bridge = bridge_of(t);
 	struct rtnl_link netdev, host;
 	int r = 0;
 

@@ -31,10 +31,9 @@
 
 #include "plan.h"
 #include "record.h"
-#include "vswitch/switch/model.h"
+#include "vswitch/switch/switch.h"
 
 struct takeover_env { /* what a takeover works on; the subsystem has one */
-	struct model *model; /* the bridges and ports of the switch */
 	struct rtnl *rtnl; /* the kernel's network configuration */
 	struct records *records; /* what bridges have taken over */
 };

@@ -150,7 +150,7 @@ static int add_addresses(struct takeover *t, const struct takeover_want *want, s
 static int check_bridge_name(struct takeover *t, struct err *err)
 {
 	struct record *rec = t->rec;
-	const struct state_bridge *bridge = state_bridge(model_state(t->env->model), rec->bridge);
+	const struct bridge *bridge = sw_bridge(rec->bridge);
 	struct rtnl_link link;
 
 	rec->had_bridge = bridge;
@@ -219,7 +219,7 @@ static int check_netdev(struct takeover *t, struct err *err)
 		return err_set(err, -EBUSY,
 			       "netdev %s is behind bridge %s already; stop that first: `xbar net stop bridge=%s`",
 			       rec->netdev, other->bridge, other->bridge);
-	if (state_bridge(model_state(t->env->model), rec->netdev))
+	if (sw_bridge(rec->netdev))
 		return err_set(err, -EINVAL, "%s is itself a bridge of the switch, and cannot be behind one",
 			       rec->netdev);
 	int r = rtnl_link_get(rtnl, rec->netdev, &link, err);

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The running switch as the control side sees it: bridges, ports and workers. Everything that changes the packet path
- * goes through here; nothing here knows of JSON, sockets or configuration files.
+ * The switch as the control side sees it: the one owner of bridges and ports (port.h). All that changes them goes through
+ * here: the control socket's commands, the hooks, the restoring at start.
  *
- * Model. Named bridges and named ports. A port is made (sw_port_add_*), put on a bridge (sw_port_join), taken off
- * (sw_port_leave) and deleted (sw_port_del). A host port is an ordinary port whose name is its bridge's name. A vhost-user
- * or Xen port exists, and keeps its bridge, whether or not a guest is connected.
+ * Model. Named bridges and named ports, in one name space. A guest's port exists, and keeps its bridge, whether or not the
+ * guest is connected. A host port is called as its bridge is, comes and goes by sw_host_add() and sw_host_del(), and stays
+ * on that bridge.
  *
- * Threads. All calls are the control thread's (one thread). They may sleep for up to a few milliseconds while workers
- * pass a quiescent state.
+ * Guarantees. Every act checks whether it can be done; changes what the workers see; changes the record; writes its file
+ * (state.h). An act that fails leaves everything as it was. After a deletion, or a change that cannot fail otherwise, a
+ * file that cannot be written is only logged: undoing would cut a guest off twice.
+ *
+ * Threads. All calls are the control thread's (one thread). They may sleep for a few milliseconds until the workers have
+ * passed a quiescent state.
  *
  * Errors. 0 or -errno, and then *err (never NULL) holds one sentence for a person, naming the thing and the way out.
- * Nothing has changed then.
  */
 #ifndef XBAR_SWITCH_H
 #define XBAR_SWITCH_H
@@ -19,7 +22,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "vif/vif.h"
+#include "bridge/fdb.h"
+#include "port.h"
 #include "vswitch/base/err.h"
 #include "vswitch/datapath/worker.h"
 
@@ -29,90 +33,129 @@ struct sw_opts {
 	unsigned poll_us; /* a worker without work polls this long before it sleeps */
 	bool no_huge; /* do not try hugepages */
 	uint32_t ageing; /* MAC ageing, seconds; 0: 300 */
+	const char *rundir; /* where the state is kept, in STATE_DIR; NULL: it is not kept. Must outlive the switch */
 };
 
 int sw_init(const struct sw_opts *opts, struct err *err);
-void sw_fini(void); /* stops the workers, deletes all ports; host ports vanish with their addresses */
+/*
+ * Make again what the state's files name. What cannot be made again (a netdev that is gone) is logged and forgotten, so
+ * that one loss does not keep the daemon from serving the rest; a port whose bridge is lost is restored on none.
+ */
+void sw_restore(void);
+/* Stop the workers and delete all ports; host ports vanish with their addresses. The state's files stay. */
+void sw_fini(void);
+/* A clean end: there is nothing to restore any longer; remove the files. After sw_fini(). */
+void sw_forget(const char *rundir);
 
-/* Housekeeping, to be called about once a second: ages MACs, notices and logs quarantines and connection changes. */
+/* Housekeeping, to be called about once a second: ages MACs, logs quarantines, connections and netdevs that vanish. */
 void sw_tick(void);
 
 /* ---- bridges ----------------------------------------------------------------------------------------------------- */
 
-int sw_bridge_add(const char *name, struct err *err);
-int sw_bridge_del(const char *name, struct err *err); /* -EBUSY while a port other than the host port is on it */
+/* All bridges, in the order in which they were made. */
+const struct bridges *sw_bridges(void);
+/* The bridge called `name`, or NULL. */
+const struct bridge *sw_bridge(const char *name);
+/* The same, and then *err names those that there are. */
+const struct bridge *sw_bridge_find(const char *name, struct err *err);
+
+/* Make a bridge, and its host port if conf->host. -EEXIST if the name is taken. */
+int sw_bridge_add(const struct bridge_conf *conf, struct err *err);
+/* Delete a bridge and its host port. -EBUSY while another port is on it. */
+int sw_bridge_del(const char *name, struct err *err);
 int sw_bridge_ageing(const char *name, uint32_t seconds, struct err *err);
-int sw_fdb_flush(const char *bridge, const char *port, struct err *err); /* either may be NULL: all */
+
+/*
+ * Give a bridge its host port: a TAP of the bridge's name, which is persistent so that its addresses outlive a crash.
+ * `mac` NULL: random; mtu 0: 1500. -EEXIST if it has one.
+ */
+int sw_host_add(const char *bridge, const uint8_t *mac, uint32_t mtu, struct err *err);
+int sw_host_del(const char *bridge, struct err *err);
+int sw_host_mtu(const char *bridge, uint32_t mtu, struct err *err);
+int sw_host_mac(const char *bridge, const uint8_t mac[6], struct err *err);
+/* Whether it has carrier, as with a cable; it has at first, and that is not kept. -ENOTTY: the kernel cannot do that. */
+int sw_host_carrier(const char *bridge, bool carrier, struct err *err);
+/* Whether any guest on `bridge` is connected. */
+bool sw_bridge_has_guests(const char *bridge);
 
 /* ---- ports ------------------------------------------------------------------------------------------------------- */
 
-struct sw_vhost_opts {
-	const char *path; /* of the unix socket */
-	bool server; /* xbard listens (User-Mode Linux); else it connects, and connects again (QEMU) */
-	unsigned queues; /* queue pairs, 1..VIF_QUEUES_MAX; more than 1 offers the control queue too */
-	uint32_t mtu; /* 0: 1500 */
-	uint8_t mac[6]; /* told to the guest where the transport can; all zeroes: not */
-	bool no_offload; /* offer no checksum or segmentation offload */
-};
+/* All ports, host ports too, in the order in which they were made. */
+const struct ports *sw_ports(void);
+unsigned sw_port_count(void);
+/* The port, the guest's port, the uplink called `name`; NULL if there is none. */
+const struct port *sw_port(const char *name);
+const struct port *sw_vif(const char *name);
+const struct port *sw_uplink(const char *name);
+static inline bool port_is_vif(const struct port *port)
+{
+	return port->vif->ops->role == VIF_ROLE_GUEST;
+}
 
-struct sw_uplink_opts {
-	const char *netdev; /* a kernel netdev's name, or a PCI address for one that is bound to vfio-pci */
-	const char *driver; /* "af_packet", "af_xdp", "pci"; NULL: chosen, and the choice is logged */
-};
+/*
+ * Make a port of any kind but PORT_HOST, and put it on bridge conf->on unless that is "". An uplink's netdev no longer
+ * merges received frames; whether it did is kept, and deleting the uplink sets it back.
+ */
+int sw_port_add(const struct port_conf *conf, struct err *err);
+/*
+ * The same in two steps, for a port that a script is to put on its bridge: sw_port_begin() makes the port on no bridge
+ * (conf->on is not looked at, conf->bridge must exist) and writes no file; sw_port_commit() does.
+ */
+int sw_port_begin(const struct port_conf *conf, struct err *err);
+int sw_port_commit(const char *name, struct err *err);
+/*
+ * Replace the record of a vif by *conf, but for the bridge that it is on. -EEXIST unless its kind, domid and devid are the
+ * same, and it has at least conf->queues queues.
+ */
+int sw_vif_renew(const struct port_conf *conf, struct err *err);
+int sw_vif_del(const char *name, struct err *err);
+int sw_uplink_del(const char *name, struct err *err);
 
-int sw_port_add_vhost(const char *name, const struct sw_vhost_opts *opts, struct err *err);
-/* A Xen guest's, without rings until sw_netif_connect(). `domid` is for people; mtu 0: 1500. */
-struct sw_netif_opts {
-	uint32_t domid;
-	unsigned queues; /* at most; 0: 1 */
-	uint32_t mtu;
-	uint8_t mac[6]; /* the guest's own */
-};
-struct netif_conf;
-int sw_port_add_netif(const char *name, const struct sw_netif_opts *opts, struct err *err);
-int sw_netif_connect(const char *name, const struct netif_conf *conf, struct err *err);
-int sw_netif_multicast(const char *name, bool on, struct err *err); /* netif.h */
-int sw_netif_disconnect(const char *name, struct err *err);
-/* A TAP named `name` with offloads, made persistent so that its addresses outlive a crash; `mac` NULL: random, local. */
-int sw_port_add_host(const char *name, const uint8_t *mac, uint32_t mtu, struct err *err);
-int sw_port_add_uplink(const char *name, const struct sw_uplink_opts *opts, struct err *err);
-int sw_port_del(const char *name, struct err *err);
+/* Put a vif or an uplink on a bridge, or take it off. It is no error to join the bridge that the port is on. */
 int sw_port_join(const char *port, const char *bridge, struct err *err);
 int sw_port_leave(const char *port, struct err *err);
-int sw_port_mtu(const char *port, uint32_t mtu, struct err *err);
-/* Of a host port: its netdev's MAC address, and whether it has carrier. */
-int sw_host_mac(const char *port, const uint8_t mac[6], struct err *err);
-int sw_host_carrier(const char *port, bool carrier, struct err *err);
-/* A quarantined port gets another chance. */
+/* End a port's quarantine. */
 int sw_port_release(const char *port, struct err *err);
+
+/* Set port->tag, which the switch does not look at: 0 at first, and not in the file. Nothing if there is no such port. */
+void sw_port_tag(const char *name, unsigned tag);
+/* The driver's port of `name`, for what only drivers with `ops` can do; else NULL, and *err says so. */
+struct vif_port *sw_port_driver(const char *name, const struct vif_ops *ops, struct err *err);
 
 /* ---- looking ----------------------------------------------------------------------------------------------------- */
 
 struct sw_port_info {
-	const char *name, *kind, *bridge; /* bridge: NULL where on none */
-	const char *detail; /* one line: socket and role, PMD and netdev, ... */
-	const char *features; /* negotiated offloads in words, space-separated */
+	struct vif_about about;
 	const char *quarantine; /* NULL, or the reason */
-	bool connected;
-	unsigned queues, worker;
+	unsigned worker;
 	uint32_t mtu;
-	uint8_t mac[6];
 	struct vif_counters sum; /* over all workers */
 	unsigned counted; /* of queue[], which says what each has moved since the guest connected; 0: it is not known */
 	struct vif_queue_count queue[VIF_QUEUES_MAX];
 };
 
-/* Strings are valid during the call back only. `fn` returns false to stop. */
-void sw_port_each(bool (*fn)(const struct sw_port_info *info, void *arg), void *arg);
-void sw_bridge_each(bool (*fn)(const char *name, uint32_t ageing, void *arg), void *arg);
+void sw_port_info(const struct port *port, struct sw_port_info *info);
+
+/* Of a bridge whose record has 0. */
+uint32_t sw_default_ageing(void);
 
 struct sw_mac_info {
 	uint8_t mac[6];
 	const char *bridge, *port;
-	bool local;
+	bool local; /* the host's own, which is known and not learned */
 	uint32_t age; /* seconds */
 };
+/* `bridge` NULL: of all. `fn` returns false to stop. Strings are valid during the call back. */
 int sw_mac_each(const char *bridge, bool (*fn)(const struct sw_mac_info *info, void *arg), void *arg, struct err *err);
+/* Forget learned addresses; either may be NULL: all. */
+int sw_fdb_flush(const char *bridge, const char *port, struct err *err);
+
+/* How full the MAC table is, what it has refused, and its limits. */
+struct sw_fdb_info {
+	struct fdb_stats stats;
+	uint32_t size, limit, limit_uplink; /* entries: of all, at most of one port, of one uplink */
+};
+void sw_fdb_info(struct sw_fdb_info *info);
 
 void sw_worker_each(void (*fn)(const struct worker_info *info, void *arg), void *arg);
 bool sw_hugepages(void); /* whether the switch runs with hugepages */

@@ -87,6 +87,26 @@ static void print_port_stats(json_t *port)
 	}
 }
 
+/* The MAC table, which all bridges share; and if it has refused addresses, what that means. */
+static void print_mac_table(const json_t *result)
+{
+	const json_t *table = json_object_get(result, "mac_table");
+
+	if (!table)
+		return;
+	printf("MAC table: %lld of %lld entries in use; at most %lld for a port, %lld for an uplink\n",
+	       number(table, "entries"), number(table, "size"), number(table, "port_limit"),
+	       number(table, "uplink_limit"));
+	printf("  %lld learned, %lld moved to another port (%lld moves put off), %lld aged out, %lld refused\n",
+	       number(table, "learned"), number(table, "moved"), number(table, "held"), number(table, "aged"),
+	       number(table, "refused"));
+	if (number(table, "refused"))
+		printf("  refused: a port was at its limit, or the table was full there. Frames to such an address "
+		       "are\n"
+		       "  flooded to the whole bridge. A guest that sends from very many addresses may be the cause:\n"
+		       "  `xbar fdb show` lists them by port\n");
+}
+
 static void print_stats(const json_t *result)
 {
 	json_t *port;
@@ -96,6 +116,7 @@ static void print_stats(const json_t *result)
 	{
 		print_port_stats(port);
 	}
+	print_mac_table(result);
 }
 
 static void print_macs(const json_t *result)
@@ -174,9 +195,13 @@ const struct cli_command port_cli[] = {
 	 .call = "fdb-show",
 	 .args = fdb_args,
 	 .print = print_macs},
+	{.name = "fdb stats",
+	 .summary = "how full the table of MAC addresses is, and what it has refused",
+	 .call = "fdb-stats",
+	 .print = print_mac_table},
 	{.name = "fdb flush", .summary = "forget learned MAC addresses", .call = "fdb-flush", .args = flush_args},
 	{.name = "stats",
-	 .summary = "counters, drops and features per port",
+	 .summary = "counters, drops and features per port; the MAC table",
 	 .call = "stats",
 	 .args = stats_args,
 	 .print = print_stats},
