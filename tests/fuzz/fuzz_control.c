@@ -12,6 +12,7 @@
 
 #include "fuzz.h"
 #include "vswitch/base/log.h"
+#include "vswitch/base/err.h"
 #include "vswitch/control/ctl_impl.h"
 
 static const struct parts parts;
@@ -47,12 +48,12 @@ static void check_answer(struct evbuffer *output)
 
 static void check_request(const struct ctl_command *command, const json_t *request)
 {
-	char why[512] = "";
+	struct err err;
 	size_t n = strlen(command->name);
 
-	if (!command_check(command, request, why, sizeof(why)))
+	if (!command_check(command, request, &err))
 		return;
-	if (strncmp(why, command->name, n) || why[n] != ':')
+	if (strncmp(err.text, command->name, n) || err.text[n] != ':')
 		abort(); /* an error that does not name its command */
 }
 
@@ -65,7 +66,7 @@ static void take_line(struct client *client, const char *line, size_t len)
 	if (command)
 		check_request(command, request);
 	json_decref(request);
-	if (command && !(command->flags & CTL_ACT))
+	if (command && !(command->flags & CTL_WRITE))
 		return;
 	request_run(client, line, len);
 	if (client->request)

@@ -120,8 +120,9 @@ static bool add_mac(const struct sw_mac_info *info, void *arg)
 	char mac[MAC_TEXT];
 
 	mac_format(info->mac, mac);
-	json_array_append_new(arg, json_pack("{s:s, s:s, s:s, s:b, s:i}", "mac", mac, "bridge", info->bridge, "port",
-					     info->port, "local", (int)info->local, "age", (int)info->age));
+	json_array_append_new(arg, json_pack("{s:s, s:s, s:s, s:b, s:b, s:i}", "mac", mac, "bridge", info->bridge,
+					     "port", info->port, "local", (int)info->local, "static",
+					     (int)info->is_static, "age", (int)info->age));
 	return true;
 }
 

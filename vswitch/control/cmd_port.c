@@ -88,12 +88,38 @@ static void fdb_flush(struct ctl_request *req)
 	ctl_reply(req, sw_fdb_flush(ctl_str(req, "bridge"), ctl_str(req, "port"), &err), &err);
 }
 
+static const struct ctl_arg fdb_change_args[] = {
+	{"port", CTL_PORTNAME, true, 0, 0},
+	{"mac", CTL_MAC, true, 0, 0},
+	{0},
+};
+
+static void fdb_add(struct ctl_request *req)
+{
+	struct err err = {0};
+	uint8_t mac[6];
+
+	ctl_mac(req, "mac", mac);
+	ctl_reply(req, sw_fdb_add(ctl_str(req, "port"), mac, &err), &err);
+}
+
+static void fdb_del(struct ctl_request *req)
+{
+	struct err err = {0};
+	uint8_t mac[6];
+
+	ctl_mac(req, "mac", mac);
+	ctl_reply(req, sw_fdb_del(ctl_str(req, "port"), mac, &err), &err);
+}
+
 const struct ctl_command port_commands[] = {
 	{"port-join", CTL_WRITE, port_join_args, port_join},
 	{"port-leave", CTL_WRITE, port_args, port_leave},
 	{"port-release", CTL_WRITE, port_args, port_release},
 	{"uplink-add", CTL_WRITE, uplink_add_args, uplink_add},
 	{"uplink-del", CTL_WRITE, uplink_del_args, uplink_del},
+	{"fdb-add", CTL_WRITE, fdb_change_args, fdb_add},
+	{"fdb-del", CTL_WRITE, fdb_change_args, fdb_del},
 	{"fdb-flush", CTL_WRITE, fdb_flush_args, fdb_flush},
 	{0},
 };

@@ -26,6 +26,13 @@
 /* The rows of the table in kinds.c. */
 enum port_kind { PORT_VHOST, PORT_NETIF, PORT_HOST, PORT_UPLINK, PORT_KIND_MAX };
 
+/* MAC addresses that are known, not learned, to be behind a port. */
+#define PORT_MACS_MAX 64
+struct port_macs {
+	unsigned n;
+	uint8_t mac[PORT_MACS_MAX][6];
+};
+
 /* A bridge as it is asked for, and as its file has it. */
 struct bridge_conf {
 	uint64_t order; /* see struct port_conf */
@@ -34,6 +41,7 @@ struct bridge_conf {
 	bool host; /* it has a host port, called as the bridge is */
 	uint8_t host_mac[6]; /* all zeroes: random */
 	uint32_t host_mtu; /* 0: 1500 */
+	struct port_macs host_fixed; /* see struct port_conf */
 };
 
 /* A port as it is asked for, and as its file has it. A host port has no file: its bridge's has it. */
@@ -44,6 +52,8 @@ struct port_conf {
 	char on[IFNAMSIZ]; /* the bridge that it is on; "": none */
 	uint8_t mac[6]; /* a guest's own; a host port's. All zeroes: not known, or to be made up */
 	uint32_t mtu; /* as asked for; 0: 1500 */
+
+	struct port_macs fixed; /* set by hand (sw_fdb_add()): in the MAC table while the port is on a bridge */
 
 	/* ---- uplinks ---- */
 	char driver[16]; /* "af_packet", "af_xdp", "pci"; "": chosen by the switch */
@@ -71,6 +81,8 @@ struct port {
 	struct port_conf conf;
 	bool pending; /* made by sw_port_begin(), and sw_port_commit() is still to come: no file has it */
 	unsigned tag; /* its maker's own: sw_port_tag() */
+
+	struct port_macs own; /* of a host port: its netdev's address, and those of netdevs above it (sw_host_macs()) */
 
 	/* ---- switch/'s own ---- */
 	TAILQ_ENTRY(port) link;

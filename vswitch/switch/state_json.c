@@ -15,7 +15,7 @@
 
 #define BRIDGE "bridge" /* the kind of a bridge's file */
 
-enum type { TEXT, IFNAME, PORT, MAC, KIND, BOOL, U16, U32, I32, U64 };
+enum type { TEXT, IFNAME, PORT, MAC, KIND, BOOL, U16, U32, I32, U64, MACS };
 
 struct member {
 	const char *name;
@@ -30,13 +30,10 @@ struct member {
 	}
 
 static const struct member bridge_members[] = {
-	MEMBER(bridge_conf, order, U64, true),
-	MEMBER(bridge_conf, name, IFNAME, true),
-	MEMBER(bridge_conf, ageing, U32, false),
-	MEMBER(bridge_conf, host, BOOL, false),
-	MEMBER(bridge_conf, host_mac, MAC, false),
-	MEMBER(bridge_conf, host_mtu, U32, false),
-	{0},
+	MEMBER(bridge_conf, order, U64, true),        MEMBER(bridge_conf, name, IFNAME, true),
+	MEMBER(bridge_conf, ageing, U32, false),      MEMBER(bridge_conf, host, BOOL, false),
+	MEMBER(bridge_conf, host_mac, MAC, false),    MEMBER(bridge_conf, host_mtu, U32, false),
+	MEMBER(bridge_conf, host_fixed, MACS, false), {0},
 };
 
 static const struct member port_members[] = {
@@ -47,6 +44,7 @@ static const struct member port_members[] = {
 	MEMBER(port_conf, on, IFNAME, false),
 	MEMBER(port_conf, mac, MAC, false),
 	MEMBER(port_conf, mtu, U32, false),
+	MEMBER(port_conf, fixed, MACS, false),
 	MEMBER(port_conf, driver, TEXT, false),
 	MEMBER(port_conf, coalescing, U32, false),
 	MEMBER(port_conf, guest, TEXT, false),
@@ -64,6 +62,30 @@ static const struct member port_members[] = {
 	MEMBER(port_conf, socket, TEXT, false),
 	{0},
 };
+
+static json_t *macs_to_json(const struct port_macs *macs)
+{
+	json_t *list = macs->n ? json_array() : NULL;
+	char mac[MAC_TEXT];
+
+	for (unsigned i = 0; i < macs->n; i++)
+		json_array_append_new(list, json_string(mac_format(macs->mac[i], mac)));
+	return list;
+}
+
+static int macs_from_json(const struct member *member, const json_t *value, struct port_macs *macs, struct err *err)
+{
+	if (!json_is_array(value) || json_array_size(value) > PORT_MACS_MAX)
+		return err_set(err, -EINVAL, "\"%s\" must be an array of at most %d MAC addresses", member->name,
+			       PORT_MACS_MAX);
+	for (size_t i = 0; i < json_array_size(value); i++) {
+		const char *text = json_string_value(json_array_get(value, i));
+		if (!text || !mac_parse(text, macs->mac[i]))
+			return err_set(err, -EINVAL, "\"%s\": member %zu is not a MAC address", member->name, i);
+		macs->n = i + 1;
+	}
+	return 0;
+}
 
 /* The member's value. NULL: it is left out (or there is no memory, which the lack of a required one tells). */
 static json_t *member_to_json(const struct member *member, const void *record)
@@ -95,6 +117,8 @@ static json_t *member_to_json(const struct member *member, const void *record)
 	case U64:
 		number = *(const uint64_t *)at;
 		break;
+	case MACS:
+		return macs_to_json(at);
 	}
 	return number ? json_integer(number) : NULL;
 }
@@ -191,6 +215,8 @@ static int member_from_json(const struct member *member, const json_t *value, vo
 		*(bool *)at = json_is_true(value);
 		return 0;
 	}
+	if (member->type == MACS)
+		return macs_from_json(member, value, at, err);
 	if (member->type < BOOL)
 		return text_from_json(member, value, at, err);
 	return number_from_json(member, value, at, err);

@@ -92,7 +92,8 @@ static int state_begin(const char *rundir, struct err *err)
 
 int sw_init(const struct sw_opts *opts, struct err *err)
 {
-	struct fdb_opts fdb = {.ageing = opts->ageing, .entries = FDB_ENTRIES, .limit = FDB_LIMIT};
+	struct fdb_opts fdb = {
+		.ageing = opts->ageing, .entries = FDB_ENTRIES, .limit = FDB_LIMIT, .move_limit = FDB_MOVES};
 	int r = state_begin(opts->rundir, err);
 
 	if (!r)
@@ -197,4 +198,5 @@ void sw_tick(void)
 	{
 		check_port(port);
 	}
+	macs_log_moves();
 }

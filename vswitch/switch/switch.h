@@ -73,6 +73,11 @@ int sw_host_add(const char *bridge, const uint8_t *mac, uint32_t mtu, struct err
 int sw_host_del(const char *bridge, struct err *err);
 int sw_host_mtu(const char *bridge, uint32_t mtu, struct err *err);
 int sw_host_mac(const char *bridge, const uint8_t mac[6], struct err *err);
+/*
+ * The addresses of its netdev and of the netdevs above it, VLAN's for example, as they are now: nobody else on the bridge can
+ * claim them. macs->mac[0] is its own, as sw_host_mac() sets it.
+ */
+int sw_host_macs(const char *bridge, const struct port_macs *macs, struct err *err);
 /* Whether it has carrier, as with a cable; it has at first, and that is not kept. -ENOTTY: the kernel cannot do that. */
 int sw_host_carrier(const char *bridge, bool carrier, struct err *err);
 /* Whether any guest on `bridge` is connected. */
@@ -142,13 +147,21 @@ uint32_t sw_default_ageing(void);
 struct sw_mac_info {
 	uint8_t mac[6];
 	const char *bridge, *port;
-	bool local; /* the host's own, which is known and not learned */
-	uint32_t age; /* seconds */
+	bool local; /* the host's own */
+	bool is_static; /* known and not learned: local, or set by sw_fdb_add() */
+	uint32_t age; /* seconds; 0: static */
 };
 /* `bridge` NULL: of all. `fn` returns false to stop. Strings are valid during the call back. */
 int sw_mac_each(const char *bridge, bool (*fn)(const struct sw_mac_info *info, void *arg), void *arg, struct err *err);
 /* Forget learned addresses; either may be NULL: all. */
 int sw_fdb_flush(const char *bridge, const char *port, struct err *err);
+
+/*
+ * The address is behind `port`, on whatever bridge that is, until sw_fdb_del() or the port's end: it does not age, is not
+ * flushed, and frames from elsewhere that claim it are dropped. Kept with the port. -EEXIST if it is another port's.
+ */
+int sw_fdb_add(const char *port, const uint8_t mac[6], struct err *err);
+int sw_fdb_del(const char *port, const uint8_t mac[6], struct err *err);
 
 /* How full the MAC table is, what it has refused, and its limits. */
 struct sw_fdb_info {

@@ -68,6 +68,7 @@ int bridge_save(const struct bridge *bridge, struct err *err)
 	if (bridge->host) {
 		memcpy(conf.host_mac, bridge->host->conf.mac, sizeof(conf.host_mac));
 		conf.host_mtu = bridge->host->conf.mtu;
+		conf.host_fixed = bridge->host->conf.fixed;
 	}
 	return state_write_bridge(sw.state_dir, &conf, err);
 }
@@ -88,8 +89,9 @@ void log_unsaved(int r, const struct err *err)
 
 /* ---- host ports -------------------------------------------------------------------------------------------------- */
 
-/* `mac` NULL or all zeroes: random. */
-static int host_up(struct bridge *bridge, const uint8_t *mac, uint32_t mtu, struct err *err)
+/* `mac` NULL or all zeroes: random. `fixed` NULL: none. */
+static int host_up(struct bridge *bridge, const uint8_t *mac, uint32_t mtu, const struct port_macs *fixed,
+		   struct err *err)
 {
 	struct port_conf conf = {.kind = PORT_HOST, .devid = -1, .mtu = mtu};
 	struct port *port = NULL;
@@ -97,6 +99,8 @@ static int host_up(struct bridge *bridge, const uint8_t *mac, uint32_t mtu, stru
 	name_copy(conf.name, sizeof(conf.name), bridge->name);
 	if (mac)
 		memcpy(conf.mac, mac, sizeof(conf.mac));
+	if (fixed)
+		conf.fixed = *fixed;
 	int r = port_make(&conf, bridge, &port, err);
 	if (!r)
 		bridge->host = port;
@@ -132,7 +136,7 @@ int sw_host_add(const char *name, const uint8_t *mac, uint32_t mtu, struct err *
 		return -ENOENT;
 	if (bridge->host)
 		return err_set(err, -EEXIST, "bridge %s has its host port already", name);
-	int r = host_up(bridge, mac, mtu, err);
+	int r = host_up(bridge, mac, mtu, NULL, err);
 	if (r)
 		return r;
 	r = bridge_save(bridge, err);
@@ -177,9 +181,10 @@ int sw_host_mac(const char *name, const uint8_t mac[6], struct err *err)
 	int r = port->vif->ops->set_mac(port->vif, mac);
 	if (r)
 		return err_set(err, r, "%s: the kernel refuses the MAC address: %s", name, strerror(-r));
-	memcpy(port->conf.mac, mac, sizeof(port->conf.mac));
-	log_unsaved(port_save(port, err), err);
-	return 0;
+	struct port_macs own = port->own;
+
+	memcpy(own.mac[0], mac, sizeof(own.mac[0]));
+	return sw_host_macs(name, &own, err);
 }
 
 int sw_host_carrier(const char *name, bool carrier, struct err *err)
@@ -239,7 +244,7 @@ int sw_bridge_add(const struct bridge_conf *conf, struct err *err)
 	if (r)
 		return r;
 	if (conf->host)
-		r = host_up(bridge, conf->host_mac, conf->host_mtu, err);
+		r = host_up(bridge, conf->host_mac, conf->host_mtu, &conf->host_fixed, err);
 	if (!r)
 		r = bridge_save(bridge, err);
 	if (r) {

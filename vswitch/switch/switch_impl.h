@@ -13,6 +13,9 @@
 #define FDB_LIMIT 2048
 #define FDB_LIMIT_UPLINK 65536
 
+/* MAC addresses that may move to a guest's port in a second. An uplink's, and the host's, may all move at once. */
+#define FDB_MOVES 16
+
 struct sw {
 	struct fdb *fdb;
 	struct br_conf *conf;
@@ -50,6 +53,12 @@ int name_is_free(const char *name, struct err *err);
 int port_make(const struct port_conf *conf, const struct bridge *on, struct port **out, struct err *err);
 /* Take it away from the workers and free it; no file is removed. */
 int port_unmake(struct port *port, struct err *err);
+
+/* Put the static addresses of `port` into the MAC table of the bridge that it is on now, or take them out. */
+void macs_show(const struct port *port);
+void macs_hide(const struct port *port);
+/* Log the addresses that have moved from guest to guest since the last call. */
+void macs_log_moves(void);
 
 /* Change its MTU, and not its record. */
 int port_set_mtu(struct port *port, uint32_t mtu, struct err *err);

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What can be seen of the switch: ports' counters, MAC addresses, workers.
+ * What can be seen of the switch: ports' counters, workers.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "switch_impl.h"
-#include "vswitch/base/clock.h"
 
 static void sum_counters(const struct port *port, struct vif_counters *sum)
 {
@@ -62,72 +60,6 @@ bool sw_bridge_has_guests(const char *bridge)
 			return true;
 	}
 	return false;
-}
-
-/* ---- MAC addresses ----------------------------------------------------------------------------------------------- */
-
-struct mac_walk {
-	bool (*fn)(const struct sw_mac_info *info, void *arg);
-	void *arg;
-};
-
-static bool mac_one(const struct fdb_entry *e, void *arg)
-{
-	const struct mac_walk *walk = arg;
-	struct sw_mac_info info = {.age = e->age};
-
-	if (e->bridge >= BR_BRIDGE_MAX || !sw.bridge[e->bridge] || e->port >= BR_PORT_MAX || !sw.port[e->port])
-		return true;
-	memcpy(info.mac, e->mac, 6);
-	info.bridge = sw.bridge[e->bridge]->name;
-	info.port = sw.port[e->port]->conf.name;
-	return walk->fn(&info, walk->arg);
-}
-
-int sw_mac_each(const char *name, bool (*fn)(const struct sw_mac_info *info, void *arg), void *arg, struct err *err)
-{
-	const struct bridge *only = name ? bridge_find(name, err) : NULL, *bridge;
-	struct mac_walk walk = {fn, arg};
-
-	if (name && !only)
-		return -ENOENT;
-	TAILQ_FOREACH(bridge, &sw.bridges, link)
-	{
-		struct sw_mac_info info = {.local = true, .bridge = bridge->name, .port = bridge->name};
-
-		if (!bridge->host || (only && bridge != only))
-			continue;
-		memcpy(info.mac, bridge->host->conf.mac, 6);
-		if (!fn(&info, arg))
-			return 0;
-	}
-	fdb_dump(sw.fdb, only ? only->id : FDB_ALL, clock_coarse_s(), mac_one, &walk);
-	return 0;
-}
-
-int sw_fdb_flush(const char *bridge_name, const char *name, struct err *err)
-{
-	const struct bridge *only = bridge_name ? bridge_find(bridge_name, err) : NULL, *bridge;
-	const struct port *port = name && (only || !bridge_name) ? port_find(name, err) : NULL;
-
-	if ((bridge_name && !only) || (name && !port))
-		return -ENOENT;
-	if (port) {
-		fdb_flush_port(sw.fdb, port->id);
-		return 0;
-	}
-	TAILQ_FOREACH(bridge, &sw.bridges, link)
-	{
-		if (!only || bridge == only)
-			fdb_flush_bridge(sw.fdb, bridge->id);
-	}
-	return 0;
-}
-
-void sw_fdb_info(struct sw_fdb_info *info)
-{
-	*info = (struct sw_fdb_info){.size = FDB_ENTRIES, .limit = FDB_LIMIT, .limit_uplink = FDB_LIMIT_UPLINK};
-	fdb_stats(sw.fdb, &info->stats);
 }
 
 /* ---- workers ----------------------------------------------------------------------------------------------------- */

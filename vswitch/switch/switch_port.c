@@ -198,11 +198,13 @@ static int show(const struct port *port, const struct bridge *bridge, const stru
 
 	if (r)
 		return r;
+	macs_hide(port);
 	r = publish(conf, without, err);
 	if (r)
 		br_conf_free(conf);
 	else
 		fdb_flush_port(sw.fdb, port->id);
+	macs_show(port); /* on failure, where it was */
 	return r;
 }
 
@@ -234,6 +236,11 @@ int port_make(const struct port_conf *conf, const struct bridge *on, struct port
 	port->was_up = port->vif->up;
 	fdb_flush_port(sw.fdb, port->id); /* the number may have been another's */
 	fdb_limit(sw.fdb, port->id, port->vif->ops->role == VIF_ROLE_UPLINK ? FDB_LIMIT_UPLINK : 0);
+	fdb_move_limit(sw.fdb, port->id, port_is_vif(port) ? FDB_MOVES : 0);
+	if (port->conf.kind == PORT_HOST) {
+		port->own.n = 1;
+		memcpy(port->own.mac[0], port->conf.mac, 6);
+	}
 	sw.port[port->id] = port;
 	sw.nports++;
 	TAILQ_INSERT_TAIL(&sw.ports, port, link);

@@ -128,7 +128,10 @@ static void print_macs(const json_t *result)
 	json_array_foreach(json_object_get(result, "macs"), i, row)
 	{
 		printf("%-16s\t%s\t%s\t\t%4lld.00\t\t%s\n", cli_text(row, "port"), cli_text(row, "mac"),
-		       is_true(row, "local") ? "yes" : "no", number(row, "age"), cli_text(row, "bridge"));
+		       is_true(row, "local")    ? "yes"
+		       : is_true(row, "static") ? "static"
+						: "no",
+		       number(row, "age"), cli_text(row, "bridge"));
 	}
 }
 
@@ -166,6 +169,12 @@ static const struct cli_arg flush_args[] = {
 	{0},
 };
 
+static const struct cli_arg fdb_change_args[] = {
+	{"PORT", NULL, "port", CLI_WORD, false},
+	{"MAC", NULL, "mac", CLI_WORD, false},
+	{0},
+};
+
 static const struct cli_arg stats_args[] = {
 	{"PORT", NULL, "port", CLI_WORD, true},
 	{0},
@@ -191,7 +200,7 @@ const struct cli_command port_cli[] = {
 	 .call = "uplink-del",
 	 .args = uplink_del_args},
 	{.name = "fdb show",
-	 .summary = "list learned MAC addresses",
+	 .summary = "list MAC addresses: learned, static, and the host's own",
 	 .call = "fdb-show",
 	 .args = fdb_args,
 	 .print = print_macs},
@@ -199,6 +208,11 @@ const struct cli_command port_cli[] = {
 	 .summary = "how full the table of MAC addresses is, and what it has refused",
 	 .call = "fdb-stats",
 	 .print = print_mac_table},
+	{.name = "fdb add",
+	 .summary = "fix a MAC address to a port: it does not age, and nobody else can claim it",
+	 .call = "fdb-add",
+	 .args = fdb_change_args},
+	{.name = "fdb del", .summary = "undo `fdb add`", .call = "fdb-del", .args = fdb_change_args},
 	{.name = "fdb flush", .summary = "forget learned MAC addresses", .call = "fdb-flush", .args = flush_args},
 	{.name = "stats",
 	 .summary = "counters, drops and features per port; the MAC table",
