@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Frames that tell what became of them. Every byte follows from (sender, receiver, MAC, sequence number, time stamp),
- * is written anew for each frame, and read and compared by the receiver.
+ * is written for each frame, and read and compared by the receiver.
  *
  * Model. A flow is a (sender, receiver, MAC) triple. Guest g has the addresses 02:5b:GG:m for its MACs m = 0, 1, ...
  * (24 bits); flow m of a pair goes from m to m. What guest g sends to everybody goes to the group 03:5b:GG:m. Frames are

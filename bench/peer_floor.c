@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The floor under the switch: its port driver (vif/) and one copy, and no switching at all. What guest 0 sends goes to
- * guest 1, and back; 2 and 3 likewise. Where xbar is slower than this, it is for deciding where a frame goes.
+ * guest 1, and back; 2 and 3 likewise. The difference to xbar is the cost of deciding where a frame goes.
  *
  * usage: peer_floor CPU COUNTER SOCKET SOCKET...    it listens at the sockets; COUNTER: see busy.h
  */

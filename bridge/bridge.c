@@ -183,12 +183,12 @@ static inline uint64_t src_of(struct addresses a)
 	return (be64toh(a.head) & 0xffff) << 32 | be32toh(a.tail);
 }
 
-/* ---- memos ------------------------------------------------------------------------------------------------------- */
+/* ---- the flow cache ------------------------------------------------------------------------------------------------------- */
 
 #define HUGE_PAGE ((size_t)2 << 20)
-#define PREFETCH_AHEAD 8 /* frames whose flow's memory is asked for before it is looked at */
-#define REVIEW_LOOKUPS 8192 /* look-ups */
-#define BYPASS_LOOKUPS (16 * REVIEW_LOOKUPS) /* that a cache is left alone for */
+#define PREFETCH_AHEAD 8 /* frames: a flow is prefetched so long before it is looked up */
+#define REVIEW_LOOKUPS 8192 /* between two decisions of update_bypass() */
+#define BYPASS_LOOKUPS (16 * REVIEW_LOOKUPS) /* lookups that a bypass lasts */
 
 int br_flow_cache_init(struct br_flow_cache *cache, unsigned flows)
 {
@@ -203,7 +203,7 @@ int br_flow_cache_init(struct br_flow_cache *cache, unsigned flows)
 	if (!cache->set)
 		return -ENOMEM;
 	if (size >= HUGE_PAGE)
-		madvise(cache->set, size, MADV_HUGEPAGE); /* it is as good as in small ones, only slower */
+		madvise(cache->set, size, MADV_HUGEPAGE); /* without them it is only slower */
 	memset(cache->set, 0, size);
 	cache->mask = sets - 1;
 	return 0;
@@ -214,7 +214,7 @@ void br_flow_cache_fini(struct br_flow_cache *cache)
 	free(cache->set);
 }
 
-/* No secret in it: who makes flows collide is served by the MAC table, as all are whose flows do not fit. */
+/* The hash is not keyed: an attacker who forces collisions only falls back to the MAC table. */
 static inline struct br_flow_set *set_of(struct br_flow_cache *cache, struct addresses a, uint32_t from)
 {
 	uint64_t hash = (a.head ^ from) * 0x9e3779b97f4a7c15 ^ a.tail * 0xc2b2ae3d27d4eb4f;
@@ -222,7 +222,6 @@ static inline struct br_flow_set *set_of(struct br_flow_cache *cache, struct add
 	return cache->set ? &cache->set[hash >> 40 & cache->mask] : &cache->small;
 }
 
-/* The frame's flow will be looked for. */
 static inline void prefetch_flow(struct br_flow_cache *cache, const struct br_frame *frame, uint32_t from)
 {
 	if (frame->hdr_len >= ETH_HDR_LEN)
@@ -242,7 +241,7 @@ static inline const struct br_flow *flow_lookup(const struct br_flow_set *set, s
 	return flow_is(&set->flow[1], a, from, stamp) ? &set->flow[1] : NULL;
 }
 
-/* Whether another flow had to go for it. */
+/* Returns whether another flow was evicted. */
 static bool flow_insert(struct br_flow_set *set, struct addresses a, uint32_t from, uint32_t stamp, uint16_t where)
 {
 	bool full = set->flow[1].stamp == stamp;
@@ -252,18 +251,18 @@ static bool flow_insert(struct br_flow_set *set, struct addresses a, uint32_t fr
 	return full;
 }
 
-/* What was remembered until now may be wrong. */
+/* Empty the cache: its answers may be wrong. */
 static void flow_invalidate(struct br_flow_cache *cache)
 {
 	if (++cache->stamp)
 		return;
-	if (cache->set) /* 2^32 changes: before the numbers are used again */
+	if (cache->set) /* the stamp has wrapped: old stamps would become valid again */
 		memset(cache->set, 0, (cache->mask + 1) * sizeof(*cache->set));
 	memset(&cache->small, 0, sizeof(cache->small));
 	cache->stamp = 1;
 }
 
-/* After a burst with so many look-ups, for which so many flows had to go: is it worth the while? */
+/* Decide whether the cache pays off, after a burst with so many lookups and evictions. */
 static void update_bypass(struct br_flow_cache *cache, unsigned lookups, unsigned evictions)
 {
 	if (cache->bypass) {
@@ -298,8 +297,8 @@ struct burst_ctx {
 };
 
 /*
- * Hash what is to be looked up next, and start loading it: frames from many addresses wait for memory once together.
- * How many, grows while one after the other is not remembered.
+ * Hash the addresses that are looked up next and prefetch their buckets, so that frames from many addresses wait for
+ * memory together, once. The number of frames grows with each cache miss that follows another.
  */
 static void hash_ahead(struct burst_ctx *p, unsigned i)
 {
@@ -338,7 +337,7 @@ static enum fdb_learned learn(struct burst_ctx *p, uint64_t src, uint64_t hash)
 	return learned == FDB_KNOWN ? FDB_UNKNOWN : learned;
 }
 
-/* Frame `i`, by the MAC table. `*where` is what may be remembered of it: a port, BR_NONE, or -1: nothing. */
+/* Decide frame `i` by the MAC table. `*where` is the destination to be cached: a port, BR_NONE (flood), or -1: none. */
 static __attribute__((noinline)) struct br_verdict decide_by_fdb(struct burst_ctx *p, unsigned i, struct addresses a,
 								 int *where)
 {

@@ -6,9 +6,9 @@
  * is on one bridge or on none. All that an administrator sets (which port is on which bridge) is a `struct br_conf`,
  * written once and never changed after it was handed to a worker: to change it, clone, edit the clone, publish the
  * clone, wait until no worker uses the old one, free that. What frames teach is in a `struct fdb` (fdb.h), which lives
- * on through all confs. What a worker remembers for speed is a `struct br_flow_cache`.
+ * on through all confs. Each worker has a `struct br_flow_cache` for speed.
  *
- * Limits. Looks at nothing but the header snapshot it is given; does no I/O, takes no clock (time is an argument, in
+ * Limits. Looks at nothing but the copy of the header that it is given; does no I/O, takes no clock (time is an argument, in
  * seconds) and allocates nothing per frame.
  *
  * Threads. br_decide() may run on any number of workers at once over the same conf and fdb, each with its own cache.
@@ -47,7 +47,7 @@ enum br_kind { BR_TO_PORT, BR_FLOOD, BR_DROP };
 
 struct br_verdict {
 	uint8_t kind; /* enum br_kind */
-	uint8_t reason; /* enum br_drop, where kind is BR_DROP */
+	uint8_t reason; /* enum br_drop, if kind is BR_DROP */
 	uint16_t to; /* the port; or the bridge whose members get it, all but ingress: see br_flood_next */
 };
 
@@ -70,10 +70,10 @@ struct br_conf *br_conf_new(void);
 struct br_conf *br_conf_clone(const struct br_conf *conf);
 void br_conf_free(struct br_conf *conf);
 
-/* Put `port` on `bridge`. -EINVAL where a number is out of range, -EBUSY where the port is on a bridge already. */
+/* Put `port` on `bridge`. -EINVAL if a number is out of range, -EBUSY if the port is on a bridge already. */
 int br_conf_join(struct br_conf *conf, uint16_t port, uint16_t bridge);
 /*
- * Take `port` off its bridge. -ENOENT where it is on none, -EINVAL out of range. The caller flushes the port in the
+ * Take `port` off its bridge. -ENOENT if it is on none, -EINVAL out of range. The caller flushes the port in the
  * fdb.
  */
 int br_conf_leave(struct br_conf *conf, uint16_t port);
@@ -91,12 +91,12 @@ uint16_t br_flood_next(const struct br_conf *conf, uint16_t bridge, uint16_t in,
 
 /* ---- private to a worker ----------------------------------------------------------------------------------------- */
 
-/* Frames that come in by a port, between two addresses: where they go, for as long as the cache has the same stamp. */
+/* A flow: the frames that a port sends from one address to another. Valid while the cache has the same stamp. */
 struct br_flow {
 	uint64_t head; /* the frames' first 12 bytes */
 	uint32_t tail;
 	uint32_t from; /* port and its bridge */
-	uint32_t stamp; /* 0: nothing is remembered here */
+	uint32_t stamp; /* 0: unused */
 	uint16_t where; /* the destination's port; BR_NONE: it is a group */
 } __attribute__((aligned(32)));
 
@@ -107,18 +107,17 @@ struct br_flow_set { /* a cache line */
 };
 
 /*
- * What a worker remembers, of flows whose source has been learned and whose destination is known: all of it is good for
- * one second, and until the fdb's epoch changes. Where flows have to go for others most of the time, since there are more
- * than fit, the cache is left alone for a while. All zeroes at first, and it has room for two flows then; br_flow_cache_init()
- * gives it more.
+ * A worker's cache of flows whose source has been learned and whose destination is known. Everything in it is valid for
+ * one second at most, and until the fdb's epoch changes. When more than half of the lookups evict another flow, the cache
+ * is bypassed for a while. A cache of zeroes has room for two flows; br_flow_cache_init() gives it more.
  */
 struct br_flow_cache {
 	struct br_flow_set *set; /* NULL: `small` alone */
 	uint32_t mask; /* sets - 1 */
 	uint32_t stamp;
 	uint32_t second, epoch;
-	uint32_t lookups, evictions; /* since it was last judged; flows that had to go for others */
-	uint32_t bypass; /* look-ups for which it is left alone yet */
+	uint32_t lookups, evictions; /* since update_bypass() last decided */
+	uint32_t bypass; /* lookups that still have to bypass it */
 	struct br_flow_set small;
 };
 
@@ -132,7 +131,7 @@ void br_flow_cache_fini(struct br_flow_cache *cache);
  * adds drops up by reason.
  *
  * Of several reasons to drop a frame the first of these is given: NO_BRIDGE, RUNT, SRC_INVALID, SRC_ELSEWHERE; then, the source being
- * learned, RESERVED, HAIRPIN, NO_EGRESS. A destination whose port is not on the ingress port's bridge (any more) is
+ * learned, RESERVED, HAIRPIN, NO_EGRESS. A destination whose port is not, or no longer, on the ingress port's bridge is
  * unknown, and flooded: no entry of the fdb can carry a frame from one bridge to another.
  */
 void br_decide(const struct br_conf *conf, struct fdb *fdb, struct br_flow_cache *cache, uint16_t in,

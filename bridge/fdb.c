@@ -52,7 +52,7 @@ static int alloc_buckets(struct fdb *fdb, uint32_t buckets)
 	fdb->bucket = aligned_alloc(align, size);
 	if (!fdb->bucket)
 		return -1;
-	/* Look-ups go all over it: one TLB entry instead of hundreds, where the kernel will. */
+	/* Look-ups go all over it: one TLB entry instead of hundreds, if the kernel has huge pages. */
 	if (align == HUGE_PAGE)
 		(void)madvise(fdb->bucket, size, MADV_HUGEPAGE);
 	memset(fdb->bucket, 0, size);
@@ -128,7 +128,7 @@ uint32_t fdb_epoch(const struct fdb *fdb)
 
 /*
  * Generations wrap: remove all that was ever learned on the port (FDB_ALL: any) or bridge (likewise). Takes every lock,
- * also where there is nothing to do: a learner that saw the old generation has written its entry by then.
+ * even if there is nothing to do: a learner that saw the old generation has written its entry by then.
  */
 static void purge(struct fdb *fdb, uint16_t port, uint16_t bridge)
 {

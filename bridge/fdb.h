@@ -10,9 +10,11 @@
  * refreshed only when its stamp is older than an eighth of the ageing time: no shared line is written per frame, and an
  * entry may die up to an eighth of the ageing time early.
  *
- * Limits per port. Each port may own at most its limit of entries. A port at its limit replaces one of its own entries in the
- * two buckets; one below it takes a free, expired or flushed entry there, else one of its own; neither ever takes a
- * live one of a neighbour's. Where that fails the address is not learned and fdb_stats.refused counts it. An address
+ * It is not rte_hash, which has no limit per port and no keyed hash, and stores to shared lines on every refresh.
+ *
+ * Limits per port. Each port may own at most its limit of entries. A port at its limit replaces one of its own entries in
+ * the two buckets; one below it takes a free, expired or flushed entry there, else one of its own; neither ever takes a
+ * live one of a neighbour's. If that fails the address is not learned and fdb_stats.refused counts it. An address
  * that *moves* to a port without room is forgotten (and counted as refused): it is flooded, not sent to where it is no
  * longer. Entries that expired, or were flushed with their bridge, count against their port until fdb_sweep() passes
  * them.
@@ -20,8 +22,8 @@
  * Moves. An address that another port sends from is moved there: that is how a guest's migration is learned, and how a
  * neighbour's traffic is stolen. fdb_move_limit() bounds how many move to a port in a second; static entries never move.
  *
- * Limits. Two buckets can be full while others are not: a table half full refuses next to no one, one at 78 % about one
- * newcomer in a hundred. So give it twice the entries that are expected. Time is in seconds and 16 bits of it are kept,
+ * Limits. Two buckets can be full while others are not: at 50 % load almost no insertion fails; at 78 % about 1 % do. So
+ * give it twice the entries that are expected. Time is in seconds and 16 bits of it are kept,
  * so an entry unused for 18 hours would look young again: within any 9 hours fdb_sweep() must have gone round all
  * buckets. Callers' clocks may differ by FDB_SKEW seconds. The longest ageing time is FDB_AGEING_MAX.
  *
@@ -72,7 +74,7 @@ struct fdb_entry { /* as fdb_dump() reports it */
  * above FDB_AGEING_MAX), or what getrandom(2) says. The caller frees.
  */
 struct fdb *fdb_new(const struct fdb_opts *opts);
-void fdb_free(struct fdb *fdb); /* no thread may use it any more; NULL is fine */
+void fdb_free(struct fdb *fdb); /* no thread may use it any longer; NULL is fine */
 
 /* {bridge, MAC at p[0..5]} as a key; never 0 for a valid (non-group, non-zero) source. */
 static inline uint64_t fdb_key(uint16_t bridge, const uint8_t *p)

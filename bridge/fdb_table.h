@@ -112,8 +112,7 @@ static inline uint64_t fdb_mix(uint64_t a, uint64_t b)
 }
 
 /*
- * The key's bits all reach all of the hash, and which do where depends on three secret numbers. One multiplication is
- * too few: addresses are handed out in sequence, and under some multipliers that crowds into few buckets (of 300 seeds
+ * Every key bit affects every hash bit, under a secret of three words. One multiplication is too few: addresses are handed out in sequence, and under some multipliers that crowds into few buckets (of 300 seeds
  * the worst made a half full table refuse 1584 of 65536, where random addresses never had more than 10 refused).
  */
 static inline uint64_t fdb_hash(const struct fdb *fdb, uint64_t key)
@@ -141,7 +140,7 @@ static inline struct fdb_bucket *fdb_bucket_second(const struct fdb *fdb, uint64
 static inline void fdb_prefetch(const struct fdb *fdb, uint64_t hash)
 {
 	__builtin_prefetch(fdb_bucket_first(fdb, hash));
-	/* To gcc a function that only prefetches has no effect: it would remove the calls of it. */
+	/* Without this, gcc treats the function as pure and drops calls to it. */
 	__asm__ volatile("");
 }
 
@@ -239,12 +238,12 @@ static inline bool fdb_value_live(const struct fdb *fdb, uint64_t key, uint64_t 
 /* ---- look-ups ---------------------------------------------------------------------------------------------------- */
 
 /*
- * What all look-ups on one bridge share for a while. Who keeps one looks at fdb_epoch() first, and takes another when
- * that has changed.
+ * What all lookups on one bridge have in common. Callers that keep a view must read fdb_epoch() before they take it, and
+ * take another when the epoch has changed.
  */
 struct fdb_view {
 	uint32_t bridge_gen;
-	uint16_t expire_at, refresh_at; /* fdb_value_aged() of who is dead, and of who is to be stamped again */
+	uint16_t expire_at, refresh_at; /* the fdb_value_aged() from which an entry is dead, or due for a new stamp */
 	uint32_t now;
 };
 
@@ -252,7 +251,7 @@ static inline struct fdb_view fdb_view(const struct fdb *fdb, uint16_t bridge, u
 {
 	uint32_t word = atomic_load_explicit(&fdb->bridge[bridge], memory_order_relaxed);
 	uint16_t expire_at = word;
-	/* an eighth of the ageing time; where that is 0 nothing is live */
+	/* an eighth of the ageing time; if that is 0 nothing is live */
 	uint16_t refresh_at = expire_at ? FDB_SKEW + (expire_at - FDB_SKEW - 1) / 8 + 1 : 0;
 
 	return (struct fdb_view){word >> 16, expire_at, refresh_at, now};

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which way long copies go. Through the cache is better where the receiver's CPU shares a cache with ours; around it,
- * with stores that go to memory at once, it can be where it does not: each line is then not fetched from the receiver
- * only to be overwritten. Processors differ in that, and virtual CPUs move between the two, so nobody can set it: each
- * worker measures it. It takes the way that has cost less and tries the other one for a burst in TRY_EVERY. A burst as a
+ * Which way long copies go. Through the cache is better if the receiver's CPU shares a cache with ours. If it does not,
+ * non-temporal stores can be better: a line is then not fetched from the receiver only to be overwritten. Processors
+ * differ in that, and virtual CPUs move between the two, so it cannot be configured: each worker measures it. It takes the way that has cost less and tries the other one for a burst in TRY_EVERY. A burst as a
  * whole is what is measured: lines that were asked for ahead make a copy look slow that only waits for all of them.
  */
 #include "copy.h"
@@ -49,6 +48,6 @@ void copy_record(uint32_t len, uint64_t start, uint64_t bytes)
 	if (cost > 4 * *known) /* it may have been interrupted */
 		cost = 4 * *known;
 	*known += ((int32_t)cost - (int32_t)*known) / AVERAGE_OVER;
-	/* who goes around makes the receiver wait for memory: that is worth it only where we gain much */
+	/* non-temporal stores make the receiver wait for memory: they must gain us much */
 	m->way = m->cost[COPY_AROUND] && m->cost[COPY_AROUND] < m->cost[COPY_THROUGH] / 2 ? COPY_AROUND : COPY_THROUGH;
 }

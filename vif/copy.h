@@ -50,7 +50,7 @@ static inline void copy64(uint8_t *dst, const uint8_t *src)
 }
 #endif
 
-/* Bring the line at `p` here, to be written. Encoded by hand: all of x86-64 has it, as a no-op where it has no effect. */
+/* Prefetch the line at `p` to be written. Encoded by hand: every x86-64 accepts it, some as a no-op. */
 static inline void copy_prefetchw(const uint8_t *p)
 {
 	__asm__ volatile("prefetchw %0" : : "m"(*p));

@@ -107,7 +107,7 @@ static void ethdev_release(struct vif_port *base, unsigned queue, const struct v
 		rte_pktmbuf_free((struct rte_mbuf *)burst->frame[i].cookie);
 }
 
-/* Make the copies that wait; mbufs whose bytes could not be had go. Returns how many are left. */
+/* Make the queued copies, and free the mbufs whose bytes could not be read. Returns how many are left. */
 static unsigned without_failed(struct vif_frame *const *frames, struct rte_mbuf **mbufs, const uint8_t *origin,
 			       unsigned n, uint64_t *bytes)
 {

@@ -9,7 +9,7 @@
 
 _Static_assert(VIF_BURST <= 64, "a tag is a bit of a word");
 
-struct queue { /* one worker's; most of it is never touched where there is no Xen */
+struct queue { /* one worker's; without Xen most of it is never touched */
 	unsigned n;
 	struct grant_result result;
 	uint8_t tag[QUEUE];

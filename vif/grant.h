@@ -21,7 +21,7 @@
 
 #define GRANT_PAGE 4096u
 
-/* Who copies and maps. The hypervisor, but in tests of what is built on it. */
+/* The hypervisor, or a stand-in for it in tests. */
 struct grant_ops {
 	/* As xengnttab_grant_copy(): 0 and each copy's status, or not 0: none of the statuses is to be believed. */
 	int (*copy)(void *ctx, uint32_t n, xengnttab_grant_copy_segment_t *op);

@@ -35,7 +35,7 @@ static void put32(uint8_t *p, uint32_t v)
 	put16(p + 2, v & 0xffff);
 }
 
-/* The next `n` bytes behind the snapshot, to dst. false: the frame has fewer. */
+/* The next `n` bytes behind the head, to dst. false: the frame has fewer. */
 static bool read_rest(struct offload *o, uint8_t *dst, uint32_t n)
 {
 	while (n) {
@@ -57,7 +57,7 @@ static bool read_rest(struct offload *o, uint8_t *dst, uint32_t n)
 	return true;
 }
 
-/* Payload bytes [o->at, o->at + n), which begin in the snapshot and go on in the segments. */
+/* Payload bytes [o->at, o->at + n), which begin in the head and go on in the segments. */
 static bool read_payload(struct offload *o, uint8_t *dst, uint32_t n)
 {
 	uint32_t from = o->hdr + o->at, in_head = 0;

@@ -35,8 +35,8 @@
 #endif
 
 /*
- * To ask an empty TAP costs a system call: 0.2 microseconds, or well over one in a virtual machine. So a worker that is
- * busy with others asks less and less often, until the pauses are PAUSE_MAX times as long as the asking.
+ * Reading an empty TAP costs a system call: 0.2 microseconds, or well over one in a virtual machine. So a worker that is
+ * busy with other ports backs off, until it pauses for PAUSE_MAX times as long as such a read takes.
  */
 #define PAUSE_MAX 64
 #define PAUSE_MAX_US 100
@@ -62,7 +62,7 @@ static uint64_t cycles_of(uint64_t us)
 	return rte_get_tsc_hz() / 1000000 * us;
 }
 
-/* Nothing was there, and to find that out has taken from `began` to `now`. */
+/* The TAP was empty, and finding that out took from `began` to `now`. */
 static void back_off(struct tap_port *port, uint64_t began, uint64_t now)
 {
 	uint64_t cost = now - began, max = PAUSE_MAX * cost, most = cycles_of(PAUSE_MAX_US);

@@ -3,13 +3,13 @@
  * Port drivers: how frames are taken from, and put into, whatever is on the far side of a port.
  *
  * Model. A frame is *segments in the sender's memory*. peek() describes up to a burst of frames: for each the first
- * bytes, copied into private memory (the snapshot: all decisions are made on it, and it is what the receiver gets, since
- * a guest may rewrite its memory at any time), the offload metadata, and where the rest lies. deliver() copies snapshot
- * and rest, once, straight into buffers that the receiver has posted. release() gives the sender its buffers back, in
+ * bytes, copied into private memory (the head: all decisions are made on it, and the receiver gets this copy, since a
+ * guest may rewrite its memory at any time), the offload metadata, and where the rest lies. deliver() copies head and
+ * rest, once, straight into buffers that the receiver has posted. release() gives the sender its buffers back, in
  * order. notify(), once per pass of the worker and after a full memory barrier, tells the far side if it wants to be told.
  *
  * Threads. A receive queue (peek, release) belongs to one worker at a time. deliver() may be called by
- * several workers for one port: the driver takes its own lock where `shared` is set. Everything else is the control
+ * several workers for one port: the driver takes its own lock if `shared` is set. Everything else is the control
  * thread's. A worker that is inside a pass (vswitch/datapath/worker.c) may use a port that is being
  * taken away; the control thread waits for the pass to end before it frees anything.
  *
@@ -70,14 +70,14 @@ struct vif_seg {
 
 struct vif_frame {
 	uint8_t *head; /* VIF_HEAD_LEN bytes, private, 64-byte aligned */
-	const struct vif_seg *seg; /* what follows the snapshot; unused where nseg is 0 */
+	const struct vif_seg *seg; /* what follows the head; unused if nseg is 0 */
 	const struct vif_grant *grant; /* for those of seg[] that are granted, at the same index; else unused */
 	uintptr_t cookie; /* the driver's own: what to release */
 	uint32_t len; /* from the Ethernet header to the end; 0: dropped and counted by peek(), only to be released */
 	uint16_t head_len; /* bytes valid at snap: min(len, VIF_HEAD_LEN) */
 	uint16_t nseg;
 	struct vif_offload off;
-	bool failed; /* a granting sender's: bytes of it could not be had. Set by who delivers, read by release() */
+	bool failed; /* some bytes that the sender granted could not be read. Set by deliver(), read by release() */
 };
 
 /* Lengths of a frame without offload metadata: two stores. */
@@ -109,7 +109,7 @@ enum vif_drop {
 	VIF_RX_MALFORMED, /* descriptor or header that cannot be: too short, too long, bad offload fields */
 	VIF_RX_TOO_MANY_SEGS,
 	VIF_RX_BAD_GRANT, /* the hypervisor would not read what the sender granted */
-	VIF_TX_NO_BUFFER, /* the receiver has posted too few buffers, for longer than the grace */
+	VIF_TX_NO_BUFFER, /* the receiver had too few buffers for longer than its frames may wait */
 	VIF_TX_TOO_BIG, /* longer than the receiver's MTU allows, or than any buffer chain it can post */
 	VIF_TX_NO_OFFLOAD, /* needs an offload that the receiver lacks and software cannot stand in for */
 	VIF_TX_DOWN, /* the receiver is not connected, or is quarantined */
@@ -171,7 +171,7 @@ struct vif_ops {
 	void (*release)(struct vif_port *port, unsigned queue, const struct vif_burst *burst);
 	/*
 	 * Put `n` frames, at most VIF_BURST, none of which needs more than port->caps, into the receiver's queue
-	 * `queue`. Returns how many were taken, delivered or dropped and counted; fewer than n only where buffers ran
+	 * `queue`. Returns how many were taken, delivered or dropped and counted; fewer than n only if buffers ran
 	 * out. The rest is for the caller to try again or to drop. What was delivered is visible to the receiver on
 	 * return.
 	 */
@@ -182,8 +182,8 @@ struct vif_ops {
 	 */
 	bool (*takes)(const struct vif_port *port, const struct vif_frame *frame);
 	/*
-	 * After a full barrier, tell the far side if it wants to be told: of buffers released on `rx_queue`, or, where
-	 * that is -1, of what was delivered. NULL: nothing to tell.
+	 * After a full barrier, tell the far side if it wants to be told: of buffers released on `rx_queue`, or, if
+	 * that is -1, of frames delivered. NULL: nothing to tell.
 	 */
 	void (*notify)(struct vif_port *port, int rx_queue);
 	/*
@@ -195,8 +195,8 @@ struct vif_ops {
 	/* Control thread: frames that `queue` has moved since the far side connected. NULL: no such count is kept. */
 	struct vif_queue_count (*count)(const struct vif_port *port, unsigned queue);
 	/*
-	 * Control thread: the port was cut off, and is so no more. What the far side told us in between was not heard, nor
-	 * was it told of the last that was done for it; the workers look at the queues by themselves. NULL: nothing to do.
+	 * Control thread: called when a quarantine ends. Notifications from the far side were lost meanwhile, and ours to
+	 * it were not sent; the workers look at the queues by themselves. NULL: nothing to do.
 	 */
 	void (*resume)(struct vif_port *port);
 	/*
@@ -220,7 +220,7 @@ struct vif_ops {
 	bool (*needs_poll)(const struct vif_port *port);
 	/* Control thread: what would outlive a crash of the daemon is to end with close(). NULL: there is no such thing. */
 	void (*unpersist)(struct vif_port *port);
-	/* Control thread: the port is no longer in any worker's view; close and free all of it. */
+	/* Control thread: no published dp_conf holds the port any longer; close and free all of it. */
 	void (*close)(struct vif_port *port);
 };
 
@@ -279,12 +279,12 @@ static inline struct vif_counters *vif_count(struct vif_port *port)
 }
 
 /*
- * Wait until every worker has finished the pass that it was in: nobody uses then what was taken out of view before. Set
+ * Wait until every worker has finished the pass that it was in: none of them uses what was unpublished before. Set
  * once by vswitch/datapath/worker.c, before the first port is made. Any thread but a worker.
  */
 extern void (*vif_synchronize)(void);
 
-/* Cut the port off for `why` (a string constant). Any thread. The control thread sees it and logs. */
+/* Quarantine the port for `why` (a string constant). Any thread. The control thread sees it and logs. */
 void vif_quarantine(struct vif_port *port, const char *why);
 
 #endif

@@ -527,7 +527,7 @@ static void post(struct guest *g, unsigned n)
 	}
 }
 
-/* A mapped frame of `len` bytes that count up, with one segment behind its snapshot. */
+/* A mapped frame of `len` bytes that count up, with one segment behind its head. */
 static struct vif_frame mapped_frame(uint8_t *bytes, uint32_t len, struct vif_seg *seg)
 {
 	struct vif_frame f = {

@@ -280,7 +280,7 @@ static void frames_in_pages_that_stay_mapped_cost_no_call_of_the_hypervisor(void
 	assert_int_equal(g->mem.page[DATA_REF + 300][1000], 0);
 	assert_int_equal(netif_rx_deliver(&g->rx, (struct vif_frame *[]){&g->burst.frame[1]}, 1, &g->count), 1);
 	assert_int_equal(g->mem.calls, calls + 1);
-	assert_int_equal(g->count.grant_copies, 2); /* the snapshot's, and the rest's */
+	assert_int_equal(g->count.grant_copies, 2); /* the head's, and the rest's */
 	assert_int_equal(g->mem.page[DATA_REF + 700][999], 0x11);
 }
 

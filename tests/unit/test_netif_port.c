@@ -293,7 +293,7 @@ static bool gets_multicast(void)
 }
 
 /* What it fired for while nobody listened, and what it was not told of, is made up for. */
-static void a_guest_whose_port_is_not_cut_off_any_more_is_looked_at_and_told_to_look(void **state)
+static void a_guest_whose_port_is_no_longer_quarantined_is_looked_at_and_told_to_look(void **state)
 {
 	struct xen_netif_ctrl_sring *ring = (struct xen_netif_ctrl_sring *)machine.mem.page[CTRL_REF];
 
@@ -379,7 +379,7 @@ int main(void)
 		T(a_storm_of_events_keeps_no_worker),
 		T(a_storm_of_events_gets_one_turn_a_pause_of_the_control_rings_thread),
 		T(a_guest_whose_backend_was_lost_is_told_to_look),
-		T(a_guest_whose_port_is_not_cut_off_any_more_is_looked_at_and_told_to_look),
+		T(a_guest_whose_port_is_no_longer_quarantined_is_looked_at_and_told_to_look),
 		T(groups_that_a_lost_backend_was_told_of_are_not_filtered_out),
 		T(frames_are_counted_by_queue),
 	};

@@ -181,7 +181,7 @@ static void frames_are_released_in_order_and_once(void **state)
 	}
 }
 
-/* One frame to deliver, of `len` bytes in a snapshot and segments of `piece` bytes. */
+/* One frame to deliver, of `len` bytes in a head and segments of `piece` bytes. */
 static struct vif_frame make(uint8_t *bytes, uint32_t len, uint32_t piece, struct vif_seg *seg)
 {
 	struct vif_frame f = {

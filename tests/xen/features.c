@@ -264,7 +264,7 @@ static void frames_land_where_the_mapping_says(void)
 	      "the hash is unset");
 	build(frame, sizeof(frame), 1, false, 6);
 	passes(0, frame, sizeof(frame), 0, 0);
-	check(!got.extra.type, "and comes no more");
+	check(!got.extra.type, "and no longer comes");
 	printf("ok   hash: frames land in the queue that the mapping says, with their hash\n");
 }
 
@@ -485,7 +485,7 @@ static void what_another_daemon_has_to_be_told_again(const char *kill, const cha
 	set_hash(map, 3);
 	flows_land(map, 3);
 	copies = copies_of_120_frames();
-	check(!copies, "once they are staged anew they take none");
+	check(!copies, "once they are staged again they take none");
 	printf("ok   another daemon adopts the rings; hash, staged pages and groups it is told again\n");
 }
 
@@ -505,7 +505,7 @@ static void a_new_connection_begins_anew(void)
 	want(true, group[1]);
 	check(is_given(group[1]), "until one is");
 	check(stage(&right, TYPE(ADD_GREF_MAPPING), 0, NULL) == STATUS(SUCCESS), "pages can be staged");
-	printf("ok   a frontend that closes and connects anew begins with nothing set\n");
+	printf("ok   a frontend that closes and reconnects begins with nothing set\n");
 }
 
 int main(int argc, char **argv)

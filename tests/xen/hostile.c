@@ -124,10 +124,10 @@ static void play(const struct hostile_act *act, unsigned devid, const char *brid
 	front_kick(&h.queue);
 	xenevtchn_notify(h.queue.evtchn, h.queue.port);
 	if (act->end == CUT_OFF)
-		hostile_must(front_shows_soon(&h.vif, act->why), "is not cut off for what it did");
+		hostile_must(front_shows_soon(&h.vif, act->why), "is not quarantined for what it did");
 	hostile_must(hostile_others_go_on(), "stops the others");
 	if (act->end == GOES_ON)
-		hostile_must(front_shows(&h.vif, ": netif, connected"), "is cut off for a misfortune");
+		hostile_must(front_shows(&h.vif, ": netif, connected"), "is quarantined for a misfortune");
 	front_detach(&h.vif);
 	hostile_close(&h);
 	hostile_must(hostile_others_go_on(), "stops the others when it has gone");

@@ -337,8 +337,8 @@ static void empty_slots(struct hostile *h)
 	request(f, 0, 0, 0);
 }
 
-/* It goes on firing, and writing nonsense, when it is cut off and when it is taken away. */
-static void fires_when_cut_off(struct hostile *h)
+/* It goes on firing, and writing nonsense, when it is quarantined and when it is taken away. */
+static void fires_when_quarantined(struct hostile *h)
 {
 	struct front *f = &h->queue;
 
@@ -351,20 +351,20 @@ static void fires_when_cut_off(struct hostile *h)
 	}
 }
 
-/* What a receiver has broken is not used again when it closes and connects anew. */
-static void back_after_cut_off(struct hostile *h)
+/* What a receiver has broken is not used again when it closes and reconnects. */
+static void back_after_quarantine(struct hostile *h)
 {
 	static uint8_t frame[1514];
 
 	for (unsigned round = 0; round < 3; round++) {
 		__atomic_store_n(&h->queue.rx.sring->req_prod, h->queue.rx.rsp_cons + 1000, __ATOMIC_RELEASE);
 		hostile_is_sent();
-		hostile_must(front_shows_soon(&h->vif, "receive ring's request index"), "is not cut off");
+		hostile_must(front_shows_soon(&h->vif, "receive ring's request index"), "is not quarantined");
 		hostile_is_sent();
 		front_disconnect(&h->vif);
 		hostile_close(h);
 		hostile_open(h);
-		hostile_must(front_connect(&h->vif), "does not connect anew");
+		hostile_must(front_connect(&h->vif), "does not reconnect");
 		hostile_header(frame, hostile_mac_a, hostile_mac);
 		front_send(&h->queue, frame, sizeof(frame), 0, 0);
 		front_kick(&h->queue);
@@ -372,14 +372,14 @@ static void back_after_cut_off(struct hostile *h)
 	}
 }
 
-/* What is sent to one that is cut off is dropped, and its sender goes on at once. */
-static void sent_to_when_cut_off(struct hostile *h)
+/* What is sent to one that is quarantined is dropped, and its sender goes on at once. */
+static void sent_to_when_quarantined(struct hostile *h)
 {
 	unsigned long before;
 
 	h->queue.tx.req_prod_pvt = h->queue.tx.rsp_cons + 257;
 	front_kick(&h->queue);
-	hostile_must(front_shows_soon(&h->vif, "request index ran ahead"), "is not cut off");
+	hostile_must(front_shows_soon(&h->vif, "request index ran ahead"), "is not quarantined");
 	before = front_count(&h->vif, "tx-down");
 	for (int i = 0; i < 200; i++) {
 		hostile_is_sent();
@@ -390,7 +390,7 @@ static void sent_to_when_cut_off(struct hostile *h)
 	hostile_must(front_count(&h->vif, "tx-down") >= before + 200, "is not said to be down");
 }
 
-/* What was asked for by a ring while its port was cut off, and fired for in vain, is done when that is over. */
+/* What was asked for by a ring while its port was quarantined, and signalled for without effect, is done when that is over. */
 static void released(struct hostile *h)
 {
 	struct xen_netif_ctrl_response rsp;
@@ -403,10 +403,10 @@ static void released(struct hostile *h)
 	at = f->tx.req_prod_pvt;
 	f->tx.req_prod_pvt = at + 257;
 	front_kick(f);
-	hostile_must(front_shows_soon(&h->vif, "request index ran ahead"), "is not cut off");
+	hostile_must(front_shows_soon(&h->vif, "request index ran ahead"), "is not quarantined");
 	front_ctrl_put(&h->ctrl, XEN_NETIF_CTRL_TYPE_GET_GREF_MAPPING_SIZE, 0, 0, 0);
 	front_ctrl_kick(&h->ctrl);
-	hostile_must(!front_ctrl_take(&h->ctrl, 300, &rsp), "is served when it is cut off");
+	hostile_must(!front_ctrl_take(&h->ctrl, 300, &rsp), "is served when it is quarantined");
 	f->tx.req_prod_pvt = at;
 	hostile_header(frame, hostile_mac_a, hostile_mac);
 	front_send(f, frame, sizeof(frame), 0, 0);
@@ -476,9 +476,9 @@ const struct hostile_act hostile_ring_acts[] = {
 	CUT("gso-unknown", NULL, gso_unknown, "segmentation type"),
 	CUT("rx-index-ahead", "XSA-374", rx_index_ahead, "receive ring's request index"),
 	CUT("rx-index-behind", "XSA-374", rx_index_behind, "receive ring's request index"),
-	CUT("fires-when-cut-off", "XSA-90", fires_when_cut_off, "request index ran ahead"),
-	CUT("sent-to-when-cut-off", "XSA-424", sent_to_when_cut_off, "request index ran ahead"),
-	FINE("back-after-cut-off", "XSA-374", back_after_cut_off),
+	CUT("fires-when-quarantined", "XSA-90", fires_when_quarantined, "request index ran ahead"),
+	CUT("sent-to-when-quarantined", "XSA-424", sent_to_when_quarantined, "request index ran ahead"),
+	FINE("back-after-quarantine", "XSA-374", back_after_quarantine),
 	FINE("released", NULL, released),
 	FINE("rings-not-granted", "XSA-362", rings_not_granted),
 	FINE("bad-grants", "XSA-362", bad_grants),

@@ -47,7 +47,7 @@ def test_large_tcp_segments_pass_between_guests_unsegmented(dom0):
 
 
 def test_udp_of_every_length_arrives_unharmed(dom0):
-    """Lengths around the header snapshot, the page size and the MTU; ping compares each byte that comes back."""
+    """Lengths around the head that is copied, the page size and the MTU; ping compares each byte that comes back."""
     for size in (0, 1, 17, 70, 86, 100, 127, 128, 129, 1000, 1472, 1473, 4096, 8000):
         text = dom0.out(f"ping -c 1 -W 5 -s {size} {PRIVATE['guest1']} 2>&1")
         assert " 0% packet loss" in text and "wrong data" not in text, f"{size}: {text}"

@@ -49,7 +49,7 @@ def test_a_frontend_gets_every_netif_feature_and_keeps_them_with_the_next_daemon
 
 
 @pytest.mark.usefixtures("programs")
-def test_frontends_that_break_the_rules_are_cut_off_and_no_one_else_notices(dom0):
+def test_frontends_that_break_the_rules_are_quarantined_and_no_one_else_notices(dom0):
     dom0.run("xbar bridge add hostile")
     dom0.run("hostile hostile ctrl-unknown-types", 60)  # the first control ring allocates things that stay
     pid = dom0.out("pidof xbard")

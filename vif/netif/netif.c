@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Theory of operation. A session is everything that belongs to one connected frontend; it is published in port->session and
- * read once by each call of a worker, as in vhost.c. Connecting makes one, disconnecting takes it out of view, waits for
- * the workers, and gives pages and channels back.
+ * Theory of operation. A session is everything that belongs to one connected frontend. It is published in port->session,
+ * which each call of a worker reads once. Connecting makes a session; disconnecting unpublishes it, waits for the workers,
+ * and gives pages and channels back.
  *
  * Waking. Each queue has a handle on /dev/xen/evtchn of its own, whose descriptor is in the epoll set of the queue's
  * worker, edge-triggered. A channel that has fired is masked until it is acknowledged, which the worker does when it
- * arms the queue: a busy queue costs its guest's signals no more than one.
+ * arms the queue: a busy queue takes one signal of its guest at most.
  */
 #include "netif.h"
 
@@ -34,7 +34,7 @@ struct queue {
 	struct netif_rx rx;
 	uint64_t tx_frames; /* under rx_lock, as what is above it */
 	struct netif_events ev;
-	rte_spinlock_t rx_lock; /* where workers share the port */
+	rte_spinlock_t rx_lock; /* used if several workers run */
 };
 
 struct netif_session {
@@ -47,7 +47,7 @@ struct netif_session {
 	const struct netif_staged *staged[VIF_QUEUES_MAX];
 	struct netif_mcast mcast;
 	struct queue queue[VIF_QUEUES_MAX];
-	/* below: the control rings' thread, under ctrl.lock */
+	/* below: for the control rings' thread, under ctrl.lock */
 	struct netif_ctrl ctrl;
 	struct netif_events ctrl_ev;
 };
@@ -81,7 +81,7 @@ static inline struct netif_session *session_of(struct vif_port *base)
 	return __atomic_load_n(&port_of(base)->session, __ATOMIC_ACQUIRE);
 }
 
-/* Cut the port off for what a ring says. When it is given another chance, the ring is looked at afresh. */
+/* Quarantine the port for the rule that its ring broke. When the quarantine ends, the ring starts with a clean record. */
 static void quarantine_ring(struct vif_port *base, const char **broken)
 {
 	vif_quarantine(base, *broken);
@@ -141,7 +141,7 @@ static unsigned deliver_to(struct vif_port *base, struct netif_session *session,
 	return done;
 }
 
-/* The queue that the guest wants a frame in; `queue` where it does not say. */
+/* The queue that the guest wants a frame in; `queue` if it does not say. */
 static unsigned steer(const struct netif_session *session, const struct netif_hash *hash, const struct vif_frame *frame,
 		      unsigned queue)
 {
@@ -180,7 +180,7 @@ static unsigned netif_deliver(struct vif_port *base, unsigned queue, struct vif_
 	return done;
 }
 
-/* A netfront is told that a checksum is missing, and finds out where by itself: can it? */
+/* A netfront is told that a checksum is missing, but not where: whether it can find that out by itself. */
 static bool netif_takes(const struct vif_port *base, const struct vif_frame *frame)
 {
 	const struct netif_session *session =
@@ -280,7 +280,7 @@ static void serve_ctrl(struct netif_port *port)
 		quarantine_ring(&port->base, &session->ctrl.broken);
 		return;
 	}
-	if (netif_ctrl_arm(&session->ctrl)) /* more of them: behind the others that wait */
+	if (netif_ctrl_arm(&session->ctrl)) /* it has more: after the other guests that wait */
 		look_again(port);
 }
 
@@ -441,7 +441,7 @@ static uint16_t caps_of(const struct netif_conf *conf)
 	return caps;
 }
 
-/* Tell the guest to look: a backend before us may have ended between its last answers and telling of them. */
+/* Notify the guest: a backend before us may have been killed after its last answers and before notifying of them. */
 static void tell(const struct netif_events *ev)
 {
 	netif_events_send(ev, ev->tx);

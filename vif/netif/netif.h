@@ -6,9 +6,9 @@
  * Model. The port exists, and keeps its bridge, from the moment the toolstack asks for the vif until it takes it away; it
  * is connected (rings mapped, event channels bound) only while the frontend is. hypervisor/xenback.c speaks with
  * xenstore and says when. Connecting goes on from what the shared pages say (req_cons = rsp_prod), so that a new daemon
- * adopts the rings of running guests. What such a guest had told the backend before, it has to tell again: hash and staged
- * pages are none at first, and groups are not filtered until it connects anew. Frames are copied by the hypervisor, from guest to guest, in one system call per
- * burst; the switch itself sees their first bytes only.
+ * adopts the rings of running guests. What such a guest had told the backend before, it has to tell again: there are no
+ * hash and no staged pages at first, and multicast groups are not filtered until the guest reconnects. Frames are copied by
+ * the hypervisor, from guest to guest, in one system call per burst; the switch itself sees only their first bytes.
  *
  * Threads. The functions below are the control thread's; the packet path is vif.h's. Control rings are served by a thread
  * of their own.
@@ -50,9 +50,9 @@ struct netif_opts {
 /* Make a port without rings. As vhost_open. */
 int netif_open(const struct vif_port *base, const struct netif_opts *opts, struct vif_port **out);
 int netif_connect(struct vif_port *port, const struct netif_conf *conf, struct err *err);
-/* Unmap and unbind; the port stays. Nothing where it is not connected. */
+/* Unmap and unbind; the port stays. Does nothing if it is not connected. */
 void netif_disconnect(struct vif_port *port);
-/* The frontend changes request-multicast-control while it is connected. Nothing where it is not. */
+/* The frontend changes request-multicast-control while it is connected; otherwise this does nothing. */
 void netif_multicast_control(struct vif_port *port, bool on);
 
 #endif

@@ -3,8 +3,8 @@
  * A netfront's control ring (xen/include/public/io/netif.h, "Control ring"): how it wants its frames hashed, and which of
  * its grants it wants to stay mapped.
  *
- * Model. Each request is answered before the next is read. What a request changes is made anew, shown to the workers by
- * the ops, and the old one freed when they use it no more.
+ * Model. Each request is answered before the next is read. What a request changes is copied, published to the workers by
+ * the ops, and the old copy freed when no worker uses it any longer.
  *
  * Threads. One, and no worker.
  */
@@ -16,7 +16,7 @@
 #define NETIF_CTRL_RING_SIZE 128
 
 struct netif_ctrl_ops {
-	/* Show the workers a new hash (ours to free; NULL: none), and return the old one when nobody uses it any more. */
+	/* Publish a new hash (ours to free; NULL: none), and return the old one when no worker uses it any longer. */
 	const struct netif_hash *(*set_hash)(void *arg, const struct netif_hash *hash);
 	/* Likewise the pages of a queue; what the old one has and the new one lacks is unmapped after. */
 	const struct netif_staged *(*set_staged)(void *arg, unsigned queue, const struct netif_staged *staged);

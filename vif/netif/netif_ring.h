@@ -4,14 +4,14 @@
  *
  * Model. A struct netif_tx is a ring that the guest sends on, a struct netif_rx one that it receives on, over a page that
  * somebody has mapped. Requests are answered in order, each in its own slot; so rsp_prod, in the shared page, alone says
- * where a new backend goes on, and where a burst that was thrown away is looked at again.
+ * where a new backend goes on, and where a burst that was thrown away is peeked again.
  *
  * Safety. The guest writes to these pages at any time. Each request is fetched once, into private memory; req_prod may
  * lead rsp_prod by the ring's size at most; a buffer lies in one page; a frame's slots are all there when it is announced.
- * A guest that breaks these rules gets a sentence in ->broken, and the port's driver cuts it off. What the guest's rings
+ * A guest that breaks these rules gets a sentence in ->broken, and the port's driver quarantines it. What the guest's rings
  * make the hypervisor read or write is the guest's own grants: the domain is never taken from a ring.
  *
- * Threads. One at a time per ring; the port's driver locks where there are more. netif_mcast has its own lock.
+ * Threads. One at a time per ring; the port's driver locks if there are more. netif_mcast has its own lock.
  */
 #ifndef XBAR_NETIF_RING_H
 #define XBAR_NETIF_RING_H
@@ -129,7 +129,7 @@ struct netif_rx {
 	const struct netif_hash *hash; /* NULL: none; its value goes with each frame */
 };
 
-/* Begin with a page: go on where its last backend stopped, be it among its answers. false: it holds what cannot be. */
+/* Begin with a page, where its last backend stopped, even in the middle of its answers. false: its indices are wrong. */
 bool netif_tx_begin(struct netif_tx *tx);
 bool netif_rx_begin(struct netif_rx *rx);
 

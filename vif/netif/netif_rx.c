@@ -18,9 +18,9 @@ struct out { /* a slot used, and what is to be answered in it */
 	struct netif_extra_info info;
 };
 
-struct cursor { /* how far a frame has been copied: its snapshot first, then its segments */
+struct cursor { /* how far a frame has been copied: its head first, then its segments */
 	const struct vif_frame *frame;
-	int seg; /* -1: the snapshot */
+	int seg; /* -1: the head */
 	uint32_t at;
 };
 

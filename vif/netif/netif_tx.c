@@ -246,7 +246,7 @@ static uint16_t pseudo_sum(const uint8_t *p, const struct netif_headers *h, uint
 	return sum;
 }
 
-/* Flags and extra-info to offload metadata: netif tells neither where to sum from nor where to. false: it cannot be. */
+/* Flags and extra-info to offload metadata. netif does not say where a checksum starts and goes. false: malformed. */
 static bool parse_offload(struct vif_frame *frame, const struct pending *p)
 {
 	struct netif_headers h;
@@ -272,7 +272,8 @@ static bool parse_offload(struct vif_frame *frame, const struct pending *p)
 		frame->off.needs |= VIF_CAP_ECN;
 	frame->off.gso_size = p->gso_size;
 	frame->off.hdr_len = h.l4 + (frame->head[h.l4 + 12] >> 4) * 4u;
-	if (!(p->flags & NETTXF_csum_blank)) { /* a whole checksum over what is to be cut: begin it anew */
+	if (!(p->flags &
+	      NETTXF_csum_blank)) { /* a whole checksum over what is to be cut: start over with the pseudo header */
 		sum = pseudo_sum(frame->head, &h, frame->len - h.l4);
 		frame->head[h.l4 + 16] = sum >> 8;
 		frame->head[h.l4 + 17] = sum & 0xff;

@@ -19,7 +19,7 @@ struct xenevtchn_handle;
 
 struct netif_events { /* event channels that wake one thread */
 	struct xenevtchn_handle *handle;
-	int tx, rx; /* our ports; -1: not bound. Equal where the guest has one for both */
+	int tx, rx; /* our ports; -1: not bound. Equal if the guest has one for both */
 };
 
 /* Whether this machine lets us be a backend: /dev/xen/gntdev and /dev/xen/evtchn can be opened. 0 or -errno. */

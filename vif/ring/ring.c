@@ -6,7 +6,7 @@
 #define RING_WIDTH(name) name##_sse
 #include "ring_path.h"
 
-#define PREFETCH_NEXT 16 /* frames of the next burst that are asked for at the end of this one */
+#define PREFETCH_NEXT 16 /* frames of the next burst that are prefetched at the end of this one */
 
 /* ---- the version for this processor ------------------------------------------------------------------------------ */
 
@@ -32,7 +32,7 @@ unsigned ring_deliver(struct ring *ring, struct vif_frame *const *frames, unsign
 
 /* ---- release ----------------------------------------------------------------------------------------------------- */
 
-/* Ask for what the next burst begins with. What is read here decides nothing. */
+/* Prefetch the beginning of the next burst. What is read here decides nothing. */
 static void prefetch_next(const struct ring *ring)
 {
 	uint16_t n = ring->avail_seen - ring->last_avail;
@@ -65,7 +65,7 @@ void ring_release(struct ring *ring, const struct vif_burst *burst)
 
 /* ---- notifications ----------------------------------------------------------------------------------------------- */
 
-/* The guest's wish behind the available ring, and ours behind the used ring (virtio 1.2, 2.7.7 and 2.7.10). */
+/* The event index that the guest asks for, behind the available ring, and ours, behind the used ring (virtio 1.2, 2.7.7 and 2.7.10). */
 static inline uint16_t *used_event(struct ring *ring)
 {
 	return &ring->avail->ring[ring->size];
@@ -92,7 +92,7 @@ bool ring_notify(struct ring *ring)
 	}
 	if (ring->callfd < 0)
 		return false;
-	/* the descriptor does not block: full means that the guest has a signal waiting */
+	/* the descriptor does not block: if it is full, the guest has a signal waiting */
 	return write(ring->callfd, &one, sizeof(one)) == sizeof(one);
 }
 
@@ -102,13 +102,13 @@ bool ring_arm(struct ring *ring)
 		__atomic_store_n(avail_event(ring), ring->last_avail, __ATOMIC_RELAXED);
 	else
 		__atomic_store_n(&ring->used->flags, 0, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* our wish before their index */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* our event index is written before their index is read */
 	return __atomic_load_n(&ring->avail->idx, __ATOMIC_ACQUIRE) != ring->last_avail;
 }
 
 void ring_disarm(struct ring *ring)
 {
-	/* with the event index a stale wish is no wish: it comes true once in 65536 entries */
+	/* with EVENT_IDX a stale avail_event is harmless: it matches once per 65536 entries */
 	if (!ring->event_idx)
 		__atomic_store_n(&ring->used->flags, VRING_USED_F_NO_NOTIFY, __ATOMIC_RELAXED);
 }

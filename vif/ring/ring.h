@@ -12,7 +12,7 @@
  * checked against the memory table. A far side that breaks the rules gets a sentence in ring->broken; the ring is not
  * served after that.
  *
- * Threads. One at a time; the port's driver locks where there are more.
+ * Threads. One at a time; the port's driver locks if there are more.
  */
 #ifndef XBAR_RING_H
 #define XBAR_RING_H

@@ -213,7 +213,7 @@ bool ring_peek_chain(struct ring *ring, uint16_t head, struct vif_burst *burst, 
 	return true;
 }
 
-/* Copy header, snapshot and rest into the receiver's chain. Both hold as much as is said. */
+/* Copy header, head and rest into the receiver's chain. Both hold as much as is said. */
 static void scatter(const struct vif_frame *frame, const uint8_t *hdr, unsigned hdr_len, const struct vif_seg *dst)
 {
 	struct vif_seg src[2] = {{.va = hdr, .len = hdr_len}, {.va = frame->head, .len = frame->head_len}};

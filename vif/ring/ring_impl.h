@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the two halves of the ring code share: ring.c, the common way, and ring_chain.c, the long one. Private to them.
+ * What the two halves of the ring code share: ring_path.h, the fast path, and ring_chain.c, the slow one. Private to them.
  */
 #ifndef XBAR_RING_IMPL_H
 #define XBAR_RING_IMPL_H
@@ -75,7 +75,7 @@ static inline uint16_t available(const struct ring *ring, uint16_t idx)
 	return __atomic_load_n(&ring->avail->ring[idx & (ring->size - 1)], __ATOMIC_RELAXED);
 }
 
-/* The same for any one region, which becomes ring->last_region. */
+/* As in_region(), for any one region, which becomes ring->last_region. */
 uint8_t *ring_translate(struct ring *ring, uint64_t gpa, uint32_t len);
 
 /* ring_peek() and ring_deliver() for the width of vectors that is in their names. */
@@ -94,10 +94,10 @@ RING_VERSION(avx512);
 	(RING_CAN_AVX2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&                   \
 	 __builtin_cpu_supports("avx512vl"))
 
-/* The frame at `head`, by the long way. Returns false where it has to wait for the next burst, or the ring is broken. */
+/* The frame at `head`, by the slow path. false: it has to wait for the next burst, or the ring is broken. */
 bool ring_peek_chain(struct ring *ring, uint16_t head, struct vif_burst *burst, struct vif_frame *frame,
 		     struct vif_counters *count);
-/* Put a frame by the long way: several buffers, or chained ones. What FIT has used is in `heads`. */
+/* Put a frame by the slow path: several buffers, or chained ones. What FIT has used is in `heads`. */
 enum fit ring_put_chained(struct ring *ring, struct vif_frame *const *frame, struct heads *heads,
 			  struct vif_counters *count);
 

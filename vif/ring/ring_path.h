@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The common way of frames through rings: one buffer that holds header and frame. ring_chain.c has the rest.
+ * The fast path of frames through rings: one buffer that holds header and frame. ring_chain.c is the slow path.
  *
  * Theory of operation. What is slow here is the other core's cache lines, so: the available index is read when what was
  * seen of it is used up; lines are asked for some frames before they are needed; used entries are written in one go
@@ -17,7 +17,10 @@
 #define LINE 64 /* bytes of a cache line */
 #define CHAINED (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE)
 
-/* Of the ring, what does not change while a burst is served; to the compiler all of it might, with each byte copied. */
+/*
+ * Ring fields that are constant during a burst, copied because the compiler must assume that stores to guest memory alias
+ * them. last_region is written back by translate_whole().
+ */
 struct ring_consts {
 	const struct vring_desc *desc;
 	const uint16_t *avail;
@@ -35,7 +38,7 @@ static inline uint16_t available_of(const struct ring_consts *consts, uint16_t i
 	return __atomic_load_n(&consts->avail[idx & (consts->size - 1)], __ATOMIC_RELAXED);
 }
 
-/* Host address of what lies wholly in one region, the one that served last as it nearly always does; or NULL. */
+/* Host address of a range that lies in one region, nearly always the one used last; NULL: it does not. */
 static inline uint8_t *translate_whole(struct ring_consts *consts, struct ring *ring, uint64_t gpa, uint32_t len)
 {
 	uint8_t *va = in_region(&consts->last_region, gpa, len);
@@ -53,7 +56,7 @@ static inline uint8_t *translate_whole(struct ring_consts *consts, struct ring *
 struct offered {
 	unsigned n;
 	uint32_t len[VIF_BURST]; /* of the frame, without its header */
-	const uint8_t *va[VIF_BURST]; /* of the header; NULL: by the long way */
+	const uint8_t *va[VIF_BURST]; /* of the header; NULL: for the slow path */
 };
 
 static __attribute__((noinline)) void find_offered(struct ring *ring, struct vif_burst *burst, unsigned n,
@@ -86,7 +89,7 @@ static __attribute__((noinline)) void find_offered(struct ring *ring, struct vif
 	offered->n = i;
 }
 
-/* The header says more than nothing. false: it cannot be. */
+/* The header asks for an offload. false: it is malformed. */
 static __attribute__((noinline)) bool peek_offload(struct vif_frame *frame, const uint8_t *va)
 {
 	struct virtio_net_hdr hdr;
@@ -172,8 +175,8 @@ unsigned RING_WIDTH(ring_peek)(struct ring *ring, struct vif_burst *burst, struc
 /* ---- deliver ----------------------------------------------------------------------------------------------------- */
 
 /*
- * Frames that the hypervisor is still to copy into the receiver's buffers. What could not be read must not look like
- * the frame that it was to be: it gets an Ethernet header that nobody listens to.
+ * Frames that the hypervisor is still to copy into the receiver's buffers. If one cannot be read, its Ethernet header is
+ * zeroed, so that no one accepts it.
  */
 struct unmapped {
 	uint64_t set; /* by index in the burst */
@@ -212,13 +215,13 @@ static void finish_unmapped(struct unmapped *un, struct vif_frame *const *frames
 
 struct ahead {
 	unsigned n; /* frames looked at; what they use of the ring is in heads->elem, behind what is used already */
-	bool end; /* the next frame needs the long way, or there is no buffer for it */
+	bool end; /* the next frame needs the slow path, or there is no buffer for it */
 	uint32_t asked, written; /* bytes, headers, and a line a frame */
 	uint8_t *dst[VIF_BURST];
 	uint32_t until[VIF_BURST]; /* `asked` with this frame */
 };
 
-/* Ask for the lines of the buffer behind its first two, and for those of the frame behind its snapshot. */
+/* Ask for the lines of the buffer behind its first two, and for those of the frame behind its head. */
 static inline void prefetch_rest(const struct vif_frame *frame, const uint8_t *dst, uint32_t need)
 {
 	uint32_t len = need < AHEAD / 2 ? need : AHEAD / 2;
@@ -326,7 +329,7 @@ static inline void publish(struct ring *ring, const struct heads *heads, struct 
 		count->tx_max = longest - ring->hdr_len;
 }
 
-/* Frame `i` by the long way. false: the burst ends before it. */
+/* Frame `i` by the slow path. false: the burst ends before it. */
 static __attribute__((noinline)) bool deliver_chained(struct ring *ring, struct vif_frame *const *frame,
 						      struct heads *heads, unsigned *done, struct vif_counters *count)
 {

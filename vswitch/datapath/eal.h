@@ -11,7 +11,7 @@
 
 #include "vswitch/base/err.h"
 
-/* Start the EAL, with hugepages where there are enough of them and `no_huge` is not set. */
+/* Start the EAL, with hugepages if there are enough of them and `no_huge` is not set. */
 int eal_open(bool no_huge, struct err *err);
 void eal_close(void);
 bool eal_hugepages(void);

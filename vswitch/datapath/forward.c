@@ -419,7 +419,7 @@ static __attribute__((noinline)) void deliver_deferred(struct forwarder *fw, con
 
 /* ---- a queue, a pass --------------------------------------------------------------------------------------------- */
 
-/* The whole way of a burst, or up to where it is deferred. Returns its frames. */
+/* The whole way of a burst, or until it is deferred. Returns its frames. */
 static unsigned process(struct forwarder *fw, const struct dp_conf *dp, struct rxq *rxq)
 {
 	struct burst **slot = &fw->burst[fw->ndeferred], *b = *slot;
