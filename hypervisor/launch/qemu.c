@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "launch.h"
+#include "vswitch/base/clock.h"
 #include "vswitch/base/mac.h"
 #include "vswitch/base/unixsock.h"
 
@@ -27,6 +28,7 @@
 #define MEMORY_DEFAULT 256 /* MB */
 #define ANSWER_MS 5000
 #define LINE_SIZE 4096
+#define LINES_MAX 256 /* read for one answer */
 
 /* Can the processor run an unmodified guest kernel, not only a paravirtual one? */
 static bool has_vmx_or_svm(void)
@@ -201,14 +203,15 @@ static int qemu_argv(const struct hv_launch *launch, struct hv_argv *argv, struc
 	return argv->failed ? err_nomem(err) : 0;
 }
 
-/* Read one line of QMP into line[LINE_SIZE]. */
-static int qmp_read(int fd, char *line)
+/* Read one line of QMP into line[LINE_SIZE], until `deadline` (clock_ms()). */
+static int qmp_read(int fd, uint64_t deadline, char *line)
 {
 	size_t n = 0;
 
 	while (n < LINE_SIZE - 1) {
+		uint64_t now = clock_ms();
 		struct pollfd poller = {.fd = fd, .events = POLLIN};
-		int ready = poll(&poller, 1, ANSWER_MS);
+		int ready = poll(&poller, 1, now < deadline ? (int)(deadline - now) : 0);
 		if (ready < 0 && errno == EINTR)
 			continue;
 		if (ready != 1)
@@ -222,16 +225,16 @@ static int qmp_read(int fd, char *line)
 	return 0;
 }
 
-/* Send one command and wait for its answer, skipping events. */
-static int qmp_ask(int fd, const char *command)
+/* Send one command and wait for its answer, skipping events: not for ever, as the guest may have taken QEMU over. */
+static int qmp_ask(int fd, uint64_t deadline, const char *command)
 {
 	char line[LINE_SIZE];
 	int n = snprintf(line, sizeof(line), "{\"execute\": \"%s\"}\n", command);
 
 	if (send(fd, line, n, MSG_NOSIGNAL) != n)
 		return -ECONNRESET;
-	for (;;) {
-		int r = qmp_read(fd, line);
+	for (int i = 0; i < LINES_MAX; i++) {
+		int r = qmp_read(fd, deadline, line);
 		if (r)
 			return r;
 		if (!strncmp(line, "{\"return\"", 9))
@@ -239,6 +242,7 @@ static int qmp_ask(int fd, const char *command)
 		if (!strncmp(line, "{\"error\"", 8))
 			return -EIO;
 	}
+	return -EPROTO;
 }
 
 static int qemu_shutdown(const char *dir, struct err *err)
@@ -249,11 +253,12 @@ static int qemu_shutdown(const char *dir, struct err *err)
 	int fd = unixsock_connect(path, SOCK_STREAM);
 	if (fd < 0)
 		return err_set(err, fd, "%.300s: %s", path, strerror(-fd));
-	int r = qmp_read(fd, greeting);
+	uint64_t deadline = clock_ms() + ANSWER_MS;
+	int r = qmp_read(fd, deadline, greeting);
 	if (!r)
-		r = qmp_ask(fd, "qmp_capabilities");
+		r = qmp_ask(fd, deadline, "qmp_capabilities");
 	if (!r)
-		r = qmp_ask(fd, "system_powerdown");
+		r = qmp_ask(fd, deadline, "system_powerdown");
 	close(fd);
 	if (r)
 		return err_set(err, r, "QEMU's QMP monitor: %s", strerror(-r));

@@ -11,6 +11,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char line[LINE_SIZE];
+	uint64_t deadline = clock_ms() + ANSWER_MS;
 	int pair[2], r;
 
 	if (size > WRITTEN_MAX)
@@ -19,13 +20,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (send(pair[1], data, size, MSG_NOSIGNAL) != (ssize_t)size || shutdown(pair[1], SHUT_WR))
 		abort();
-	r = qmp_read(pair[0], line);
+	r = qmp_read(pair[0], deadline, line);
 	if (!r && strnlen(line, sizeof(line)) == sizeof(line))
 		abort();
 	if (!r)
-		r = qmp_ask(pair[0], "qmp_capabilities");
+		r = qmp_ask(pair[0], deadline, "qmp_capabilities");
 	if (!r)
-		qmp_ask(pair[0], "system_powerdown");
+		qmp_ask(pair[0], deadline, "system_powerdown");
 	close(pair[0]);
 	close(pair[1]);
 	return 0;

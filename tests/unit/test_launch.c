@@ -2,18 +2,22 @@
 /* Which hypervisor is chosen, and with what command line a guest is started. */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "hypervisor/launch/launch.h"
+#include "vswitch/base/unixsock.h"
 
 /* A directory that stands for $PATH, with programs that exist and nothing more, and a file that stands for images. */
 struct place {
@@ -252,6 +256,42 @@ static void qemu_takes_a_path_with_a_comma(void **state)
 	hv_argv_fini(&argv);
 }
 
+/* A child that listens at DIR/qmp.sock and answers nothing, but tells of events without end. */
+static pid_t start_babbler(const char *path)
+{
+	static const char event[] = "{\"event\": \"POWERDOWN\"}\r\n";
+	int listener = unixsock_listen(path, 0600), fd = -1;
+
+	assert_true(listener >= 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid) {
+		close(listener);
+		return pid;
+	}
+	while (fd < 0)
+		fd = accept(listener, NULL, NULL);
+	while (send(fd, event, sizeof(event) - 1, MSG_NOSIGNAL) > 0)
+		;
+	_exit(0);
+}
+
+static void a_monitor_that_never_answers_is_given_up(void **state)
+{
+	struct place *p = *state;
+	struct err err = {0};
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/qmp.sock", p->dir);
+	pid_t pid = start_babbler(path);
+	int r = hv_launch_qemu.shutdown(p->dir, &err);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	unlink(path);
+	assert_int_equal(r, -EPROTO);
+	assert_non_null(strstr(err.text, "monitor"));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -265,6 +305,7 @@ int main(void)
 		T(a_guest_that_cannot_boot_is_refused_before_anything_is_made),
 		T(qemu_listens_and_shares_its_memory),
 		T(qemu_takes_a_path_with_a_comma),
+		T(a_monitor_that_never_answers_is_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
