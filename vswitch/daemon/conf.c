@@ -167,8 +167,10 @@ int conf_parse(const struct hv_text *text, struct conf **out, struct err *err)
 
 	*out = NULL;
 	int r = hv_cfg_parse(text, &cfg, &notes, err);
-	if (r)
+	if (r) {
+		hv_notes_fini(&notes);
 		return r;
+	}
 	struct conf *conf = conf_new(err);
 	if (!conf)
 		r = -ENOMEM;
