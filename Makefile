@@ -38,7 +38,7 @@ BRIDGE_SRC := $(wildcard bridge/*.c)
 VIF_SRC    := $(wildcard vif/*.c vif/*/*.c)
 HV_SRC     := $(wildcard hypervisor/*/*.c)
 TOOL_SRC   := $(wildcard vswitch/tool/*.c vswitch/tool/guest/*.c)
-DAEMON_SRC := $(filter-out vswitch/main.c $(BASE_SRC) $(TOOL_SRC),$(wildcard vswitch/*.c vswitch/*/*.c vswitch/*/*/*.c))
+DAEMON_SRC := $(filter-out vswitch/xbard.c $(BASE_SRC) $(TOOL_SRC),$(wildcard vswitch/*.c vswitch/*/*.c vswitch/*/*/*.c))
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
 DAEMON_LIBS := $(DPDK_LIBS) $(shell pkg-config --libs $(PKGS_PC) 2>/dev/null) -lpthread
@@ -71,7 +71,7 @@ $(B)/lib%.a:
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
-$(B)/xbard: $(B)/vswitch/main.o $(PARTS)
+$(B)/xbard: $(B)/vswitch/xbard.o $(PARTS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 

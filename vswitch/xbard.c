@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The daemon's life: start, reload, stop. The order of starting is that of need, and the order of stopping its reverse:
+ * The daemon's command line and its life: start, reload, stop. The only file that knows all parts. Each part starts after
+ * those that it needs, and they stop in the reverse order:
  *
- *   configuration - directory and lock - loop - control socket - switch - what was set before a crash - network-script
+ *   configuration - directory and lock - loop - control socket - switch - state left by a crash - network-script
  *
- * systemd hears READY=1 when the network-script has ended, since what starts after us wants the bridges.
+ * systemd is told READY=1 when the network-script has ended, since services that start after us want the bridges.
  */
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -15,18 +18,46 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hypervisor/cfg/text.h"
 #include "hypervisor/cfg/xend.h"
 #include "vswitch/base/clock.h"
 #include "vswitch/base/log.h"
+#include "vswitch/base/names.h"
 #include "vswitch/base/version.h"
+#include "vswitch/control/commands.h"
 #include "vswitch/control/ctl.h"
 #include "vswitch/daemon/conf.h"
+#include "vswitch/daemon/daemon.h"
 #include "vswitch/daemon/notify.h"
+#include "vswitch/daemon/rundir.h"
 #include "vswitch/hooks/hooks.h"
 #include "vswitch/hooks/xen.h"
 #include "vswitch/hostnet/hostnet.h"
 #include "vswitch/switch/switch.h"
-#include "xbard.h"
+
+struct xbard_opts { /* the command line; NULL: not given */
+	const char *config; /* xbar.conf */
+	const char *xend_config;
+	const char *rundir;
+	const char *socket;
+	const char *log_level;
+};
+
+struct xbard {
+	struct daemon daemon;
+	struct parts parts;
+	const struct xbard_opts *opts;
+	struct conf *conf; /* replaced on SIGHUP */
+	struct hooks *hooks; /* network-script, vif-script */
+	struct ctl *ctl; /* control socket */
+	struct xen *xen; /* Xen guests' vifs; NULL: none */
+	struct hostnet *hostnet; /* the network of the host */
+	struct rundir dir;
+	bool keep; /* leave all as a crash would leave it */
+	char leaving[NAME_PORT_MAX]; /* in a clean stop: the vif whose script runs */
+	char *socket_path;
+	struct event *sigterm, *sigint, *sighup, *tick;
+};
 
 static int read_xend(const struct xbard_opts *opts, const struct conf *conf, struct hv_xend **xend, struct err *err)
 {
@@ -47,7 +78,11 @@ static int read_xend(const struct xbard_opts *opts, const struct conf *conf, str
 	return 0;
 }
 
-int xbard_read_config(const struct xbard_opts *opts, struct conf **conf, struct hv_xend **xend, struct err *err)
+/*
+ * Read xbar.conf and xend-config.sxp as `opts` says, and check them: 0, or -errno with *err. Warnings are logged.
+ * *xend is NULL if there is no xend-config.sxp at the default place.
+ */
+static int read_config(const struct xbard_opts *opts, struct conf **conf, struct hv_xend **xend, struct err *err)
 {
 	*xend = NULL;
 	int r = conf_load(opts->config, conf, err);
@@ -191,7 +226,7 @@ static void reload(evutil_socket_t number, short what, void *arg)
 
 	(void)number;
 	(void)what;
-	if (xbard_read_config(xbard->opts, &conf, &xend, &err)) {
+	if (read_config(xbard->opts, &conf, &xend, &err)) {
 		log_error("%s; keeping the previous configuration", err.text);
 		return;
 	}
@@ -378,7 +413,8 @@ static int run(struct xbard *xbard, struct err *err)
 	return 0;
 }
 
-int xbard_run(const struct xbard_opts *opts, struct conf *conf, struct hv_xend *xend)
+/* Run the daemon, with `conf` and `xend` (both taken), until a signal or command stops it. Returns the exit status. */
+static int run_daemon(const struct xbard_opts *opts, struct conf *conf, struct hv_xend *xend)
 {
 	struct xbard xbard = {.opts = opts, .conf = conf, .daemon = {.conf = conf}};
 	struct err err = {0};
@@ -409,4 +445,115 @@ int xbard_run(const struct xbard_opts *opts, struct conf *conf, struct hv_xend *
 	if (!r)
 		log_info("stopped");
 	return r ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* ---- the command line --------------------------------------------------------------------------------------------- */
+
+#define EXIT_USAGE 2
+
+static const char usage_text[] =
+	"usage: xbard [options]\n"
+	"The switch daemon: runs in the foreground until SIGTERM; see xbard(8).\n"
+	"  -c, --config FILE        xbar.conf (default: " CONF_DEFAULT_PATH ", which need not exist)\n"
+	"  -x, --xend-config FILE   xend-config.sxp (default: " CONF_DEFAULT_XEND ",\n"
+	"                           else " CONF_DEFAULT_XEND_2 ", neither of which need exist)\n"
+	"  -r, --rundir DIR         where the state, the lock and the sockets live (default: " CONF_DEFAULT_RUNDIR ")\n"
+	"  -s, --socket PATH        control socket (default: RUNDIR/xbard.sock)\n"
+	"  -l, --log-level LEVEL    error, warning, info or debug (default: info, or as in xbar.conf)\n"
+	"  -n, --check-only         check both files, say what is wrong, and do nothing else\n"
+	"  -V, --version\n"
+	"  -h, --help\n";
+
+static const struct option long_options[] = {
+	{"config", required_argument, NULL, 'c'},
+	{"xend-config", required_argument, NULL, 'x'},
+	{"rundir", required_argument, NULL, 'r'},
+	{"socket", required_argument, NULL, 's'},
+	{"log-level", required_argument, NULL, 'l'},
+	{"check-only", no_argument, NULL, 'n'},
+	{"version", no_argument, NULL, 'V'},
+	{"help", no_argument, NULL, 'h'},
+	{0},
+};
+
+/* A library that writes to descriptor 2 must not write into what happened to be opened as number 2. */
+static void open_standard_descriptors(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd)
+			abort();
+}
+
+static int usage_error(void)
+{
+	fprintf(stderr, "xbard: try `xbard --help`\n");
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	struct xbard_opts opts = {0};
+	bool check_only = false;
+	struct err err;
+	struct hv_xend *xend;
+	struct conf *conf;
+	int option;
+
+	open_standard_descriptors();
+	while ((option = getopt_long(argc, argv, "c:x:r:s:l:nVh", long_options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			opts.config = optarg;
+			break;
+		case 'x':
+			opts.xend_config = optarg;
+			break;
+		case 'r':
+			opts.rundir = optarg;
+			break;
+		case 's':
+			opts.socket = optarg;
+			break;
+		case 'l':
+			opts.log_level = optarg;
+			break;
+		case 'n':
+			check_only = true;
+			break;
+		case 'V':
+			puts("xbard " XBAR_VERSION);
+			return EXIT_SUCCESS;
+		case 'h':
+			fputs(usage_text, stdout);
+			return EXIT_SUCCESS;
+		default:
+			return usage_error();
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "xbard: unexpected argument \"%s\"\n", argv[optind]);
+		return usage_error();
+	}
+	if (opts.log_level && log_level_find(opts.log_level) < 0) {
+		fprintf(stderr, "xbard: --log-level: there is no level \"%s\": error, warning, info or debug\n",
+			opts.log_level);
+		return usage_error();
+	}
+
+	if (read_config(&opts, &conf, &xend, &err)) {
+		log_error("%s", err.text);
+		return EXIT_FAILURE;
+	}
+	if (check_only) {
+		conf_free(conf);
+		hv_xend_free(xend);
+		return EXIT_SUCCESS;
+	}
+	if (geteuid() != 0) {
+		log_error("xbard must be started by root: it makes network interfaces and maps guests' memory");
+		conf_free(conf);
+		hv_xend_free(xend);
+		return EXIT_FAILURE;
+	}
+	return run_daemon(&opts, conf, xend);
 }

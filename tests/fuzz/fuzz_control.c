@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "vswitch/base/log.h"
 #include "vswitch/base/err.h"
+#include "vswitch/base/log.h"
 #include "vswitch/control/ctl_impl.h"
 
 static const struct parts parts;

@@ -8,6 +8,8 @@ import time
 import pytest
 from scapy.all import ICMP, IP, TCP, UDP, Dot1Q, Ether, Raw
 
+from conftest import until
+
 libc = ctypes.CDLL(None, use_errno=True)
 ALL = "ff:ff:ff:ff:ff:ff"
 
@@ -204,3 +206,59 @@ def test_a_netdev_that_disappears_is_reported_and_the_rest_keeps_working(daemon,
     wires.pop("b")
     wires["a"].send(frame(ALL, mac(1), b"still here"))
     assert heard(wires, b"still here") == {"c"}
+
+
+def drops(daemon, port, reason):
+    return next(p for p in daemon.call("stats")["ports"] if p["name"] == port)["drops"].get(reason, 0)
+
+
+def test_nobody_claims_the_hosts_addresses(daemon, wires):
+    def host_macs():
+        return {row["mac"] for row in daemon.call("fdb-show", bridge="br0")["macs"] if row["local"]}
+
+    def refused(address):
+        before = drops(daemon, "up-a", "source-elsewhere")
+        wires["a"].send(frame(ALL, address, b"forged"))
+        until(lambda: drops(daemon, "up-a", "source-elsewhere") > before)
+        assert wires["b"].receive(0.2, lambda got: b"forged" in bytes(got)) is None
+
+    own = daemon.netns.run("cat", "/sys/class/net/br0/address").stdout.strip()
+    until(lambda: host_macs() == {own})
+    refused(own)
+    # Set by hand, and of a netdev stacked on the host port: followed; the old one is free again.
+    daemon.netns.run("ip", "link", "set", "br0", "address", mac(0x51))
+    daemon.netns.run("ip", "link", "add", "link", "br0", "name", "stacked", "address", mac(0x52), "type", "macvlan")
+    until(lambda: host_macs() == {mac(0x51), mac(0x52)})
+    refused(mac(0x51))
+    refused(mac(0x52))
+    wires["a"].send(frame(ALL, own, b"free now"))
+    assert wires["b"].receive(match=lambda got: b"free now" in bytes(got))
+    # A frame to the host still reaches the host port alone.
+    wires["a"].send(frame(mac(0x51), mac(1), b"to the host"))
+    assert wires["b"].receive(0.2, lambda got: b"to the host" in bytes(got)) is None
+    daemon.netns.run("ip", "link", "del", "stacked")
+    until(lambda: host_macs() == {mac(0x51)})
+
+
+def test_a_static_address_stays_on_its_port_until_it_is_deleted(daemon, wires):
+    daemon.xbar("fdb", "add", "up-b", mac(7))
+    row = next(row for row in daemon.call("fdb-show")["macs"] if row["mac"] == mac(7))
+    assert (row["port"], row["static"], row["local"]) == ("up-b", True, False)
+    wires["a"].send(frame(ALL, mac(7), b"forged"))
+    until(lambda: drops(daemon, "up-a", "source-elsewhere") == 1)
+    daemon.xbar("fdb", "flush")
+    wires["a"].send(frame(mac(7), mac(1), b"for seven"))
+    assert wires["b"].receive(match=lambda got: b"for seven" in bytes(got))
+    assert wires["c"].receive(0.2, lambda got: b"for seven" in bytes(got)) is None
+    # It goes with its port to another bridge, and survives a killed daemon.
+    assert "that of port up-b on bridge br0 already" in daemon.error("fdb-add", port="up-a", mac=mac(7))
+    daemon.kill9()
+    daemon.start()
+    assert [row["port"] for row in daemon.call("fdb-show")["macs"] if row["mac"] == mac(7)] == ["up-b"]
+    daemon.call("port-leave", port="up-b")
+    assert not [row for row in daemon.call("fdb-show")["macs"] if row["mac"] == mac(7)]
+    daemon.call("port-join", port="up-b", bridge="br1")
+    assert [row["bridge"] for row in daemon.call("fdb-show")["macs"] if row["mac"] == mac(7)] == ["br1"]
+    daemon.xbar("fdb", "del", "up-b", mac(7))
+    assert "no static MAC address" in daemon.error("fdb-del", port="up-b", mac=mac(7))
+    assert not [row for row in daemon.call("fdb-show")["macs"] if row["mac"] == mac(7)]

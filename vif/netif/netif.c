@@ -11,66 +11,13 @@
 #include "netif.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
-#include <rte_spinlock.h>
-
-#include "netif_ctrl.h"
-#include "netif_xen.h"
+#include "netif_impl.h"
 #include "vif/grant.h"
-#include "vswitch/base/clock.h"
-
-#define CTRL_TURN 8 /* control requests served before another guest's are looked at */
-#define CTRL_PAUSE_US 1000 /* at least, between two turns: guests that fire or ask without end get half a CPU at most */
-
-struct queue {
-	struct netif_tx tx;
-	uint64_t rx_frames; /* written by the worker that peeks */
-	struct netif_rx rx;
-	uint64_t tx_frames; /* under rx_lock, as what is above it */
-	struct netif_events ev;
-	rte_spinlock_t rx_lock; /* used if several workers run */
-};
-
-struct netif_session {
-	unsigned queues;
-	uint32_t domid;
-	bool csum4, csum6;
-	char features[48]; /* as the frontend asked, in words */
-	bool groups_lost; /* a backend before us was told of groups that we do not know */
-	const struct netif_hash *hash;
-	const struct netif_staged *staged[VIF_QUEUES_MAX];
-	struct netif_mcast mcast;
-	struct queue queue[VIF_QUEUES_MAX];
-	/* below: for the control rings' thread, under ctrl.lock */
-	struct netif_ctrl ctrl;
-	struct netif_events ctrl_ev;
-};
-
-struct netif_port {
-	struct vif_port base;
-	struct netif_session *session;
-	uint32_t domid; /* as it was told when the port was made */
-	unsigned offered; /* queues */
-	struct netif_port *next; /* with a control ring: in ctrl.ports */
-};
-
-/* The thread that serves control rings. It is started for the first of them, and then stays. */
-static struct {
-	pthread_mutex_t lock;
-	struct netif_port *ports;
-	int epfd; /* -1: not started */
-} ctrl = {.lock = PTHREAD_MUTEX_INITIALIZER, .epfd = -1};
-
-static struct netif_port *port_of(struct vif_port *base)
-{
-	return (struct netif_port *)base;
-}
 
 /* ---- the packet path --------------------------------------------------------------------------------------------- */
 
@@ -78,14 +25,7 @@ static inline struct netif_session *session_of(struct vif_port *base)
 {
 	if (__builtin_expect(__atomic_load_n(&base->quarantine, __ATOMIC_RELAXED) != NULL, 0))
 		return NULL;
-	return __atomic_load_n(&port_of(base)->session, __ATOMIC_ACQUIRE);
-}
-
-/* Quarantine the port for the rule that its ring broke. When the quarantine ends, the ring starts with a clean record. */
-static void quarantine_ring(struct vif_port *base, const char **broken)
-{
-	vif_quarantine(base, *broken);
-	*broken = NULL;
+	return __atomic_load_n(&netif_port_of(base)->session, __ATOMIC_ACQUIRE);
 }
 
 static unsigned netif_peek(struct vif_port *base, unsigned queue, struct vif_burst *burst)
@@ -105,7 +45,7 @@ static unsigned netif_peek(struct vif_port *base, unsigned queue, struct vif_bur
 	n = netif_tx_peek(tx, burst, count);
 	session->queue[queue].rx_frames += count->rx_frames - before;
 	if (__builtin_expect(tx->broken != NULL, 0))
-		quarantine_ring(base, &tx->broken);
+		netif_quarantine_ring(base, &tx->broken);
 	return n;
 }
 
@@ -132,7 +72,7 @@ static unsigned deliver_to(struct vif_port *base, struct netif_session *session,
 	done = netif_rx_deliver(&q->rx, frames, n, count);
 	q->tx_frames += count->tx_frames - before;
 	if (__builtin_expect(q->rx.broken != NULL, 0)) {
-		quarantine_ring(base, &q->rx.broken);
+		netif_quarantine_ring(base, &q->rx.broken);
 		count->drop[VIF_TX_DOWN] += n - done;
 		done = n;
 	}
@@ -232,128 +172,6 @@ static bool netif_arm(struct vif_port *base, unsigned queue)
 	return netif_tx_arm(&session->queue[queue].tx);
 }
 
-/* ---- control rings ----------------------------------------------------------------------------------------------- */
-
-static const struct netif_hash *set_hash(void *arg, const struct netif_hash *hash)
-{
-	struct netif_port *port = arg;
-	const struct netif_hash *old = __atomic_exchange_n(&port->session->hash, hash, __ATOMIC_ACQ_REL);
-
-	if (old)
-		vif_synchronize();
-	return old;
-}
-
-static const struct netif_staged *set_staged(void *arg, unsigned queue, const struct netif_staged *staged)
-{
-	struct netif_port *port = arg;
-	const struct netif_staged *old = __atomic_exchange_n(&port->session->staged[queue], staged, __ATOMIC_ACQ_REL);
-
-	if (old) {
-		/* bursts that are held may point to pages that are about to be unmapped */
-		vif_memory_gone(&port->base);
-		vif_synchronize();
-	}
-	return old;
-}
-
-static const struct netif_ctrl_ops ctrl_ops = {.set_hash = set_hash, .set_staged = set_staged};
-
-/* Have the thread look at a control ring, as if the guest had fired. */
-static void look_again(struct netif_port *port)
-{
-	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = port};
-
-	epoll_ctl(ctrl.epfd, EPOLL_CTL_MOD, netif_events_fd(&port->session->ctrl_ev), &ev);
-}
-
-static void serve_ctrl(struct netif_port *port)
-{
-	struct netif_session *session = port->session;
-
-	netif_events_acknowledge(&session->ctrl_ev);
-	if (__atomic_load_n(&port->base.quarantine, __ATOMIC_RELAXED))
-		return;
-	if (netif_ctrl_serve(&session->ctrl, CTRL_TURN))
-		netif_events_send(&session->ctrl_ev, session->ctrl_ev.tx);
-	if (session->ctrl.broken) {
-		quarantine_ring(&port->base, &session->ctrl.broken);
-		return;
-	}
-	if (netif_ctrl_arm(&session->ctrl)) /* it has more: after the other guests that wait */
-		look_again(port);
-}
-
-static void *ctrl_loop(void *arg)
-{
-	(void)arg;
-	for (;;) {
-		struct epoll_event ev;
-		struct netif_port *port;
-		uint64_t began, took;
-
-		if (epoll_wait(ctrl.epfd, &ev, 1, -1) != 1)
-			continue;
-		began = clock_ns() / 1000;
-		pthread_mutex_lock(&ctrl.lock);
-		for (port = ctrl.ports; port && port != ev.data.ptr; port = port->next)
-			;
-		if (port)
-			serve_ctrl(port);
-		pthread_mutex_unlock(&ctrl.lock);
-		took = clock_ns() / 1000 - began;
-		usleep(took > CTRL_PAUSE_US ? took : CTRL_PAUSE_US);
-	}
-	return NULL;
-}
-
-/* Have the port's control ring served. 0 or -errno. */
-static int ctrl_add(struct netif_port *port)
-{
-	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.ptr = port};
-	int r = 0;
-
-	pthread_mutex_lock(&ctrl.lock);
-	if (ctrl.epfd < 0) {
-		pthread_attr_t attr;
-		pthread_t thread;
-
-		ctrl.epfd = epoll_create1(EPOLL_CLOEXEC);
-		pthread_attr_init(&attr);
-		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-		r = ctrl.epfd < 0 ? -errno : -pthread_create(&thread, &attr, ctrl_loop, NULL);
-		pthread_attr_destroy(&attr);
-		if (!r) {
-			pthread_setname_np(thread, "xbar-netif-ctrl");
-		} else if (ctrl.epfd >= 0) {
-			close(ctrl.epfd);
-			ctrl.epfd = -1;
-		}
-	}
-	if (!r && epoll_ctl(ctrl.epfd, EPOLL_CTL_ADD, netif_events_fd(&port->session->ctrl_ev), &ev))
-		r = -errno;
-	if (!r) {
-		port->next = ctrl.ports;
-		ctrl.ports = port;
-	}
-	pthread_mutex_unlock(&ctrl.lock);
-	return r;
-}
-
-static void ctrl_remove(struct netif_port *port)
-{
-	struct netif_port **at;
-
-	pthread_mutex_lock(&ctrl.lock);
-	for (at = &ctrl.ports; *at && *at != port; at = &(*at)->next)
-		;
-	if (*at) {
-		*at = port->next;
-		epoll_ctl(ctrl.epfd, EPOLL_CTL_DEL, netif_events_fd(&port->session->ctrl_ev), NULL);
-	}
-	pthread_mutex_unlock(&ctrl.lock);
-}
-
 /* ---- connect ----------------------------------------------------------------------------------------------------- */
 
 static void session_free(struct netif_session *session)
@@ -419,7 +237,7 @@ static int ctrl_open(struct netif_port *port, struct netif_session *session, con
 		return r;
 	session->ctrl.domid = conf->domid;
 	session->ctrl.queues = conf->queues;
-	session->ctrl.ops = &ctrl_ops;
+	session->ctrl.ops = &netif_served_ops;
 	session->ctrl.arg = port;
 	session->ctrl.ring = ring;
 	if (!netif_ctrl_begin(&session->ctrl))
@@ -451,7 +269,7 @@ static void tell(const struct netif_events *ev)
 
 int netif_connect(struct vif_port *base, const struct netif_conf *conf, struct err *err)
 {
-	struct netif_port *port = port_of(base);
+	struct netif_port *port = netif_port_of(base);
 	struct netif_session *session;
 	int r;
 
@@ -499,7 +317,7 @@ int netif_connect(struct vif_port *base, const struct netif_conf *conf, struct e
 		tell(&session->queue[i].ev);
 	}
 	if (!r && conf->ctrl) {
-		r = ctrl_add(port);
+		r = netif_serve(port);
 		tell(&session->ctrl_ev);
 	}
 	if (r) {
@@ -512,14 +330,14 @@ int netif_connect(struct vif_port *base, const struct netif_conf *conf, struct e
 
 void netif_disconnect(struct vif_port *base)
 {
-	struct netif_port *port = port_of(base);
+	struct netif_port *port = netif_port_of(base);
 	struct netif_session *session = port->session;
 
 	if (!session)
 		return;
 	base->up = false;
 	if (session->ctrl.ring) {
-		ctrl_remove(port);
+		netif_unserve(port);
 		netif_ctrl_end(&session->ctrl);
 	}
 	for (unsigned i = 0; i < session->queues; i++)
@@ -532,7 +350,7 @@ void netif_disconnect(struct vif_port *base)
 
 void netif_multicast_control(struct vif_port *base, bool on)
 {
-	struct netif_session *session = port_of(base)->session;
+	struct netif_session *session = netif_port_of(base)->session;
 
 	if (session && !session->groups_lost)
 		__atomic_store_n(&session->mcast.on, on, __ATOMIC_RELAXED);
@@ -549,7 +367,7 @@ static struct vif_queue_count netif_count(const struct vif_port *base, unsigned 
 
 static void netif_resume(struct vif_port *base)
 {
-	struct netif_port *port = port_of(base);
+	struct netif_port *port = netif_port_of(base);
 	const struct netif_session *session = port->session;
 
 	if (!session)
@@ -558,7 +376,7 @@ static void netif_resume(struct vif_port *base)
 		tell(&session->queue[i].ev);
 	if (session->ctrl.ring) {
 		tell(&session->ctrl_ev);
-		look_again(port);
+		netif_serve_again(port);
 	}
 }
 

@@ -7,6 +7,7 @@
 #include <event2/event.h>
 
 #include "follow.h"
+#include "host_macs.h"
 #include "vswitch/base/clock.h"
 #include "vswitch/base/log.h"
 #include "vswitch/base/mac.h"
@@ -329,6 +330,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		else
 			up->there = false;
 	}
+	host_macs_look(follow->env->rtnl);
 	if (follow->attached)
 		follow->on_attached(follow->arg);
 	if (follow->again)

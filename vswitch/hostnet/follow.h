@@ -9,11 +9,12 @@
  *	carrier of the uplink    the host port has carrier as long as the uplink, or a guest on the bridge, is connected, like a
  *	                         bridge of the kernel
  *	addresses and routes     that somebody (a DHCP client, ifup) sets on the uplink move to the host port
+ *	MAC of the host port     set by hand, or of a netdev on it: the switch is told (host_macs.h)
  *	renamed                  the record and the port follow
  *	gone                     reported in the log and by `xbar net status`; the host keeps its addresses on the host port
  *	back                     under its own name or the uplink's: taken over again, with its MAC and MTU
  *
- * Limits. Only uplinks of the network hooks are followed.
+ * Limits. Only uplinks of the network hooks are followed, and every host port.
  *
  * Threads. The thread of the event loop. Errors are logged.
  */

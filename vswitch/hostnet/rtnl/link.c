@@ -57,6 +57,36 @@ int rtnl_link_get(struct rtnl *rtnl, const char *name, struct rtnl_link *out, st
 	return r ? rtnl_fail(rtnl, r, err, "netdev %s", name) : 0;
 }
 
+struct link_walk {
+	void (*fn)(const struct rtnl_link *link, void *arg);
+	void *arg;
+};
+
+static int walk_link(struct nlmsghdr *nlh, void *arg)
+{
+	const struct link_walk *walk = arg;
+	struct rtnl_link link = {0};
+
+	int r = parse_link(nlh, &link);
+	if (!r && link.ifindex)
+		walk->fn(&link, walk->arg);
+	return r;
+}
+
+int rtnl_link_each(struct rtnl *rtnl, void (*fn)(const struct rtnl_link *link, void *arg), void *arg, struct err *err)
+{
+	struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
+	struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP);
+	struct link_walk walk = {fn, arg};
+
+	if (msg && nlmsg_append(msg, &info, sizeof(info), NLMSG_ALIGNTO)) {
+		nlmsg_free(msg);
+		msg = NULL;
+	}
+	int r = rtnl_talk(rtnl, msg, walk_link, &walk);
+	return r ? rtnl_fail(rtnl, r, err, "cannot list netdevs") : 0;
+}
+
 bool rtnl_link_exists(struct rtnl *rtnl, const char *name)
 {
 	struct rtnl_link link;

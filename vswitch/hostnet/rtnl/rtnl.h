@@ -55,6 +55,8 @@ struct rtnl_link {
 /* The netdev called `name`, or with that alternative name. -ENODEV if there is none. */
 int rtnl_link_get(struct rtnl *rtnl, const char *name, struct rtnl_link *out, struct err *err);
 bool rtnl_link_exists(struct rtnl *rtnl, const char *name);
+/* Call fn() for every netdev. *link is valid during the call. */
+int rtnl_link_each(struct rtnl *rtnl, void (*fn)(const struct rtnl_link *link, void *arg), void *arg, struct err *err);
 int rtnl_link_set_up(struct rtnl *rtnl, const struct rtnl_link *link, bool up, struct err *err);
 /*
  * Rename. Kernels before 6.2 rename only what is down: then it is set down and up again, which costs its routes and IPv6
