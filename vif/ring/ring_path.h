@@ -79,7 +79,7 @@ static __attribute__((noinline)) void find_offered(struct ring *ring, struct vif
 		va = translate_whole(&consts, ring, desc.addr, desc.len);
 		len = desc.len - hdr_len;
 		__builtin_prefetch(va);
-		__builtin_prefetch(va + LINE);
+		__builtin_prefetch((const void *)((uintptr_t)va + LINE)); /* va may be NULL */
 		burst->frame[i].cookie = head;
 		if (__builtin_expect(desc.flags & CHAINED || len - 14 > VIF_FRAME_MAX - 14, 0))
 			va = NULL;

@@ -177,7 +177,8 @@ static int text_from_json(const struct member *member, const json_t *value, void
 
 static int number_from_json(const struct member *member, const json_t *value, void *at, struct err *err)
 {
-	json_int_t number = json_integer_value(value), min = 0, max = INT64_MAX;
+	json_int_t number = json_integer_value(value), max = INT64_MAX;
+	json_int_t min = member->required; /* 0 stands for none */
 
 	if (!json_is_integer(value))
 		return err_set(err, -EINVAL, "\"%s\" must be an integer", member->name);
