@@ -31,7 +31,7 @@ ALL_LDFLAGS = $(LDFLAGS) -pie -Wl,-z,relro,-z,now,-z,noexecstack $(SAN)
 # DPDK's own -march would keep xbar from older processors, and libdpdk.pc names its hundred libraries.
 PKGS_PC     := libnl-3.0 libmnl libevent_core jansson liburcu-qsbr xengnttab xenevtchn xenstore
 DPDK_CFLAGS := $(filter-out -march=%,$(shell pkg-config --cflags libdpdk $(PKGS_PC) 2>/dev/null)) -mssse3
-DPDK_LIBS   := -lrte_eal -lrte_ethdev -lrte_mbuf -lrte_mempool -lrte_vhost -lrte_bus_vdev -lrte_bus_pci -lrte_kvargs
+DPDK_LIBS   := -lrte_eal -lrte_ethdev -lrte_mbuf -lrte_mempool -lrte_bus_vdev -lrte_bus_pci -lrte_kvargs
 
 BASE_SRC   := $(wildcard vswitch/base/*.c)
 BRIDGE_SRC := $(wildcard bridge/*.c)
@@ -196,9 +196,10 @@ $(B)/bench/generate: $(addprefix $(B)/bench/,generate.o load.o traffic.o frame.o
 $(B)/bench/path: $(addprefix $(B)/bench/,path.o load.o traffic.o frame.o guest.o) $(PARTS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+$(B)/bench/peer_twocopy: PEER_LIBS := -lrte_vhost
 $(B)/bench/peer_%: $(B)/bench/peer_%.o $(PARTS)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(PEER_LIBS)
 
 $(B)/tests/unit/test_worker: $(B)/tests/unit/mem_port.o
 $(B)/tests/unit/test_bench_guest: $(addprefix $(B)/bench/,traffic.o frame.o guest.o)

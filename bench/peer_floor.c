@@ -5,6 +5,8 @@
  *
  * usage: peer_floor CPU COUNTER SOCKET SOCKET...    it listens at the sockets; COUNTER: see busy.h
  */
+#include <event2/event.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +26,7 @@ static struct vif_port *port[PORTS];
 static struct vif_counters counters[PORTS][VIF_WORKERS_MAX];
 static struct vif_burst burst;
 static volatile sig_atomic_t ended;
+static struct event_base *loop;
 
 static void on_signal(int sig)
 {
@@ -61,10 +64,33 @@ static int open_port(unsigned i, const char *path)
 	return vhost_open(&base, &opts, &port[i]);
 }
 
+static void on_look(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	if (ended)
+		event_base_loopbreak(loop);
+}
+
+/* The control thread: it speaks to the front ends. */
+static void *control(void *arg)
+{
+	const struct timeval often = {.tv_usec = 50000};
+	struct event *look = event_new(loop, -1, EV_PERSIST, on_look, NULL);
+
+	if (look && !event_add(look, &often))
+		event_base_dispatch(loop);
+	if (look)
+		event_free(look);
+	return arg;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned n = argc > 3 ? (unsigned)argc - 3 : 0;
 	uint64_t *busy, tsc = 0;
+	pthread_t thread;
 	struct err err;
 	cpu_set_t set;
 
@@ -84,11 +110,20 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	vif_synchronize = rcu_synchronize;
+	loop = event_base_new();
+	if (!loop || vhost_init(loop)) {
+		fputs("peer_floor: there is no control loop\n", stderr);
+		return 1;
+	}
 	for (unsigned i = 0; i < n; i++)
 		if (open_port(i, argv[i + 3])) {
 			fprintf(stderr, "peer_floor: cannot listen at %s\n", argv[i + 3]);
 			return 1;
 		}
+	if (pthread_create(&thread, NULL, control, NULL)) {
+		fputs("peer_floor: there is no control thread\n", stderr);
+		return 1;
+	}
 	CPU_ZERO(&set);
 	CPU_SET(atoi(argv[1]), &set);
 	if (sched_setaffinity(0, sizeof(set), &set)) {
@@ -108,8 +143,10 @@ int main(int argc, char **argv)
 		rcu_quiescent();
 	}
 	rcu_unregister();
+	pthread_join(thread, NULL);
 	for (unsigned i = 0; i < n; i++)
 		port[i]->ops->close(port[i]);
+	event_base_free(loop);
 	eal_close();
 	return 0;
 }

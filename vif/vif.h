@@ -153,7 +153,7 @@ enum vif_role {
 
 /* A port as its driver describes it to a person. */
 struct vif_about {
-	char detail[256]; /* one line: "listens on /run/xbar/vhost/vif1.0.sock" */
+	char detail[768]; /* one line: "listens on /run/xbar/vhost/vif1.0.sock", and what is wrong, if anything is */
 	char features[256]; /* negotiated offloads, in words, with spaces between; "": none */
 	bool connected; /* frames can pass */
 	unsigned queues; /* queue pairs in use */

@@ -301,15 +301,17 @@ static void free_events(struct xbard *xbard)
 		event_base_free(xbard->daemon.base);
 }
 
-static int start_switch(const struct conf *conf, const char *rundir, struct err *err)
+static int start_switch(const struct daemon *daemon, struct err *err)
 {
+	const struct conf *conf = daemon->conf;
 	struct sw_opts opts = {
+		.loop = daemon->base,
 		.workers = conf->workers,
 		.first_cpu = conf->first_cpu,
 		.poll_us = conf->poll_us,
 		.no_huge = !conf->hugepages,
 		.ageing = conf->ageing,
-		.rundir = rundir,
+		.rundir = daemon->rundir,
 	};
 
 	int r = sw_init(&opts, err);
@@ -393,7 +395,7 @@ static int run(struct xbard *xbard, struct err *err)
 	if (!r)
 		r = rundir_make_shared(xbard->conf->vhost_dir, ctl_group(xbard->ctl), err);
 	if (!r)
-		r = start_switch(xbard->conf, xbard->daemon.rundir, err);
+		r = start_switch(&xbard->daemon, err);
 	if (r)
 		return r;
 

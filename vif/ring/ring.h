@@ -21,7 +21,7 @@
 
 #include "vif/vif.h"
 
-#define RING_REGIONS 8
+#define RING_REGIONS 32 /* of memory */
 #define RING_HDR_MAX 12 /* struct virtio_net_hdr_mrg_rxbuf */
 
 /*
@@ -58,7 +58,7 @@ struct ring {
 	bool mergeable; /* VIRTIO_NET_F_MRG_RXBUF */
 	bool enabled;
 	int callfd; /* -1: the guest polls */
-	int kickfd; /* our own duplicate; -1 */
+	int kickfd; /* -1 */
 	const char *broken; /* NULL, or the rule that the guest broke: a sentence */
 };
 
@@ -67,7 +67,7 @@ unsigned ring_peek(struct ring *ring, struct vif_burst *burst, struct vif_counte
 void ring_release(struct ring *ring, const struct vif_burst *burst);
 /* As vif_ops.deliver. */
 unsigned ring_deliver(struct ring *ring, struct vif_frame *const *frames, unsigned n, struct vif_counters *count);
-/* After a full barrier: signal the guest if it wants that. true: a signal was sent. */
+/* After a full barrier. true: the guest is to be signalled, which is the caller's to do. */
 bool ring_notify(struct ring *ring);
 /* Ask for a kick. true: entries are waiting already. */
 bool ring_arm(struct ring *ring);

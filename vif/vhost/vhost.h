@@ -2,21 +2,26 @@
 /*
  * vhost-user ports: guests with virtio-net NICs whose hypervisor shares their memory (QEMU, User-Mode Linux).
  *
- * Model. librte_vhost speaks the protocol (sockets, messages, mapping of memory) on its own thread; the rings are ours
- * (ring.h). The library's callbacks build a `conn` (memory table and rings as of now), publish it to the workers, and
- * take it back before any message that could change what it describes; the indices live on in the library between the
- * two (rte_vhost_set_vring_base), where GET_VRING_BASE finds them.
+ * Model. A port listens on a unix socket, or connects to one, and connects again. It serves one front end at a time. The
+ * folder's parts, each on those before it: memory.h (what is shared), signal.h (kicks and calls), rings.h (what was set up,
+ * checked against the memory), ctrlq.h (the control queue), device.h (what workers see), message.h (the protocol),
+ * connection.h (one connection). How rings are served is vif/ring/.
  *
- * Limits. Split rings only (User-Mode Linux offers a ring base without the wrap bit of packed ones); no dirty log, so a
- * guest cannot be live-migrated with the port in use; at most RING_REGIONS pieces of memory.
+ * Limits. Split rings; no dirty log, so a guest cannot be live-migrated with the port in use; at most RING_REGIONS pieces
+ * of memory; no post-copy, no in-flight tracking, no rings of a big-endian legacy guest.
  *
- * Safety. A guest that truncates the memory it shares gets zeroes mapped in its place and is quarantined
- * (vhost_catch_sigbus). Descriptors to be written to are made non-blocking.
+ * Safety. A front end is taken to be hostile. It costs the loop CONNECTION_TURN messages a turn, the daemon the descriptors
+ * of its rings and one mapping a region, the log LOG_BURST lines and then one a minute, and nobody else anything. A port
+ * whose front end broke a rule of the protocol loses the connection; of its rings or its memory, it is quarantined.
+ *
+ * Threads. The control thread, whose loop is vhost_init()'s; what vif_ops says is a worker's.
  */
 #ifndef XBAR_VHOST_H
 #define XBAR_VHOST_H
 
 #include "vif/vif.h"
+
+struct event_base;
 
 extern const struct vif_ops vhost_ops;
 
@@ -29,8 +34,11 @@ struct vhost_opts {
 	bool no_offload;
 };
 
-/* Once, before the first port: turn SIGBUS on shared guest memory into the quarantine of the guest's port. */
-int vhost_catch_sigbus(void);
+/*
+ * Once, before the first port: the ports' loop is `loop`, that of the control thread. SIGBUS on shared guest memory becomes
+ * the quarantine of the guest's port, and the process may have as many descriptors as its hard limit says. 0 or -errno.
+ */
+int vhost_init(struct event_base *loop);
 /*
  * Make a port and begin to listen or connect. `port` has ops, name, id, counters, epfd and shared filled in by the
  * caller but for ops. On success *out is the port (freed by ops->close). 0 or -errno.

@@ -52,8 +52,6 @@ int eal_open(bool no_huge, struct err *err)
 	argv[argc++] = "--no-telemetry";
 	argv[argc++] = "--log-level=lib.*:warning";
 	argv[argc++] = "--log-level=pmd.*:warning";
-	/* the library tells of each message of each guest; what matters of that is told by us */
-	argv[argc++] = "--log-level=lib.vhost.*:critical";
 	if (access("/sys/bus/pci/drivers/vfio-pci", F_OK))
 		argv[argc++] = "--no-pci";
 	if (!huge) {

@@ -27,7 +27,10 @@
 #include "vswitch/base/err.h"
 #include "vswitch/datapath/worker.h"
 
+struct event_base;
+
 struct sw_opts {
+	struct event_base *loop; /* the control thread's */
 	unsigned workers; /* 0: one */
 	int first_cpu; /* workers are pinned from this CPU on; -1: the last CPUs that the process may use */
 	unsigned poll_us; /* a worker without work polls this long before it sleeps */
