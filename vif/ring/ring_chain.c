@@ -234,9 +234,9 @@ static void scatter(const struct vif_frame *frame, const uint8_t *hdr, unsigned 
 			at = 0;
 		}
 		if (done == from->len) {
-			left--;
 			done = 0;
-			from = ++i < 2 ? &src[i] : &frame->seg[i - 2];
+			if (--left)
+				from = ++i < 2 ? &src[i] : &frame->seg[i - 2];
 		}
 	}
 }
