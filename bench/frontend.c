@@ -109,7 +109,7 @@ static int negotiate(struct guest *g, bool event_idx)
 	uint64_t want = F(VIRTIO_F_VERSION_1) | F(VIRTIO_NET_F_MRG_RXBUF) | F(VIRTIO_RING_F_INDIRECT_DESC) |
 			F(F_PROTOCOL_FEATURES) | F(VIRTIO_NET_F_CSUM) | F(VIRTIO_NET_F_GUEST_CSUM) |
 			F(VIRTIO_NET_F_HOST_TSO4) | F(VIRTIO_NET_F_GUEST_TSO4);
-	int err = set_u64(g->sock, SET_OWNER, 0, -1);
+	int err = message_send(g->sock, &m, SET_OWNER, 0, -1);
 
 	if (event_idx)
 		want |= F(VIRTIO_RING_F_EVENT_IDX);

@@ -255,7 +255,7 @@ def test_an_uplink_takes_a_netdev_and_gives_it_back(daemon, make_netns):
         (("bridge", "add"), 2, "NAME is missing"),
         (("bridge", "add", "a", "b"), 2, 'unexpected word "b"'),
         (("bridge", "add", "a", "--mtu", "big"), 2, "not a whole number"),
-        (("bridge", "add", "a", "--mtu"), 2, "wants a value"),
+        (("bridge", "add", "a", "--mtu"), 2, "needs a value"),
         (("bridge", "add", "a", "--nothing"), 2, "unknown option --nothing"),
         (("bridge", "set", "a", "--host", "maybe"), 2, "neither on nor off"),
         (("bridge", "ad", "a"), 2, "xbar bridge add NAME"),
