@@ -155,7 +155,7 @@ def test_start_status_restart_stop(hooks):
 def test_confirm_0_ignores_gateways(hooks):
     eth0(hooks.netns)
     done = ok(hooks.run("network-bridge", "start", "netdev=eth0", "confirm=0"))
-    assert done.stdout.endswith("; not to be confirmed\n") and done.stderr == ""
+    assert done.stdout.endswith("; no confirmation was asked for\n") and done.stderr == ""
 
 
 def test_a_silent_gateway_causes_a_warning(hooks):
