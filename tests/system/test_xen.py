@@ -249,7 +249,7 @@ def test_without_xenstore_yes_is_an_error_and_auto_is_not(make_daemon, monkeypat
     monkeypatch.setenv("XENSTORED_RUNDIR", str(tmp_path))
     done = make_daemon(conf='xen = "yes"').fails()
     assert done.returncode == 1
-    assert "cannot serve Xen guests: no xenstored answers" in done.stderr
+    assert "cannot serve Xen guests: xenstored does not answer" in done.stderr
     daemon = make_daemon().start()
     assert "Xen" not in daemon.log()
 
