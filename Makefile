@@ -14,7 +14,7 @@ PKGS_RUN   := iproute2 procps kmod ethtool iputils-ping user-mode-linux busybox-
 PKGS_TEST  := python3-scapy python3-pytest qemu-system-x86 linux-image-amd64 bridge-utils shellcheck cppcheck \
 	clang-format strace ifupdown clang libclang-rt-dev
 PKGS_XEN   := xen-utils-4.17 xenstore-utils qemu-system-xen qemu-system-x86 linux-image-amd64 busybox-static \
-	dropbear-bin openssh-client xz-utils cpio bridge-utils tcpdump strace iperf3 ethtool python3-pytest
+	dropbear-bin openssh-client xz-utils cpio bridge-utils ifupdown tcpdump strace iperf3 ethtool python3-pytest
 
 PKGS_BENCH := python3 gnuplot-nox openvswitch-switch-dpdk user-mode-linux busybox-static iperf3 ethtool cpio
 
