@@ -43,7 +43,7 @@ def test_a_frontend_gets_every_netif_feature_and_keeps_them_with_the_next_daemon
         "staged pages: 120 frames take ",
         "multicast control: groups are filtered",
         "another daemon adopts the rings",
-        "a frontend that closes and connects anew",
+        "a frontend that closes and reconnects",
     ):
         assert re.search(f"^ok   {what}", done.stdout, re.MULTILINE), done.stdout
 
