@@ -21,6 +21,30 @@ struct grant_mem {
 	bool fail; /* the next calls fail as a whole */
 };
 
+/* A page of zeroes, for free(3). */
+static inline void *grant_mem_page(void)
+{
+	void *page = aligned_alloc(GRANT_PAGE, GRANT_PAGE);
+
+	if (!page)
+		abort();
+	return memset(page, 0, GRANT_PAGE);
+}
+
+/* Grant pages of zeroes as `n` references from `first` on. */
+static inline void grant_mem_grant(struct grant_mem *mem, uint32_t first, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		mem->page[first + i] = grant_mem_page();
+}
+
+/* Free all pages that are granted. */
+static inline void grant_mem_free(struct grant_mem *mem)
+{
+	for (unsigned i = 0; i < GRANT_MEM_PAGES; i++)
+		free(mem->page[i]);
+}
+
 static uint8_t *grant_mem_at(const struct grant_mem *mem, uint32_t ref, uint16_t domid, uint16_t offset, uint16_t len)
 {
 	if (ref >= GRANT_MEM_PAGES || !mem->page[ref] || domid != mem->domid)

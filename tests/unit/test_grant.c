@@ -22,7 +22,7 @@ static int setup(void **state)
 	struct grant_mem *mem = calloc(1, sizeof(*mem));
 
 	mem->domid = DOMID;
-	mem->page[GOOD] = calloc(1, GRANT_PAGE);
+	grant_mem_grant(mem, GOOD, 1);
 	grant_mem_use(mem);
 	*state = mem;
 	return 0;
@@ -32,7 +32,7 @@ static int teardown(void **state)
 {
 	struct grant_mem *mem = *state;
 
-	free(mem->page[GOOD]);
+	grant_mem_free(mem);
 	free(mem);
 	return 0;
 }

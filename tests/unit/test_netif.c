@@ -31,27 +31,17 @@ struct guest {
 	struct vif_burst burst;
 };
 
-static void *page_new(void)
-{
-	void *p = aligned_alloc(GRANT_PAGE, GRANT_PAGE);
-
-	memset(p, 0, GRANT_PAGE);
-	return p;
-}
-
 static int setup(void **state)
 {
 	struct guest *g = aligned_alloc(64, (sizeof(*g) + 63) & ~63UL);
 
 	memset(g, 0, sizeof(*g));
 	g->mem.domid = DOMID;
-	for (unsigned i = 0; i < 256; i++) {
-		g->mem.page[TX_REF + i] = page_new();
-		g->mem.page[RX_REF + i] = page_new();
-	}
+	grant_mem_grant(&g->mem, TX_REF, 256);
+	grant_mem_grant(&g->mem, RX_REF, 256);
 	grant_mem_use(&g->mem);
-	g->tx.ring = page_new();
-	g->rx.ring = page_new();
+	g->tx.ring = grant_mem_page();
+	g->rx.ring = grant_mem_page();
 	g->tx.ring->rsp_event = g->rx.ring->rsp_event = 1;
 	g->tx.domid = g->rx.domid = DOMID;
 	g->tx.mcast = &g->mcast;
@@ -67,8 +57,7 @@ static int teardown(void **state)
 {
 	struct guest *g = *state;
 
-	for (unsigned i = 0; i < GRANT_MEM_PAGES; i++)
-		free(g->mem.page[i]);
+	grant_mem_free(&g->mem);
 	free(g->tx.ring);
 	free(g->rx.ring);
 	free(g);

@@ -54,13 +54,12 @@ static int setup(void **state)
 
 	memset(g, 0, sizeof(*g));
 	g->mem.domid = DOMID;
-	for (unsigned i = LIST_REF; i < GRANT_MEM_PAGES; i++)
-		g->mem.page[i] = calloc(1, GRANT_PAGE);
+	grant_mem_grant(&g->mem, LIST_REF, GRANT_MEM_PAGES - LIST_REF);
 	grant_mem_use(&g->mem);
 	g->ctrl = (struct netif_ctrl){.domid = DOMID, .queues = 2, .ops = &ops, .arg = g};
-	g->ctrl.ring = calloc(1, GRANT_PAGE);
-	g->tx.ring = calloc(1, GRANT_PAGE);
-	g->rx.ring = calloc(1, GRANT_PAGE);
+	g->ctrl.ring = grant_mem_page();
+	g->tx.ring = grant_mem_page();
+	g->rx.ring = grant_mem_page();
 	g->tx.domid = g->rx.domid = DOMID;
 	g->tx.mcast = &g->mcast;
 	g->rx.mcast = &g->mcast;
@@ -75,8 +74,7 @@ static int teardown(void **state)
 
 	netif_ctrl_end(&g->ctrl);
 	assert_int_equal(g->mem.mapped, 0);
-	for (unsigned i = 0; i < GRANT_MEM_PAGES; i++)
-		free(g->mem.page[i]);
+	grant_mem_free(&g->mem);
 	free(g->ctrl.ring);
 	free(g->tx.ring);
 	free(g->rx.ring);
@@ -218,7 +216,7 @@ static void all_guests_together_have_a_bound_too(void **state)
 		more[i].mem.domid = DOMID;
 		more[i].ctrl = (struct netif_ctrl){
 			.domid = DOMID, .queues = VIF_QUEUES_MAX, .ops = g->ctrl.ops, .arg = &more[i]};
-		more[i].ctrl.ring = calloc(1, GRANT_PAGE);
+		more[i].ctrl.ring = grant_mem_page();
 		assert_true(netif_ctrl_begin(&more[i].ctrl));
 		for (unsigned q = 0; q < VIF_QUEUES_MAX; q++) {
 			list(g, 512, DATA_REF);

@@ -29,29 +29,19 @@ struct guest {
 	void *before, *after; /* a ring's page as the guest wrote it, and as a backend has answered it */
 };
 
-static void *page_new(void)
-{
-	void *p = aligned_alloc(GRANT_PAGE, GRANT_PAGE);
-
-	memset(p, 0, GRANT_PAGE);
-	return p;
-}
-
 static int setup(void **state)
 {
 	struct guest *g = aligned_alloc(64, (sizeof(*g) + 63) & ~63UL);
 
 	memset(g, 0, sizeof(*g));
 	g->mem.domid = DOMID;
-	for (unsigned ref = 0; ref < 8; ref++) /* the guest's console, its xenstore ... */
-		g->mem.page[ref] = page_new();
-	for (unsigned i = 0; i < PAGES; i++)
-		g->mem.page[REF + i] = page_new();
+	grant_mem_grant(&g->mem, 0, 8); /* the guest's console, its xenstore ... */
+	grant_mem_grant(&g->mem, REF, PAGES);
 	grant_mem_use(&g->mem);
-	g->tx.ring = page_new();
-	g->rx.ring = page_new();
-	g->before = page_new();
-	g->after = page_new();
+	g->tx.ring = grant_mem_page();
+	g->rx.ring = grant_mem_page();
+	g->before = grant_mem_page();
+	g->after = grant_mem_page();
 	g->tx.domid = g->rx.domid = DOMID;
 	g->tx.mcast = &g->mcast;
 	g->rx.mcast = &g->mcast;
@@ -65,8 +55,7 @@ static int teardown(void **state)
 {
 	struct guest *g = *state;
 
-	for (unsigned i = 0; i < GRANT_MEM_PAGES; i++)
-		free(g->mem.page[i]);
+	grant_mem_free(&g->mem);
 	free(g->tx.ring);
 	free(g->rx.ring);
 	free(g->before);
