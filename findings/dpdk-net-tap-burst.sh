@@ -35,7 +35,7 @@ quit() { # once testpmd says there that it forwards, and the frames of the file 
 quit | stdbuf -oL timeout -s KILL 120 dpdk-testpmd --no-huge --no-shconf -m 256 --no-pci --no-telemetry \
 	--vdev net_pcap0,rx_pcap=in.pcap \
 	--vdev net_tap0,iface=dtap0 -- -i --total-num-mbufs=2048 --no-flush-rx --auto-start >log 2>&1 ||
-	 changed "testpmd: $(tail -5 log)"
+	changed "testpmd: $(tail -5 log)"
 
 # Port 1's forward statistics: RX is what the kernel sent of its own accord, TX what came of the 23.
 tx=$(awk '/statistics/ { port = $6 } /TX-packets/ && port == "1" { print $2, $4, $6 }' log)
