@@ -357,7 +357,7 @@ static bool is_xen(void)
 	return !strncmp(type, "xen", 3) || !access("/proc/xen/capabilities", F_OK);
 }
 
-/* 0, or why xenstore cannot be served; *quiet: that was to be expected. */
+/* 0, or -errno and why xenstore cannot be served; *quiet: that was to be expected. */
 static int open_xenback(struct xen *xen, bool *quiet, struct err *err)
 {
 	const struct conf *conf = xen->daemon->conf;

@@ -104,6 +104,7 @@ int sw_init(const struct sw_opts *opts, struct err *err)
 		return r;
 	}
 	sw.ageing = opts->ageing ? opts->ageing : 300;
+	sw.max_ports = opts->max_ports ? opts->max_ports : BR_PORT_MAX;
 	sw.fdb = fdb_new(&fdb);
 	sw.conf = br_conf_new();
 	if (!sw.fdb || !sw.conf)

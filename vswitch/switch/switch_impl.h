@@ -25,7 +25,7 @@ struct sw {
 	uint64_t order; /* of what was made last */
 	struct bridges bridges;
 	struct ports ports;
-	unsigned nports;
+	unsigned nports, max_ports;
 	struct names_table bridge_names, port_names;
 	struct bridge *bridge[BR_BRIDGE_MAX]; /* by id */
 	struct port *port[BR_PORT_MAX];

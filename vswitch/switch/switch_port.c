@@ -129,10 +129,10 @@ static int port_new(const struct port_conf *conf, struct port **out, struct err 
 
 	if (conf->queues > VIF_QUEUES_MAX)
 		return err_set(err, -EINVAL, "%s: %u queues: choose 1 to %d", conf->name, conf->queues, VIF_QUEUES_MAX);
-	while (id < BR_PORT_MAX && sw.port[id])
+	if (sw.nports == sw.max_ports)
+		return err_set(err, -ENOSPC, "there are %u ports already: delete one first", sw.max_ports);
+	while (sw.port[id])
 		id++;
-	if (id == BR_PORT_MAX)
-		return err_set(err, -ENOSPC, "there are %d ports already: delete one first", BR_PORT_MAX);
 	struct port *port = calloc(1, sizeof(*port));
 	if (!port)
 		return err_set(err, -ENOMEM, "no memory for port %s", conf->name);
