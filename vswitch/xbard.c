@@ -53,8 +53,8 @@ struct xbard {
 	struct xen *xen; /* Xen guests' vifs; NULL: none */
 	struct hostnet *hostnet; /* the network of the host */
 	struct rundir dir;
-	bool keep; /* leave all as a crash would leave it */
-	char leaving[NAME_PORT_MAX]; /* in a clean stop: the vif whose script runs */
+	bool keep; /* leave everything as a crash would leave it */
+	char leaving[NAME_PORT_MAX]; /* during a clean stop: the vif whose script is running */
 	char *socket_path;
 	struct event *sigterm, *sigint, *sighup, *tick;
 };
@@ -127,12 +127,12 @@ static void on_vif_offline(void *arg, const char *why)
 		event_base_loopbreak(xbard->daemon.base);
 		return;
 	}
-	/* From the loop, not from here: a script that cannot be started calls back at once, for each of many vifs. */
+	/* From the loop: a script that cannot be started calls back at once, which would recurse for each vif. */
 	if (event_base_once(xbard->daemon.base, -1, EV_TIMEOUT, stop_next, xbard, &now))
 		event_base_loopbreak(xbard->daemon.base);
 }
 
-/* Take the next vif away, the last one's script having ended; after the last vif, the network. */
+/* Remove the next vif, once the script of the one before has ended; after the last vif, stop the network. */
 static void stop_next(evutil_socket_t fd, short what, void *arg)
 {
 	struct xbard *xbard = arg;
@@ -192,7 +192,7 @@ static void on_stop_signal(evutil_socket_t number, short what, void *arg)
 
 /* ---- reload ------------------------------------------------------------------------------------------------------ */
 
-/* Names of settings that differ and cannot change in a running daemon, or "". */
+/* List the settings that differ but cannot change while the daemon runs; "" if there are none. */
 static void list_fixed(const struct conf *a, const struct conf *b, char *text, size_t size)
 {
 	snprintf(text, size, "%s%s%s%s%s%s%s", a->workers != b->workers ? " workers" : "",
@@ -238,7 +238,7 @@ static void reload(evutil_socket_t number, short what, void *arg)
 	}
 	list_fixed(xbard->conf, conf, fixed, sizeof(fixed));
 	if (*fixed)
-		log_warn("these settings have changed, which takes effect at the next start:%s", fixed);
+		log_warn("changes to these settings take effect at the next start:%s", fixed);
 	free(conf->vhost_dir);
 	conf->vhost_dir = xbard->conf->vhost_dir;
 	xbard->conf->vhost_dir = NULL;
@@ -246,7 +246,7 @@ static void reload(evutil_socket_t number, short what, void *arg)
 	xbard->daemon.conf = xbard->conf = conf;
 	hooks_set(xbard->hooks, xend);
 	apply_log_level(xbard);
-	log_info("configuration read again");
+	log_info("configuration reloaded");
 }
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */
@@ -256,8 +256,7 @@ static void on_network_started(void *arg, const char *why)
 	struct xbard *xbard = arg;
 
 	if (why)
-		log_error("network-script start: %s; xbard keeps running without what the script should have set up",
-			  why);
+		log_error("network-script start: %s; xbard keeps running without what the script was to set up", why);
 	if (xbard->daemon.stopping)
 		return;
 	xen_network_up(xbard->xen);
@@ -320,13 +319,13 @@ static int start_switch(const struct daemon *daemon, struct err *err)
 	if (!sw_hugepages())
 		log_info("running without hugepages%s", conf->hugepages
 								? ": none are free (sysctl vm.nr_hugepages); "
-								  "guest to guest needs none, an uplink is faster "
-								  "with them"
-								: ", as xbar.conf says");
+								  "traffic between guests needs none, but uplinks "
+								  "are faster with them"
+								: ", as set in xbar.conf");
 	return 0;
 }
 
-/* The control socket's path, absolute since scripts run elsewhere. NULL: no memory. */
+/* The control socket's path: absolute, because scripts run in another directory. NULL: no memory. */
 static char *make_socket_path(const struct xbard *xbard)
 {
 	const char *given = xbard->opts->socket;
@@ -346,7 +345,7 @@ static char *make_socket_path(const struct xbard *xbard)
 	return path;
 }
 
-/* What needs neither the switch nor clients. */
+/* Make the parts that need neither the switch nor clients. Takes xend, also if it fails. */
 static int make_parts(struct xbard *xbard, struct hv_xend *xend, struct err *err)
 {
 	xbard->daemon.rundir = xbard->dir.path;
@@ -378,7 +377,7 @@ static int run_loop(struct xbard *xbard, struct err *err)
 	hooks_network(xbard->hooks, "start", on_network_started, xbard);
 	event_base_dispatch(xbard->daemon.base);
 
-	/* Scripts that still run are ended; who waits for one is told, and gets the time of a turn to hear it. */
+	/* Kill the scripts that still run. Clients that wait for one get an error, which one turn of the loop sends. */
 	hooks_free(xbard->hooks);
 	xbard->hooks = NULL;
 	hostnet_end(xbard->hostnet, xbard->keep);
@@ -408,7 +407,7 @@ static int run(struct xbard *xbard, struct err *err)
 	}
 	if (xbard->keep) {
 		log_info("stopped");
-		_exit(EXIT_SUCCESS); /* the kernel lets go of the lock and of guests' memory; nothing else is to change */
+		_exit(EXIT_SUCCESS); /* the kernel releases the lock and guests' memory; nothing else may change */
 	}
 	sw_fini();
 	sw_forget(xbard->daemon.rundir);
@@ -437,8 +436,8 @@ static int run_daemon(const struct xbard_opts *opts, struct conf *conf, struct h
 	hooks_free(xbard.hooks);
 	hostnet_free(xbard.hostnet);
 	if (xbard.conf->vhost_dir && xbard.daemon.rundir)
-		rmdir(xbard.conf->vhost_dir); /* where nobody has left a socket in it */
-	/* Last but for the lock: `xbar stop` waits for the socket to go. */
+		rmdir(xbard.conf->vhost_dir); /* fails if a socket was left in it, and may */
+	/* After everything but the lock: `xbar stop` waits until the socket is gone. */
 	ctl_close(xbard.ctl);
 	free_events(&xbard);
 	free(xbard.socket_path);
@@ -462,7 +461,7 @@ static const char usage_text[] =
 	"  -r, --rundir DIR         where the state, the lock and the sockets live (default: " CONF_DEFAULT_RUNDIR ")\n"
 	"  -s, --socket PATH        control socket (default: RUNDIR/xbard.sock)\n"
 	"  -l, --log-level LEVEL    error, warning, info or debug (default: info, or as in xbar.conf)\n"
-	"  -n, --check-only         check both files, say what is wrong, and do nothing else\n"
+	"  -n, --check-only         check both files, report what is wrong, and exit\n"
 	"  -V, --version\n"
 	"  -h, --help\n";
 
@@ -478,7 +477,7 @@ static const struct option long_options[] = {
 	{0},
 };
 
-/* A library that writes to descriptor 2 must not write into what happened to be opened as number 2. */
+/* Otherwise a library that writes to descriptor 2 could write into whichever file got that number. */
 static void open_standard_descriptors(void)
 {
 	for (int fd = 0; fd < 3; fd++)
@@ -537,7 +536,8 @@ int main(int argc, char **argv)
 		return usage_error();
 	}
 	if (opts.log_level && log_level_find(opts.log_level) < 0) {
-		fprintf(stderr, "xbard: --log-level: there is no level \"%s\": error, warning, info or debug\n",
+		fprintf(stderr,
+			"xbard: --log-level: there is no level \"%s\"; it is one of error, warning, info, debug\n",
 			opts.log_level);
 		return usage_error();
 	}
@@ -552,7 +552,7 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	if (geteuid() != 0) {
-		log_error("xbard must be started by root: it makes network interfaces and maps guests' memory");
+		log_error("xbard must run as root: it creates network interfaces and maps guests' memory");
 		conf_free(conf);
 		hv_xend_free(xend);
 		return EXIT_FAILURE;

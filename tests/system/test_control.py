@@ -88,7 +88,7 @@ def test_check_only_needs_no_root_and_leaves_nothing(make_daemon):
 def test_without_root_it_says_so(make_daemon):
     done = make_daemon().fails(prefix=NOBODY)
     assert done.returncode == 1
-    assert "must be started by root" in done.stderr
+    assert "must run as root" in done.stderr
 
 
 @pytest.mark.parametrize("words", [("--nonsense",), ("word",), ("--log-level=loud",)])
@@ -456,7 +456,7 @@ def test_a_script_that_hangs_is_killed(make_daemon):
         scripts={"my_net": '#!/bin/sh\ntrap "" TERM\n[ "$1" = stop ] && exit 0\necho $$\nsleep 100 & wait; sleep 100\n'},
     )
     d.start(seconds=20)
-    assert "had not ended after 1 s" in d.log()
+    assert "timed out after 1 s" in d.log()
     pid = int(re.search(r"my_net start: (\d+)$", d.log(), re.M)[1])
     assert not os.path.exists(f"/proc/{pid}")
 
@@ -657,7 +657,7 @@ def test_sighup_reads_the_configuration_again(daemon):
     daemon.write_conf('log_level = "debug"\nworkers = 2')
     daemon.xend_path.write_text("(vif-script other)")
     daemon.process.send_signal(signal.SIGHUP)
-    daemon.await_log("configuration read again")
+    daemon.await_log("configuration reloaded")
     assert "workers" in line_with(daemon.log(), "next start")
     assert daemon.call("status")["log_level"] == "debug"
     daemon.call("bridge-add", name="xenbr0", host=False)

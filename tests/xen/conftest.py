@@ -51,7 +51,7 @@ class Dom0:
 
     def run(self, command, seconds=120, check=True):
         """Run a shell command in dom0; returns the completed process."""
-        # With `exit`, the shell stays until the command ends and says if a signal ended it: ssh alone would say 255 and no word.
+        # With `exit`, the shell stays until the command ends and says if a signal ended it: ssh alone would return 255 and give no reason.
         return self.machine("run", f"{command}\nexit", seconds=seconds, check=check)
 
     def out(self, command, seconds=120):

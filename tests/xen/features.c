@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What Linux's netfront does not use of netif.h, against the daemon on a real Xen host: several queues with split event
- * channels, the control ring's hash and staged pages, multicast control. Two frontends of domain 0 keep the rules; says what
- * went right, and ends with 1 at the first thing that did not.
+ * The features of netif.h that Linux's netfront does not use, against the daemon on a real Xen host: several queues with
+ * split event channels, the control ring's hash and staged pages, multicast control. Two frontends in domain 0 keep the
+ * rules. Prints what went right, and exits with 1 at the first failure.
  *
- * usage: features BRIDGE KILL START   commands: the daemon is killed, and another started
+ * usage: features BRIDGE KILL START   KILL and START are commands that kill the daemon and start another
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define XEN_NETIF_DEFINE_TOEPLITZ /* netif.h's own, to compare with */
+#define XEN_NETIF_DEFINE_TOEPLITZ /* netif.h's own implementation, to compare with */
 #include "front.h"
 
 #define QUEUES 2
@@ -24,14 +24,14 @@ struct side {
 	struct front_vif vif;
 };
 
-struct got { /* a frame that came */
+struct got { /* a received frame */
 	unsigned queue;
 	uint32_t len;
 	struct netif_extra_info extra;
 	uint8_t bytes[65536 + 18];
 };
 
-static struct side left, right; /* right is the one that is looked at */
+static struct side left, right; /* right is the one under test */
 static struct got got;
 static const uint8_t group[2][6] = {{0x01, 0x00, 0x5e, 0, 0, 0x51}, {0x01, 0x00, 0x5e, 0, 0, 0x52}};
 
@@ -65,7 +65,7 @@ static uint32_t ask(struct side *s, uint16_t type, uint32_t a, uint32_t b, uint3
 
 /* ---- frames ------------------------------------------------------------------------------------------------------ */
 
-/* A flow's frame to right: TCP or UDP, by either IP. Its payload is another for each flow and length. */
+/* A flow's frame to right: TCP or UDP, over IPv4 or IPv6. The payload depends on flow and length. */
 static void build(uint8_t *frame, uint32_t len, unsigned flow, bool v6, uint8_t proto)
 {
 	unsigned l4 = v6 ? 54 : 34;
@@ -97,7 +97,7 @@ static void send_by(unsigned queue, const uint8_t *frame, uint32_t len, uint16_t
 	struct front *f = &left.queue[queue];
 
 	for (int ms = 0; !front_send(f, frame, len, flags, gso); ms += 10) {
-		check(ms < PATIENCE_MS, "there is room to send in the end");
+		check(ms < PATIENCE_MS, "the ring has room in the end");
 		front_wait(f, 10);
 		front_reap(f);
 	}
@@ -113,7 +113,7 @@ static void await_answers(struct front *f)
 	check(!f->tx_errors, "without errors");
 }
 
-/* The next frame from left to right, into `got`; whatever else is on the bridge is let pass. */
+/* The next frame from left to right, into `got`; other frames on the bridge are skipped. */
 static bool receive(int patience_ms)
 {
 	for (int ms = 0; ms <= patience_ms; ms += 5 * QUEUES) {
@@ -133,7 +133,7 @@ static bool receive(int patience_ms)
 	return false;
 }
 
-/* A frame is sent, and it is what comes next, whole. */
+/* Send a frame; it must be the next to arrive, whole. */
 static void passes(unsigned queue, const uint8_t *frame, uint32_t len, uint16_t flags, uint16_t gso)
 {
 	send_by(queue, frame, len, flags, gso);
@@ -143,7 +143,7 @@ static void passes(unsigned queue, const uint8_t *frame, uint32_t len, uint16_t 
 
 /* ---- queues ------------------------------------------------------------------------------------------------------ */
 
-static void frames_pass_by_either_queue_and_each_channel_tells_of_its_own_ring(void)
+static void frames_pass_by_either_queue_and_each_channel_signals_its_own_ring(void)
 {
 	static const uint32_t lens[] = {60, 128, 129, 590, 1514};
 	static uint8_t frame[30000];
@@ -160,7 +160,7 @@ static void frames_pass_by_either_queue_and_each_channel_tells_of_its_own_ring(v
 		passes(q, frame, sizeof(frame), NETTXF_csum_blank | NETTXF_data_validated, 1448);
 		check(right.queue[got.queue].last_flags & NETRXF_csum_blank && got.extra.type &&
 			      got.extra.u.gso.size == 1448,
-		      "a segment of 30000 bytes is still to be cut");
+		      "a segment of 30000 bytes arrives uncut, to be cut by the receiver");
 
 		await_answers(from);
 		do { /* nothing that was told before is still to be heard */
@@ -171,16 +171,16 @@ static void frames_pass_by_either_queue_and_each_channel_tells_of_its_own_ring(v
 		build(frame, 60, q, false, 6);
 		send_by(q, frame, 60, 0, 0);
 		for (int ms = 0; from->signals == heard; ms += 10) {
-			check(ms < PATIENCE_MS, "the transmit ring's channel tells of an answer");
+			check(ms < PATIENCE_MS, "the transmit ring's channel signals an answer");
 			front_wait(from, 10);
 		}
 		check(from->rx_signals == rx_heard, "the receive ring's channel does not");
 		check(receive(PATIENCE_MS), "a frame arrives");
-		check(right.queue[got.queue].rx_signals, "the receive ring's channel tells of frames");
+		check(right.queue[got.queue].rx_signals, "the receive ring's channel signals frames");
 		front_reap(from);
 	}
 	check(front_shows(&right.vif, "2 queues") && front_shows(&right.vif, "split"), "`xbar stats` says so");
-	printf("ok   %d queues with split channels: frames of 60 to 30000 bytes, and each channel tells of its own "
+	printf("ok   %d queues with split channels: frames of 60 to 30000 bytes, and each channel signals its own "
 	       "ring\n",
 	       QUEUES);
 }
@@ -194,7 +194,8 @@ static const uint8_t key[40] = {0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 
 static void set_map(const uint32_t *map, unsigned n, unsigned at)
 {
 	memcpy(right.ctrl.page, map, n * sizeof(*map));
-	check(ask(&right, TYPE(SET_HASH_MAPPING), right.ctrl.page_ref, n, at) == STATUS(SUCCESS), "a mapping is taken");
+	check(ask(&right, TYPE(SET_HASH_MAPPING), right.ctrl.page_ref, n, at) == STATUS(SUCCESS),
+	      "a mapping is accepted");
 }
 
 static void set_hash(const uint32_t *map, unsigned n)
@@ -202,20 +203,20 @@ static void set_hash(const uint32_t *map, unsigned n)
 	uint32_t data;
 
 	check(ask(&right, TYPE(SET_HASH_ALGORITHM), XEN_NETIF_CTRL_HASH_ALGORITHM_TOEPLITZ, 0, 0) == STATUS(SUCCESS),
-	      "Toeplitz is known");
+	      "Toeplitz is supported");
 	check(front_ctrl_ask(&right.ctrl, TYPE(GET_HASH_FLAGS), 0, 0, 0, &data) == STATUS(SUCCESS) && data == 15,
-	      "all types of hash are");
-	check(ask(&right, TYPE(SET_HASH_FLAGS), data, 0, 0) == STATUS(SUCCESS), "and are taken");
+	      "all types of hash are supported");
+	check(ask(&right, TYPE(SET_HASH_FLAGS), data, 0, 0) == STATUS(SUCCESS), "and accepted");
 	memcpy(right.ctrl.page, key, sizeof(key));
 	check(ask(&right, TYPE(SET_HASH_KEY), right.ctrl.page_ref, sizeof(key), 0) == STATUS(SUCCESS),
-	      "a key is taken");
+	      "a key is accepted");
 	check(front_ctrl_ask(&right.ctrl, TYPE(GET_HASH_MAPPING_SIZE), 0, 0, 0, &data) == STATUS(SUCCESS) && data >= n,
 	      "the mapping is large enough");
-	check(ask(&right, TYPE(SET_HASH_MAPPING_SIZE), n, 0, 0) == STATUS(SUCCESS), "its size is taken");
+	check(ask(&right, TYPE(SET_HASH_MAPPING_SIZE), n, 0, 0) == STATUS(SUCCESS), "its size is accepted");
 	set_map(map, n, 0);
 }
 
-/* Flows of all types: each in the queue that the table says (n: 0: modulo the queues), with its hash. */
+/* Flows of all types: each arrives in the queue that the table names (n = 0: hash modulo queues), with its hash. */
 static void flows_land(const uint32_t *map, unsigned n)
 {
 	unsigned seen[QUEUES] = {0};
@@ -227,7 +228,7 @@ static void flows_land(const uint32_t *map, unsigned n)
 		uint32_t want, value;
 
 		build(frame, sizeof(frame), i, v6, tcp ? 6 : 17);
-		frame[ip + addr + 3] = i * 5; /* of the address that it comes from */
+		frame[ip + addr + 3] = i * 5; /* of the source address */
 		want = xen_netif_toeplitz_hash(key, sizeof(key), frame + ip + addr, octets);
 		passes(i % QUEUES, frame, sizeof(frame), 0, 0);
 		memcpy(&value, got.extra.u.hash.value, 4);
@@ -252,27 +253,27 @@ static void frames_land_where_the_mapping_says(void)
 	set_map(zeros, 3, 2);
 	flows_land(changed, 5);
 	check(ask(&right, TYPE(SET_HASH_MAPPING_SIZE), 1, 0, 0) == STATUS(SUCCESS), "a table of one entry");
-	flows_land(zeros, 1); /* of which nothing was said: queue 0 */
+	flows_land(zeros, 1); /* never set: queue 0 */
 	check(ask(&right, TYPE(SET_HASH_MAPPING_SIZE), 0, 0, 0) == STATUS(SUCCESS), "no table");
 	flows_land(NULL, 0);
 	build(frame, sizeof(frame), 1, false, 6);
 	frame[12] = 0x88;
 	frame[13] = 0xb5;
 	passes(0, frame, sizeof(frame), 0, 0);
-	check(!got.extra.type, "what is not IP has no hash");
+	check(!got.extra.type, "frames other than IP have no hash");
 	check(ask(&right, TYPE(SET_HASH_ALGORITHM), XEN_NETIF_CTRL_HASH_ALGORITHM_NONE, 0, 0) == STATUS(SUCCESS),
 	      "the hash is unset");
 	build(frame, sizeof(frame), 1, false, 6);
 	passes(0, frame, sizeof(frame), 0, 0);
-	check(!got.extra.type, "and no longer comes");
-	printf("ok   hash: frames land in the queue that the mapping says, with their hash\n");
+	check(!got.extra.type, "and no longer arrives");
+	printf("ok   hash: frames land in the queue that the mapping names, with their hash\n");
 }
 
 /* ---- pages that stay mapped -------------------------------------------------------------------------------------- */
 
 #define PAGES (FRONT_TX_PAGES + FRONT_RX_PAGES)
 
-/* Ask for all pages of a queue at once: the status; *data as answered. */
+/* Request `type` for all pages of a queue at once. Returns the status; *data as in the response. */
 static uint32_t stage(struct side *s, uint16_t type, unsigned queue, uint32_t *data)
 {
 	struct xen_netif_gref *list = s->ctrl.page;
@@ -293,17 +294,18 @@ static void check_statuses(const struct side *s, uint16_t status)
 	const struct xen_netif_gref *list = s->ctrl.page;
 
 	for (unsigned i = 0; i < PAGES; i++)
-		check(list[i].status == status, "each page's status is told");
+		check(list[i].status == status, "the status of each page is set");
 }
 
 static void stage_all(uint16_t type)
 {
 	for (unsigned q = 0; q < QUEUES; q++)
 		for (unsigned k = 0; k < 2; k++)
-			check(stage(k ? &right : &left, type, q, NULL) == STATUS(SUCCESS), "a list of pages is taken");
+			check(stage(k ? &right : &left, type, q, NULL) == STATUS(SUCCESS),
+			      "a list of pages is accepted");
 }
 
-/* 60 frames by each queue; how many grant copies they took. */
+/* Send 60 frames by each queue; returns how many grant copies they took. */
 static unsigned long copies_of_120_frames(void)
 {
 	unsigned long before = front_count(&left.vif, "grant_copies") + front_count(&right.vif, "grant_copies");
@@ -329,33 +331,32 @@ static void frames_in_staged_pages_take_no_grant_copies(void)
 			      data >= PAGES,
 		      "there is room for all pages of a queue");
 	unstaged = copies_of_120_frames();
-	check(unstaged >= 240, "each frame takes a copy of its header, and one to its receiver");
+	check(unstaged >= 240, "each frame takes one copy for its header and one to its receiver");
 	stage_all(TYPE(ADD_GREF_MAPPING));
 	staged = copies_of_120_frames();
 	check(!staged, "in staged pages they take none");
 	check(stage(&right, TYPE(ADD_GREF_MAPPING), 0, NULL) == STATUS(INVALID_PARAMETER),
-	      "a page that is staged is not staged again");
+	      "a staged page cannot be staged again");
 	for (unsigned q = 0; q < QUEUES; q++) {
 		check(stage(&right, TYPE(DEL_GREF_MAPPING), q, &data) == STATUS(SUCCESS) && data == PAGES,
-		      "all of them are taken back");
+		      "all of them are removed");
 		check_statuses(&right, STATUS(SUCCESS));
 	}
-	check(copies_of_120_frames() >= 120, "then frames take a copy to their receiver again");
-	check(stage(&right, TYPE(DEL_GREF_MAPPING), 0, &data) == STATUS(SUCCESS) && !data,
-	      "there are none to take back");
+	check(copies_of_120_frames() >= 120, "then frames take one copy to their receiver again");
+	check(stage(&right, TYPE(DEL_GREF_MAPPING), 0, &data) == STATUS(SUCCESS) && !data, "none are left to remove");
 	check_statuses(&right, STATUS(INVALID_PARAMETER));
 	for (unsigned q = 0; q < QUEUES; q++)
 		check(stage(&left, TYPE(DEL_GREF_MAPPING), q, &data) == STATUS(SUCCESS) && data == PAGES,
-		      "the sender's are taken back");
-	check(copies_of_120_frames() >= 240, "then all is as it was");
-	printf("ok   staged pages: 120 frames take %lu grant copies, in staged pages 0, and then some again\n",
+		      "the sender's are removed");
+	check(copies_of_120_frames() >= 240, "then it is as before");
+	printf("ok   staged pages: 120 frames take %lu grant copies, 0 in staged pages, and some again after that\n",
 	       unstaged);
 }
 
 /* ---- multicast --------------------------------------------------------------------------------------------------- */
 
-/* Is right given a frame to this address? What is sent to it alone, behind, tells when to stop waiting. */
-static bool is_given(const uint8_t *to)
+/* Does right receive a frame to this address? A unicast frame sent after it says when to stop waiting. */
+static bool receives(const uint8_t *to)
 {
 	static uint8_t frame[300], last[60];
 	bool came = false;
@@ -366,7 +367,7 @@ static bool is_given(const uint8_t *to)
 	send_by(0, frame, sizeof(frame), 0, 0);
 	send_by(0, last, sizeof(last), 0, 0);
 	for (;;) {
-		check(receive(PATIENCE_MS), "what is sent to it alone arrives");
+		check(receive(PATIENCE_MS), "the unicast frame arrives");
 		if (got.len == sizeof(last) && !memcmp(got.bytes, last, got.len))
 			return came;
 		check(got.len == sizeof(frame) && !memcmp(got.bytes, frame, got.len), "every byte of it arrives");
@@ -374,49 +375,49 @@ static bool is_given(const uint8_t *to)
 	}
 }
 
-static void want(bool add, const uint8_t *which)
+static void join(bool add, const uint8_t *which)
 {
 	struct front *f = &right.queue[1];
 
-	check(front_group(f, add, which), "room to ask for a group");
+	check(front_group(f, add, which), "there is room for the request");
 	front_kick(f);
 	await_answers(f);
 }
 
-/* The daemon has to see what xenstore says: it may take a moment. */
-static bool is_given_soon(const uint8_t *to, bool given, int tries)
+/* The daemon may need a moment to see the change in xenstore. */
+static bool receives_soon(const uint8_t *to, bool expected, int tries)
 {
 	while (tries--)
-		if (is_given(to) == given)
+		if (receives(to) == expected)
 			return true;
 	return false;
 }
 
-static void only_groups_that_were_asked_for_are_given(void)
+static void only_joined_groups_are_received(void)
 {
 	static const uint8_t everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 	unsigned long before = front_count(&right.vif, "tx-filtered");
 
-	check(!is_given(group[0]) && !is_given(group[1]), "a group that was not asked for is filtered");
+	check(!receives(group[0]) && !receives(group[1]), "groups that were not joined are filtered");
 	check(front_count(&right.vif, "tx-filtered") >= before + 2, "and counted");
-	check(is_given(everybody), "broadcasts are given");
-	want(true, group[0]);
-	check(is_given(group[0]) && !is_given(group[1]), "the group that was asked for is given, no other");
-	want(true, group[1]);
-	want(false, group[0]);
-	check(!is_given(group[0]) && is_given(group[1]), "until it is taken back");
+	check(receives(everybody), "broadcasts are received");
+	join(true, group[0]);
+	check(receives(group[0]) && !receives(group[1]), "the joined group is received, the other is not");
+	join(true, group[1]);
+	join(false, group[0]);
+	check(!receives(group[0]) && receives(group[1]), "until it is left");
 	front_multicast_control(&right.vif, false);
-	check(is_given_soon(group[0], true, 200), "without multicast control every group is given");
-	want(true, group[0]);
-	want(false, group[1]);
+	check(receives_soon(group[0], true, 200), "without multicast control every group is received");
+	join(true, group[0]);
+	join(false, group[1]);
 	front_multicast_control(&right.vif, true);
-	check(is_given_soon(group[1], false, 200), "with it again, those of the list");
-	check(is_given(group[0]), "which was changed meanwhile");
-	printf("ok   multicast control: groups are filtered and counted, asked for, taken back, and all given without "
+	check(receives_soon(group[1], false, 200), "once it is on again, only joined groups are");
+	check(receives(group[0]), "including one joined meanwhile");
+	printf("ok   multicast control: groups are filtered and counted, joined and left, and all received without "
 	       "it\n");
 }
 
-/* Take all frames that have come, which must be one or the other: how many were the other. */
+/* Receive all frames that are there, which must be one or the other. Returns how many were the other. */
 static unsigned drain(const uint8_t *one, uint32_t one_len, const uint8_t *other, uint32_t other_len)
 {
 	unsigned others = 0;
@@ -427,10 +428,10 @@ static unsigned drain(const uint8_t *one, uint32_t one_len, const uint8_t *other
 		while (__atomic_load_n(&f->rx.sring->rsp_prod, __ATOMIC_ACQUIRE) != f->rx.rsp_cons) {
 			got.len = front_receive(f, got.bytes);
 			if (!got.len || memcmp(got.bytes + 6, left.vif.mac, 6))
-				continue; /* a buffer that was given back, or another's frame */
+				continue; /* an unused buffer, or a frame of another sender */
 			check((got.len == one_len && !memcmp(got.bytes, one, one_len)) ||
 				      (got.len == other_len && !memcmp(got.bytes, other, other_len)),
-			      "what arrives is what was sent");
+			      "frames arrive as they were sent");
 			others += got.len == other_len;
 		}
 	}
@@ -439,7 +440,7 @@ static unsigned drain(const uint8_t *one, uint32_t one_len, const uint8_t *other
 
 /* ---- another daemon ---------------------------------------------------------------------------------------------- */
 
-static void what_another_daemon_has_to_be_told_again(const char *kill, const char *start)
+static void another_daemon_must_be_told_again(const char *kill, const char *start)
 {
 	static const uint32_t map[] = {1, 1, 0};
 	struct xen_netif_ctrl_response rsp;
@@ -449,13 +450,13 @@ static void what_another_daemon_has_to_be_told_again(const char *kill, const cha
 
 	set_hash(map, 3);
 	stage_all(TYPE(ADD_GREF_MAPPING));
-	check(!is_given(group[1]), "the filter is on");
+	check(!receives(group[1]), "the filter is on");
 	await_answers(&left.queue[1]);
 	build(flood, sizeof(flood), 2, false, 6);
 	for (unsigned i = 0; i < 40; i++)
 		check(front_send(&left.queue[1], flood, sizeof(flood), 0, 0), "there is room to send");
 	front_kick(&left.queue[1]);
-	if (system(kill)) /* among them, or behind */
+	if (system(kill)) /* while they are being moved, or after */
 		die("FAILED: %s", kill);
 	front_ctrl_put(&right.ctrl, TYPE(GET_GREF_MAPPING_SIZE), 0, 0, 0);
 	front_ctrl_kick(&right.ctrl);
@@ -466,30 +467,30 @@ static void what_another_daemon_has_to_be_told_again(const char *kill, const cha
 	check(front_shows_soon(&right.vif, ": netif, connected") && front_shows_soon(&left.vif, ": netif, connected"),
 	      "both vifs are adopted");
 	check(front_ctrl_take(&right.ctrl, PATIENCE_MS, &rsp) && rsp.data >= PAGES,
-	      "a control request that nobody was there to hear of is answered");
+	      "a control request made without a daemon is answered");
 	await_answers(&left.queue[1]);
-	check(drain(flood, sizeof(flood), frame, sizeof(frame)) == 1, "the last of them arrives, once and whole");
+	check(drain(flood, sizeof(flood), frame, sizeof(frame)) == 1, "the last frame arrives, once and whole");
 	for (unsigned q = 0; q < QUEUES; q++)
 		passes(q, frame, sizeof(frame), 0, 0);
 	check(!got.extra.type, "there is no hash");
 	copies = copies_of_120_frames();
-	check(copies >= 240, "frames in pages that were staged take grant copies");
-	check(is_given(group[1]) && is_given(group[0]), "no group is filtered");
+	check(copies >= 240, "frames in pages staged before take grant copies");
+	check(receives(group[1]) && receives(group[0]), "no group is filtered");
 	front_multicast_control(&right.vif, false);
-	check(!is_given_soon(group[1], false, 20), "nor with multicast control off");
+	check(!receives_soon(group[1], false, 20), "nor with multicast control off");
 	front_multicast_control(&right.vif, true);
-	check(!is_given_soon(group[1], false, 20), "nor on again: it does not know which were asked for");
-	check(stage(&right, TYPE(DEL_GREF_MAPPING), 0, &data) == STATUS(SUCCESS) && !data, "there is nothing staged");
+	check(!receives_soon(group[1], false, 20), "nor with it on again: the daemon does not know which were joined");
+	check(stage(&right, TYPE(DEL_GREF_MAPPING), 0, &data) == STATUS(SUCCESS) && !data, "nothing is staged");
 	check_statuses(&right, STATUS(INVALID_PARAMETER));
 	stage_all(TYPE(ADD_GREF_MAPPING));
 	set_hash(map, 3);
 	flows_land(map, 3);
 	copies = copies_of_120_frames();
 	check(!copies, "once they are staged again they take none");
-	printf("ok   another daemon adopts the rings; hash, staged pages and groups it is told again\n");
+	printf("ok   another daemon adopts the rings; hash, staged pages and groups must be set again\n");
 }
 
-static void a_new_connection_begins_anew(void)
+static void a_new_connection_starts_with_defaults(void)
 {
 	static uint8_t frame[1400];
 
@@ -501,11 +502,11 @@ static void a_new_connection_begins_anew(void)
 	for (unsigned q = 0; q < QUEUES; q++)
 		passes(q, frame, sizeof(frame), 0, 0);
 	check(!got.extra.type, "there is no hash");
-	check(!is_given(group[0]) && !is_given(group[1]), "and no group is asked for");
-	want(true, group[1]);
-	check(is_given(group[1]), "until one is");
+	check(!receives(group[0]) && !receives(group[1]), "and no group is joined");
+	join(true, group[1]);
+	check(receives(group[1]), "until one is");
 	check(stage(&right, TYPE(ADD_GREF_MAPPING), 0, NULL) == STATUS(SUCCESS), "pages can be staged");
-	printf("ok   a frontend that closes and reconnects begins with nothing set\n");
+	printf("ok   a frontend that closes and reconnects starts with nothing set\n");
 }
 
 int main(int argc, char **argv)
@@ -519,12 +520,12 @@ int main(int argc, char **argv)
 	side_open(&left);
 	side_open(&right);
 	check(front_attach(&left.vif) && front_attach(&right.vif), "both connect");
-	frames_pass_by_either_queue_and_each_channel_tells_of_its_own_ring();
+	frames_pass_by_either_queue_and_each_channel_signals_its_own_ring();
 	frames_land_where_the_mapping_says();
 	frames_in_staged_pages_take_no_grant_copies();
-	only_groups_that_were_asked_for_are_given();
-	what_another_daemon_has_to_be_told_again(argv[2], argv[3]);
-	a_new_connection_begins_anew();
+	only_joined_groups_are_received();
+	another_daemon_must_be_told_again(argv[2], argv[3]);
+	a_new_connection_starts_with_defaults();
 	front_detach(&left.vif);
 	front_detach(&right.vif);
 	side_close(&left);

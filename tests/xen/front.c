@@ -81,7 +81,7 @@ void front_close(struct front *f)
 {
 	xengntshr_unshare(f->gntshr, f->tx.sring, 1);
 	xengntshr_unshare(f->gntshr, f->rx.sring, 1);
-	if (f->tx_page) /* else they have been given back already */
+	if (f->tx_page) /* otherwise an act has revoked them already */
 		xengntshr_unshare(f->gntshr, f->tx_page, FRONT_TX_PAGES);
 	if (f->rx_page)
 		xengntshr_unshare(f->gntshr, f->rx_page, FRONT_RX_PAGES);
@@ -147,7 +147,7 @@ unsigned front_reap(struct front *f)
 	uint32_t prod = __atomic_load_n(&f->tx.sring->rsp_prod, __ATOMIC_ACQUIRE);
 
 	if (prod - f->tx.rsp_cons > 256)
-		die("the backend has answered more than was asked");
+		die("the backend has answered more requests than were made");
 	for (; f->tx.rsp_cons != prod; f->tx.rsp_cons++) {
 		netif_tx_response_t rsp = f->tx.sring->ring[f->tx.rsp_cons % 256].rsp;
 
@@ -180,7 +180,7 @@ uint32_t front_receive(struct front *f, uint8_t *buf)
 		unsigned page = f->rx_id[slot];
 
 		if (prod - f->rx.rsp_cons > 256)
-			die("a frame's slots do not end");
+			die("a frame has no last slot");
 		if (!f->rx_slots_of_last)
 			f->last_flags = rsp.flags;
 		if (rsp.id != page)

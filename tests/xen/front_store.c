@@ -50,7 +50,7 @@ static int get(struct xs_handle *xs, const char *dir, const char *key)
 	return number;
 }
 
-/* Wait for either state, and return the one it is. */
+/* Wait for either state, and return the one that was reached. */
 static int await(struct xs_handle *xs, const char *dir, int state, int otherwise)
 {
 	int is = 0;
@@ -61,7 +61,7 @@ static int await(struct xs_handle *xs, const char *dir, int state, int otherwise
 			return is;
 		usleep(LOOK_MS * 1000);
 	}
-	die("%s: state %d, and not %d", dir, is, state);
+	die("%s: state is %d, not %d", dir, is, state);
 }
 
 static void dirs(unsigned devid, char back[128], char front[128])
@@ -92,7 +92,7 @@ bool front_connect(const struct front_vif *vif)
 	put(xs, front, "state", "%d", XenbusStateInitialising);
 	await(xs, back, XenbusStateInitWait, XenbusStateInitWait);
 	if (get(xs, back, "multi-queue-max-queues") < (int)vif->queues)
-		die("%u queues are wanted, and %d offered", vif->queues, get(xs, back, "multi-queue-max-queues"));
+		die("%u queues are needed, but only %d offered", vif->queues, get(xs, back, "multi-queue-max-queues"));
 	if (vif->queues == 1)
 		put_queue(xs, front, &vif->queue[0]);
 	else
@@ -192,7 +192,7 @@ void front_multicast_control(const struct front_vif *vif, bool on)
 
 #define SAYS_MAX 4096
 
-/* false: it knows no such vif. */
+/* false: the daemon does not know the vif. */
 static bool stats(const struct front_vif *vif, const char *option, char says[SAYS_MAX])
 {
 	char command[80];

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Guests that break netif's rules, against the daemon on a real Xen host. Each rule is broken by a vif of its own, on real
- * grants and event channels, while two others on the same bridge go on talking; the daemon must name the rule (`xbar
- * stats`), or only count, where it is no rule but a misfortune. Runs in domain 0, as frontends of its own backend.
+ * Guests that break netif's rules, against the daemon on a real Xen host. A separate vif breaks each rule, on real grants
+ * and event channels, while two others on the same bridge continue to exchange frames. The daemon must name the broken
+ * rule (`xbar stats`), or only count what is a fault but breaks no rule. Runs in domain 0, as frontends of its own
+ * backend.
  *
- * usage: hostile BRIDGE [NAME]...   ends with 1 where something was not as it must be; NAME: those alone
+ * usage: hostile BRIDGE [NAME]...   runs all acts, or those named; exits with 1 if one failed
  */
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +22,7 @@
 struct front hostile_a, hostile_b;
 const uint8_t hostile_mac_a[6] = {2, 0, 0, 0, 0, 0xa}, hostile_mac[6] = {2, 0, 0, 0, 0, 0xc};
 static const uint8_t mac_b[6] = {2, 0, 0, 0, 0, 0xb};
-static const char *on; /* the act that is */
+static const char *on; /* name of the current act */
 static bool all_good = true;
 
 void hostile_must(bool good, const char *what)
@@ -63,8 +64,8 @@ void hostile_is_sent(void)
 		front_kick(&hostile_a);
 }
 
-/* Does it come? What else does is let pass. */
-static bool comes(struct front *to, const uint8_t *frame, uint32_t len)
+/* Does it arrive? Other frames are skipped. */
+static bool arrives_at(struct front *to, const uint8_t *frame, uint32_t len)
 {
 	static uint8_t in[65536 + 18];
 	bool came = false;
@@ -82,7 +83,7 @@ static bool comes(struct front *to, const uint8_t *frame, uint32_t len)
 
 bool hostile_arrives(const uint8_t *frame, uint32_t len)
 {
-	return comes(&hostile_a, frame, len);
+	return arrives_at(&hostile_a, frame, len);
 }
 
 bool hostile_others_go_on(void)
@@ -97,7 +98,7 @@ bool hostile_others_go_on(void)
 		if (!front_send(from, out, sizeof(out), 0, 0))
 			return false;
 		front_kick(from);
-		if (!comes(to, out, sizeof(out)))
+		if (!arrives_at(to, out, sizeof(out)))
 			return false;
 	}
 	return true;
@@ -115,7 +116,7 @@ static void play(const struct hostile_act *act, unsigned devid, const char *brid
 	memcpy(h.vif.mac, hostile_mac, 6);
 	hostile_open(&h);
 	hostile_must(front_attach(&h.vif), "does not even connect");
-	hostile_header(hello, hostile_mac_a, hostile_mac); /* so that its address is known */
+	hostile_header(hello, hostile_mac_a, hostile_mac); /* so that its address is learned */
 	front_send(&h.queue, hello, sizeof(hello), 0, 0);
 	front_kick(&h.queue);
 	for (int k = 0; front_reap(&h.queue) && k < 250; k++)
@@ -123,22 +124,22 @@ static void play(const struct hostile_act *act, unsigned devid, const char *brid
 	act->act(&h);
 	front_kick(&h.queue);
 	xenevtchn_notify(h.queue.evtchn, h.queue.port);
-	if (act->end == CUT_OFF)
+	if (act->end == QUARANTINED)
 		hostile_must(front_shows_soon(&h.vif, act->why), "is not quarantined for what it did");
 	hostile_must(hostile_others_go_on(), "stops the others");
-	if (act->end == GOES_ON)
-		hostile_must(front_shows(&h.vif, ": netif, connected"), "is quarantined for a misfortune");
+	if (act->end == CONNECTED)
+		hostile_must(front_shows(&h.vif, ": netif, connected"), "is quarantined though it broke no rule");
 	front_detach(&h.vif);
 	hostile_close(&h);
-	hostile_must(hostile_others_go_on(), "stops the others when it has gone");
+	hostile_must(hostile_others_go_on(), "stops the others when it is gone");
 	hostile_must(!hostile_a.tx_errors && !hostile_a.rx_errors && !hostile_b.tx_errors && !hostile_b.rx_errors,
-		     "has others told of errors");
+		     "causes errors for the others");
 	hostile_a.tx_errors = hostile_a.rx_errors = hostile_b.tx_errors = hostile_b.rx_errors = 0;
 	printf("%s %-22s %s%s%s\n", all_good == before ? "ok  " : "BAD ", act->name, act->replays ? act->replays : "",
 	       act->replays ? ": " : "",
-	       act->end == CUT_OFF   ? act->why
-	       : act->end == GOES_ON ? "goes on"
-				     : "either way");
+	       act->end == QUARANTINED ? act->why
+	       : act->end == CONNECTED ? "stays connected"
+				       : "either way");
 	fflush(stdout);
 }
 
@@ -161,14 +162,14 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		die("usage: hostile BRIDGE [NAME]...");
-	on = "nobody";
+	on = "start";
 	vif_a.bridge = vif_b.bridge = argv[1];
 	memcpy(vif_a.mac, hostile_mac_a, 6);
 	memcpy(vif_b.mac, mac_b, 6);
 	front_open(&hostile_a, 0, false);
 	front_open(&hostile_b, 0, false);
 	hostile_must(front_attach(&vif_a) && front_attach(&vif_b), "keeps the others from connecting");
-	hostile_others_go_on(); /* the first frames make the addresses known */
+	hostile_others_go_on(); /* the first frames make the bridge learn the addresses */
 	hostile_must(hostile_others_go_on(), "keeps the others from talking");
 	play_all(hostile_ring_acts, FIRST, argc, argv);
 	play_all(hostile_ctrl_acts, 2 * FIRST, argc, argv);

@@ -7,7 +7,7 @@
 #include <xenevtchn.h>
 #include <xengnttab.h>
 
-#define NOWHERE 0xffffff00u /* a grant that nobody has made */
+#define NOWHERE 0xffffff00u /* a grant that does not exist */
 #define PATIENCE_MS 20000
 #define ASK(name) XEN_NETIF_CTRL_TYPE_##name
 #define SUCCESS XEN_NETIF_CTRL_STATUS_SUCCESS
@@ -46,10 +46,10 @@ static void unknown_types(struct hostile *h)
 
 	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		answers(h, types[i], 0, h->ctrl.page_ref, 1, XEN_NETIF_CTRL_STATUS_NOT_SUPPORTED,
-			"is told that a type is known");
+			"is told that an unknown type is supported");
 }
 
-/* Requests without end, and a signal with each, while others are to be served. */
+/* Many requests, and many signals with each, while others must be served. */
 static void storm(struct hostile *h)
 {
 	struct xen_netif_gref *list = h->ctrl.page;
@@ -74,7 +74,7 @@ static void storm(struct hostile *h)
 	}
 }
 
-/* Requests and what they point to change while they are read. */
+/* Requests, and the data that they point to, change while they are read. */
 static void rewritten(struct hostile *h)
 {
 	volatile struct xen_netif_gref *list = h->ctrl.page;
@@ -112,7 +112,7 @@ static void set_hash(struct hostile *h)
 	answers(h, ASK(SET_HASH_MAPPING_SIZE), 128, 0, 0, SUCCESS, "cannot have a table of the size that is offered");
 }
 
-/* A table whose end is beyond the table's, by a sum that wraps too. */
+/* Entries beyond the end of the table, also by a sum that wraps. */
 static void hash_mapping_beyond(struct hostile *h)
 {
 	uint32_t ref = h->ctrl.page_ref;
@@ -125,23 +125,23 @@ static void hash_mapping_beyond(struct hostile *h)
 	answers(h, ASK(SET_HASH_MAPPING), ref, 2, UINT32_MAX, INVALID, "writes before it");
 	answers(h, ASK(SET_HASH_MAPPING), ref, 128, UINT32_MAX - 126, INVALID, "writes around it");
 	answers(h, ASK(SET_HASH_MAPPING), ref, 129, 0, OVERFLOW, "writes more than it holds");
-	answers(h, ASK(SET_HASH_MAPPING), ref, UINT32_MAX, 2, OVERFLOW, "writes all there is");
+	answers(h, ASK(SET_HASH_MAPPING), ref, UINT32_MAX, 2, OVERFLOW, "writes the most there can be");
 	answers(h, ASK(SET_HASH_MAPPING_SIZE), 129, 0, 0, INVALID, "has a larger table");
 	answers(h, ASK(SET_HASH_MAPPING_SIZE), UINT32_MAX, 0, 0, INVALID, "has the largest table");
 	answers(h, ASK(SET_HASH_MAPPING_SIZE), 4, 0, 0, SUCCESS, "cannot have a small one");
 	answers(h, ASK(SET_HASH_MAPPING), ref, 5, 0, INVALID, "writes over a small one's end");
 }
 
-/* Queues that there are not; the frames that come then find one that there is. */
+/* Queues that do not exist; frames that arrive after that still go to one that does. */
 static void hash_queue_beyond(struct hostile *h)
 {
 	uint32_t *map = h->ctrl.page;
 
 	set_hash(h);
 	map[1] = 1;
-	answers(h, ASK(SET_HASH_MAPPING), h->ctrl.page_ref, 2, 0, INVALID, "has frames in a queue that is not there");
+	answers(h, ASK(SET_HASH_MAPPING), h->ctrl.page_ref, 2, 0, INVALID, "may choose a queue that does not exist");
 	map[1] = UINT32_MAX;
-	answers(h, ASK(SET_HASH_MAPPING), h->ctrl.page_ref, 2, 0, INVALID, "has them in one that cannot be");
+	answers(h, ASK(SET_HASH_MAPPING), h->ctrl.page_ref, 2, 0, INVALID, "may choose a queue that cannot exist");
 	hostile_is_sent();
 }
 
@@ -152,9 +152,9 @@ static void hash_key_beyond(struct hostile *h)
 	answers(h, ASK(SET_HASH_KEY), h->ctrl.page_ref, 40, 0, SUCCESS, "cannot have the longest key");
 	answers(h, ASK(SET_HASH_KEY), h->ctrl.page_ref, 41, 0, OVERFLOW, "has a longer key");
 	answers(h, ASK(SET_HASH_KEY), h->ctrl.page_ref, 4097, 0, OVERFLOW, "has a key beyond its page");
-	answers(h, ASK(SET_HASH_KEY), h->ctrl.page_ref, UINT32_MAX, 0, OVERFLOW, "has the longest key there is");
-	answers(h, ASK(SET_HASH_ALGORITHM), 2, 0, 0, INVALID, "has an algorithm that is not known");
-	answers(h, ASK(SET_HASH_FLAGS), 16, 0, 0, INVALID, "has a type of hash that is not known");
+	answers(h, ASK(SET_HASH_KEY), h->ctrl.page_ref, UINT32_MAX, 0, OVERFLOW, "has the longest key there can be");
+	answers(h, ASK(SET_HASH_ALGORITHM), 2, 0, 0, INVALID, "has an unknown algorithm");
+	answers(h, ASK(SET_HASH_FLAGS), 16, 0, 0, INVALID, "has an unknown type of hash");
 }
 
 static void hash_bad_grants(struct hostile *h)
@@ -166,7 +166,7 @@ static void hash_bad_grants(struct hostile *h)
 
 /* ---- staged pages ------------------------------------------------------------------------------------------------ */
 
-/* A list of the first `n` of its pages, those that it receives in first; flags for each. */
+/* Write a list of the first `n` of its pages, receive pages first, each with `flags`. */
 static struct xen_netif_gref *list(const struct hostile *h, unsigned n, uint16_t flags)
 {
 	struct xen_netif_gref *at = h->ctrl.page;
@@ -194,7 +194,7 @@ static void staged_bad_grants(struct hostile *h)
 	list(h, 8, 0)[7].ref = NOWHERE;
 	answers(h, ASK(ADD_GREF_MAPPING), 0, h->ctrl.page_ref, 8, INVALID, "has a page from nowhere");
 	list(h, 8, 0)[0].ref = UINT32_MAX;
-	answers(h, ASK(ADD_GREF_MAPPING), 0, h->ctrl.page_ref, 8, INVALID, "has the last grant there is");
+	answers(h, ASK(ADD_GREF_MAPPING), 0, h->ctrl.page_ref, 8, INVALID, "has the highest grant number");
 	hostile_must(!staged(h, 8), "has some of a list that was refused");
 }
 
@@ -203,11 +203,11 @@ static void staged_beyond(struct hostile *h)
 	list(h, 8, 0);
 	answers(h, ASK(ADD_GREF_MAPPING), 0, h->ctrl.page_ref, 513, INVALID, "has a list over its page's end");
 	answers(h, ASK(ADD_GREF_MAPPING), 0, h->ctrl.page_ref, UINT32_MAX, INVALID, "has the longest list");
-	answers(h, ASK(ADD_GREF_MAPPING), 1, h->ctrl.page_ref, 8, INVALID, "has pages of a queue that is not there");
+	answers(h, ASK(ADD_GREF_MAPPING), 1, h->ctrl.page_ref, 8, INVALID, "has pages of a queue that does not exist");
 	answers(h, ASK(ADD_GREF_MAPPING), UINT32_MAX, h->ctrl.page_ref, 8, INVALID, "has pages of the last queue");
-	answers(h, ASK(DEL_GREF_MAPPING), 1, h->ctrl.page_ref, 8, INVALID, "takes pages of such a queue back");
-	answers(h, ASK(DEL_GREF_MAPPING), 0, h->ctrl.page_ref, 513, INVALID, "takes such a list back");
-	answers(h, ASK(GET_GREF_MAPPING_SIZE), 1, 0, 0, INVALID, "is told the size of such a queue's");
+	answers(h, ASK(DEL_GREF_MAPPING), 1, h->ctrl.page_ref, 8, INVALID, "removes pages of such a queue");
+	answers(h, ASK(DEL_GREF_MAPPING), 0, h->ctrl.page_ref, 513, INVALID, "removes a list over its page's end");
+	answers(h, ASK(GET_GREF_MAPPING_SIZE), 1, 0, 0, INVALID, "is told the size for such a queue");
 	hostile_must(!staged(h, 8), "has some of what was refused");
 }
 
@@ -224,19 +224,20 @@ static void staged_twice(struct hostile *h)
 	list(h, 8, 0)[1] = list(h, 8, 0)[0];
 	hostile_must(front_ctrl_ask(&h->ctrl, ASK(DEL_GREF_MAPPING), 0, h->ctrl.page_ref, 8, &data) == SUCCESS &&
 			     data == 7,
-		     "takes a page back twice");
-	hostile_must(((struct xen_netif_gref *)h->ctrl.page)[1].status == INVALID, "is told that it was there twice");
-	hostile_must(staged(h, 9) == 1, "has another number than is left");
+		     "removes a page twice");
+	hostile_must(((struct xen_netif_gref *)h->ctrl.page)[1].status == INVALID,
+		     "is told that the page was staged twice");
+	hostile_must(staged(h, 9) == 1, "has a wrong number of pages left");
 }
 
-/* Pages that the backend may only read, to receive in: they are granted for more, and so a copy can be made. */
+/* Receive pages staged read-only: the grants allow writing, so frames are copied to them by grant copy. */
 static void staged_readonly(struct hostile *h)
 {
 	static uint8_t in[65536 + 18];
 	bool came = false;
 
 	list(h, PAGES, XEN_NETIF_CTRLF_GREF_readonly);
-	answers(h, ASK(ADD_GREF_MAPPING), 0, h->ctrl.page_ref, PAGES, SUCCESS, "cannot have pages to be read");
+	answers(h, ASK(ADD_GREF_MAPPING), 0, h->ctrl.page_ref, PAGES, SUCCESS, "cannot stage read-only pages");
 	hostile_is_sent();
 	for (int waited = 0; !came && waited < PATIENCE_MS; waited += 20) {
 		came = front_receive(&h->queue, in) == 1514;
@@ -245,7 +246,7 @@ static void staged_readonly(struct hostile *h)
 	hostile_must(came, "receives nothing in them");
 }
 
-/* The rings themselves, and the list, as buffers: frames are written over them. */
+/* The rings themselves, and the list, as buffers, so that frames overwrite them. */
 static void staged_rings(struct hostile *h)
 {
 	struct xen_netif_gref *at = h->ctrl.page;
@@ -266,7 +267,7 @@ static void staged_rings(struct hostile *h)
 		hostile_is_sent();
 }
 
-/* Pages are taken back while frames in them are under way, some of which wait for a receiver. */
+/* Pages are removed while frames in them are being moved, some of which wait for a receiver. */
 static void staged_deleted_under_way(struct hostile *h)
 {
 	static uint8_t frame[1514];
@@ -290,10 +291,10 @@ static void staged_deleted_under_way(struct hostile *h)
 	}
 	for (int k = 0; front_reap(f) && k < 250; k++)
 		usleep(20000);
-	hostile_must(!front_reap(f) && !f->tx_errors, "has frames that were lost, or not answered");
+	hostile_must(!front_reap(f) && !f->tx_errors, "has frames that failed or were not answered");
 }
 
-/* Pages are given back by the guest that the backend has staged, and frames sent from where they were. */
+/* The guest revokes pages that the backend has staged, and then sends frames from them. */
 static void staged_revoked(struct hostile *h)
 {
 	struct front *f = &h->queue;
@@ -312,11 +313,11 @@ static void staged_revoked(struct hostile *h)
 
 #define CUT(name, replays, act, why)                                                                                   \
 	{                                                                                                              \
-		name, replays, act, CUT_OFF, why                                                                       \
+		name, replays, act, QUARANTINED, why                                                                   \
 	}
 #define FINE(name, replays, act)                                                                                       \
 	{                                                                                                              \
-		name, replays, act, GOES_ON, NULL                                                                      \
+		name, replays, act, CONNECTED, NULL                                                                    \
 	}
 
 const struct hostile_act hostile_ctrl_acts[] = {

@@ -15,7 +15,7 @@ static void request(struct front *f, uint16_t offset, uint16_t size, uint16_t fl
 		(netif_tx_request_t){.gref = f->tx_gref[0], .offset = offset, .size = size, .flags = flags};
 }
 
-/* A piece of the frame that lies in page 0 and on. */
+/* A request for a piece of the frame that starts in page 0. */
 static void piece(struct front *f, uint32_t at, uint16_t size, uint16_t flags)
 {
 	request(f, at % 4096, size, flags);
@@ -136,7 +136,7 @@ static void rx_index_behind(struct hostile *h)
 	hostile_is_sent();
 }
 
-/* ---- misfortunes ------------------------------------------------------------------------------------------------- */
+/* ---- faults that break no rule ---------------------------------------------------------------------------------- */
 
 static void bad_grants(struct hostile *h)
 {
@@ -148,7 +148,7 @@ static void bad_grants(struct hostile *h)
 	}
 }
 
-/* Of the second page, when a receiver's buffers have been chosen: it is given the frames between, and no error. */
+/* In the second page, after the receiver's buffers were chosen: it gets the good frames between them, and no errors. */
 static void bad_grants_behind(struct hostile *h)
 {
 	struct front *f = &h->queue;
@@ -163,7 +163,7 @@ static void bad_grants_behind(struct hostile *h)
 			f->tx.sring->ring[(f->tx.req_prod_pvt - 1) % 256].req.gref = 0xffffff00u + i;
 	}
 	front_kick(f);
-	hostile_must(hostile_arrives(frame, sizeof(frame)), "does not reach others with the good ones");
+	hostile_must(hostile_arrives(frame, sizeof(frame)), "does not reach others with the good frames");
 }
 
 static void ring_grants(struct hostile *h)
@@ -198,7 +198,7 @@ static void rx_bad_grants(struct hostile *h)
 		hostile_is_sent();
 }
 
-/* Everything sent to it waits, and then is dropped; nobody else waits long. */
+/* Frames sent to it wait, then are dropped; the others do not wait long. */
 static void rx_never_posts(struct hostile *h)
 {
 	struct front *f = &h->queue;
@@ -216,7 +216,7 @@ static void signals_without_end(struct hostile *h)
 		xenevtchn_notify(f->evtchn, f->port);
 }
 
-/* Frees what it has granted, while the backend has it mapped. */
+/* It revokes the grants of rings that the backend has mapped. */
 static void rings_revoked(struct hostile *h)
 {
 	struct front *f = &h->queue;
@@ -228,7 +228,7 @@ static void rings_revoked(struct hostile *h)
 	hostile_is_sent();
 }
 
-/* Each request may be read before or after it was changed, and keeps the rules either way. */
+/* Each request may be read before or after it is changed, and is valid either way. */
 static void requests_rewritten(struct hostile *h)
 {
 	struct front *f = &h->queue;
@@ -280,17 +280,17 @@ static void headers_in_pieces(struct hostile *h)
 
 	hostile_header(frame, hostile_mac_a, hostile_mac);
 	memcpy(f->tx_page, frame, sizeof(frame));
-	request(f, 0, sizeof(frame), NETTXF_more_data); /* of which the first byte */
+	request(f, 0, sizeof(frame), NETTXF_more_data); /* the first piece: one byte */
 	for (unsigned at = 1; at < 17; at++)
 		piece(f, at, 1, NETTXF_more_data);
 	piece(f, 17, sizeof(frame) - 17, 0);
 	front_kick(f);
 	hostile_must(hostile_arrives(frame, sizeof(frame)), "does not arrive whole");
-	request(f, 0, 20, NETTXF_more_data | NETTXF_csum_blank); /* whose checksum would be beyond its end */
+	request(f, 0, 20, NETTXF_more_data | NETTXF_csum_blank); /* its checksum would lie beyond its end */
 	piece(f, 1, 19, 0);
 }
 
-/* The longest segment, to be cut, in as many slots as there may be, the first of them with one byte. */
+/* The longest TSO frame, in the largest number of slots, the first of which has one byte. */
 static void first_slot_tiny(struct hostile *h)
 {
 	static const uint8_t ip[] = {0x08, 0, 0x45, 0, 0xff, 0xf1, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2};
@@ -337,7 +337,7 @@ static void empty_slots(struct hostile *h)
 	request(f, 0, 0, 0);
 }
 
-/* It goes on firing, and writing nonsense, when it is quarantined and when it is taken away. */
+/* It continues to signal and to write nonsense while it is quarantined and removed. */
 static void fires_when_quarantined(struct hostile *h)
 {
 	struct front *f = &h->queue;
@@ -351,7 +351,7 @@ static void fires_when_quarantined(struct hostile *h)
 	}
 }
 
-/* What a receiver has broken is not used again when it closes and reconnects. */
+/* A quarantine ends when the guest closes and reconnects: nothing of the broken ring is used again. */
 static void back_after_quarantine(struct hostile *h)
 {
 	static uint8_t frame[1514];
@@ -372,7 +372,7 @@ static void back_after_quarantine(struct hostile *h)
 	}
 }
 
-/* What is sent to one that is quarantined is dropped, and its sender goes on at once. */
+/* Frames to a quarantined guest are dropped, and do not delay their sender. */
 static void sent_to_when_quarantined(struct hostile *h)
 {
 	unsigned long before;
@@ -390,7 +390,7 @@ static void sent_to_when_quarantined(struct hostile *h)
 	hostile_must(front_count(&h->vif, "tx-down") >= before + 200, "is not said to be down");
 }
 
-/* What was asked for by a ring while its port was quarantined, and signalled for without effect, is done when that is over. */
+/* Requests made while the port was quarantined, and signalled without effect, are served when the quarantine ends. */
 static void released(struct hostile *h)
 {
 	struct xen_netif_ctrl_response rsp;
@@ -406,17 +406,17 @@ static void released(struct hostile *h)
 	hostile_must(front_shows_soon(&h->vif, "request index ran ahead"), "is not quarantined");
 	front_ctrl_put(&h->ctrl, XEN_NETIF_CTRL_TYPE_GET_GREF_MAPPING_SIZE, 0, 0, 0);
 	front_ctrl_kick(&h->ctrl);
-	hostile_must(!front_ctrl_take(&h->ctrl, 300, &rsp), "is served when it is quarantined");
+	hostile_must(!front_ctrl_take(&h->ctrl, 300, &rsp), "is served while it is quarantined");
 	f->tx.req_prod_pvt = at;
 	hostile_header(frame, hostile_mac_a, hostile_mac);
 	front_send(f, frame, sizeof(frame), 0, 0);
 	__atomic_store_n(&f->tx.sring->req_prod, f->tx.req_prod_pvt, __ATOMIC_RELEASE);
 	hostile_must(front_release(&h->vif), "cannot be released");
 	hostile_must(hostile_arrives(frame, sizeof(frame)), "does not reach others then");
-	hostile_must(front_ctrl_take(&h->ctrl, 20000, &rsp), "has no control ring then");
+	hostile_must(front_ctrl_take(&h->ctrl, 20000, &rsp), "gets no answer on its control ring then");
 }
 
-/* Rings and channels that are not its to give. */
+/* Rings and channels that the guest does not own. */
 static void rings_not_granted(struct hostile *h)
 {
 	static uint8_t frame[1514];
@@ -438,7 +438,7 @@ static void rings_not_granted(struct hostile *h)
 			h->ctrl.ref = 0xffffff00;
 		if (i == 5)
 			h->ctrl.port = h->queue.port;
-		hostile_must(!front_connect(&h->vif), "connects with rings that are not there");
+		hostile_must(!front_connect(&h->vif), "connects with rings that do not exist");
 		h->queue = is;
 		h->ctrl = ctrl_is;
 	}
@@ -454,11 +454,11 @@ static void rings_not_granted(struct hostile *h)
 
 #define CUT(name, replays, act, why)                                                                                   \
 	{                                                                                                              \
-		name, replays, act, CUT_OFF, why                                                                       \
+		name, replays, act, QUARANTINED, why                                                                   \
 	}
 #define FINE(name, replays, act)                                                                                       \
 	{                                                                                                              \
-		name, replays, act, GOES_ON, NULL                                                                      \
+		name, replays, act, CONNECTED, NULL                                                                    \
 	}
 
 const struct hostile_act hostile_ring_acts[] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Preloaded into a real xenstored, lets it run on a machine without Xen: every call to the hypervisor succeeds, every
- * domain exists, and no event ever comes from one. Who speaks over the socket is domain 0, as on a Xen host.
+ * Preloaded into a real xenstored, this lets it run on a machine without Xen: every call to the hypervisor succeeds, every
+ * domain exists, and no domain ever sends an event. Clients of the socket are domain 0, as on a Xen host.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include <xenevtchn.h>
 #include <xengnttab.h>
 
-static char something[1]; /* what handles point at */
+static char something[1]; /* what handles point to */
 
 static void *page(void)
 {
@@ -140,7 +140,7 @@ int xengnttab_unmap(xengnttab_handle *xgt, void *start_address, uint32_t count)
 	return munmap(start_address, count * 4096UL);
 }
 
-/* Domain 0's own ring, which the kernel would show in /proc/xen. */
+/* Domain 0's own ring, which the kernel of a Xen host offers in /proc/xen. */
 int open(const char *path, int flags, ...)
 {
 	static int (*real)(const char *path, int flags, ...);

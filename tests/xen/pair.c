@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The netif driver alone, on a Xen host: two lean frontends of this process, on real grants and event channels, and
- * between them the driver's own calls, as a worker makes them. Says what went right, and how fast it was; ends with 1
- * where something did not.
+ * The netif driver alone, on a Xen host: two lean frontends in this process, on real grants and event channels, and
+ * between them calls of the driver as a worker makes them. Prints what went right, and the throughput; exits with 1 at
+ * the first failure.
  *
- * usage: pair [SECONDS]   of throughput for each size (default 2)
+ * usage: pair [SECONDS]   SECONDS: how long to measure throughput, for each size (default 2)
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +52,7 @@ static void side_open(struct side *s, const char *name)
 		die("netif_connect: %s", err.text);
 }
 
-/* What a worker does with a burst, all of it to one port. How many frames it had. */
+/* What a worker does with a burst, if all of it goes to one port. Returns the number of frames. */
 static unsigned move(struct vif_port *from, struct vif_port *to)
 {
 	struct vif_frame *frames[VIF_BURST];
@@ -76,7 +76,7 @@ static void fill(uint8_t *frame, uint32_t len, unsigned seed)
 	for (uint32_t i = 0; i < len; i++)
 		frame[i] = (uint8_t)(i * 31 + seed);
 	frame[0] = 2;
-	frame[12] = 0x12; /* no type that anybody looks into */
+	frame[12] = 0x12; /* not a type that anything parses */
 }
 
 static void wait_for_wake(void)
@@ -96,11 +96,11 @@ static void every_length_arrives(struct side *a, struct side *b)
 
 		fill(out, lens[i], i);
 		while (b->port->ops->arm(a->port, 0))
-			check(!move(a->port, b->port), "nothing waits");
+			check(!move(a->port, b->port), "no frame is pending");
 		check(front_send(&a->front, out, lens[i], 0, 0), "room to send");
 		front_kick(&a->front);
 		wait_for_wake();
-		check(move(a->port, b->port) == 1, "one frame came");
+		check(move(a->port, b->port) == 1, "one frame arrived");
 		for (int k = 0; k < 50 && !len; k++) {
 			len = front_receive(&b->front, in);
 			if (!len)
@@ -132,7 +132,7 @@ static void a_revoked_grant_costs_one_frame(struct side *a, struct side *b)
 	check(a->count->drop[VIF_RX_BAD_GRANT] == before + 1, "and counted");
 	check(front_receive(&b->front, in) == sizeof(frame) && !front_receive(&b->front, in), "the good one arrives");
 	a->front.tx_errors = 0;
-	printf("ok   a grant that is not there costs one frame\n");
+	printf("ok   a missing grant costs one frame\n");
 }
 
 static void a_receiver_that_revokes_gets_an_error(struct side *a, struct side *b)
@@ -189,8 +189,8 @@ static void throughput(struct side *a, struct side *b, uint32_t len, double seco
 	       frames * 8.0 * len / seconds / 1e9, in_switch / frames * 1e6);
 }
 
-/* A daemon that is killed leaves requests unanswered; the next one answers them. */
-static void a_new_backend_goes_on(struct side *a, struct side *b)
+/* A daemon that is killed leaves requests unanswered, and the next one answers them. */
+static void a_new_backend_continues(struct side *a, struct side *b)
 {
 	static uint8_t frame[1514], in[65536 + 18];
 	struct netif_conf conf = {.domid = 0, .queues = 1, .sg = true};
@@ -199,7 +199,7 @@ static void a_new_backend_goes_on(struct side *a, struct side *b)
 	fill(frame, sizeof(frame), 3);
 	check(front_send(&a->front, frame, sizeof(frame), 0, 0), "room to send");
 	front_kick(&a->front);
-	check(a->port->ops->peek(a->port, 0, &burst) == 1, "it is looked at");
+	check(a->port->ops->peek(a->port, 0, &burst) == 1, "the request is fetched");
 	netif_disconnect(a->port);
 	conf.queue[0] = (struct netif_queue_conf){a->front.tx_ref, a->front.rx_ref, a->front.port, a->front.port};
 	if (netif_connect(a->port, &conf, &err))
@@ -207,9 +207,9 @@ static void a_new_backend_goes_on(struct side *a, struct side *b)
 	wait_for_wake();
 	while (move(a->port, b->port) == 0)
 		;
-	check(front_receive(&b->front, in) == sizeof(frame), "the frame that was looked at and not answered arrives");
+	check(front_receive(&b->front, in) == sizeof(frame), "the frame that was fetched but not answered arrives");
 	check(!front_reap(&a->front), "and is answered");
-	printf("ok   a new backend goes on where the last one stopped\n");
+	printf("ok   a new backend continues where the last one stopped\n");
 }
 
 int main(int argc, char **argv)
@@ -225,7 +225,7 @@ int main(int argc, char **argv)
 	every_length_arrives(&a, &b);
 	a_revoked_grant_costs_one_frame(&a, &b);
 	a_receiver_that_revokes_gets_an_error(&a, &b);
-	a_new_backend_goes_on(&a, &b);
+	a_new_backend_continues(&a, &b);
 	for (unsigned i = 0; i < sizeof(lens) / sizeof(lens[0]); i++)
 		throughput(&a, &b, lens[i], seconds);
 	netif_disconnect(a.port);

@@ -39,7 +39,7 @@ def test_a_frontend_gets_every_netif_feature_and_keeps_them_with_the_next_daemon
     print(done.stdout)
     for what in (
         "2 queues with split channels: ",
-        "hash: frames land in the queue that the mapping says",
+        "hash: frames land in the queue that the mapping names",
         "staged pages: 120 frames take ",
         "multicast control: groups are filtered",
         "another daemon adopts the rings",

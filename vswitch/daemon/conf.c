@@ -22,7 +22,7 @@ struct key {
 	size_t offset; /* of a uint32_t or int32_t, a bool, a char * */
 	long min, max, number; /* bounds and default of a NUMBER; the default of a FLAG */
 	const char *text; /* default of a TEXT */
-	ptrdiff_t set_offset; /* of a bool that tells whether it was given; 0: there is none */
+	ptrdiff_t set_offset; /* of a bool that says whether the key was given; 0: none */
 };
 
 #define AT(member) offsetof(struct conf, member)
@@ -118,16 +118,16 @@ static int take_text(struct conf *conf, const struct key *key, const struct hv_t
 				 "\"debug\"",
 				 value);
 	if (key->offset == AT(xen) && strcmp(value, "auto") && strcmp(value, "yes") && strcmp(value, "no"))
-		return hv_err_at(err, text, setting->value.at, "xen: \"%s\" is none of \"auto\", \"yes\", \"no\"",
+		return hv_err_at(err, text, setting->value.at, "xen: \"%s\" is not one of \"auto\", \"yes\", \"no\"",
 				 value);
 	if (key->kind == DIRS && !are_absolute(value))
-		return hv_err_at(err, text, setting->value.at, "%s: \"%s\" must be absolute: begin with /", key->name,
+		return hv_err_at(err, text, setting->value.at, "%s: \"%s\" must be absolute (begin with /)", key->name,
 				 value);
 	if (key->offset == AT(script_dir) && !*value)
 		return hv_err_at(err, text, setting->value.at,
-				 "script_dir: is empty; leave the line out for the default, %s", key->text);
+				 "script_dir: must not be empty; leave the line out for the default, %s", key->text);
 	if (key->offset == AT(vhost_dir) && strchr(value, ':'))
-		return hv_err_at(err, text, setting->value.at, "vhost_dir: is one directory, without a ':'");
+		return hv_err_at(err, text, setting->value.at, "vhost_dir: must be one directory, without a ':'");
 	return set_text((char **)((char *)conf + key->offset), value, err);
 }
 
@@ -141,8 +141,9 @@ static int take(struct conf *conf, const struct hv_text *text, const struct hv_c
 		key++;
 	if (key == keys + KEYS) {
 		const char *near = nearest_word(setting->name, key_at, NULL);
-		return hv_err_at(err, text, setting->at, "there is no setting \"%s\"%s%s%s; xbar.conf(5) has them all",
-				 setting->name, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+		return hv_err_at(err, text, setting->at,
+				 "there is no setting \"%s\"%s%s%s; xbar.conf(5) lists them all", setting->name,
+				 near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 	}
 	if (setting->added)
 		return hv_err_at(err, text, setting->at, "%s: += makes no sense here; use =", key->name);

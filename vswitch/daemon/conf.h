@@ -3,7 +3,7 @@
  * xbar.conf: how the daemon itself is to run. `key = value` lines in the lexical grammar of a guest's cfg file: numbers,
  * "strings", # comments.
  *
- * Model. Every key has a default, so that an empty file, or none at the default place, is a good configuration. Unknown
+ * Model. Every key has a default, so an empty file is a valid configuration, and so is none at the default place. Unknown
  * keys and values out of bounds are errors that name FILE:LINE:COL.
  *
  * Threads: no shared state. Ownership: a struct conf owns its strings; free with conf_free(). Errors: 0 or -errno with the
@@ -26,20 +26,20 @@ struct conf {
 	uint32_t workers; /* 1 to VIF_WORKERS_MAX */
 	int32_t first_cpu; /* -1: the last CPUs that the process may use */
 	uint32_t poll_us;
-	bool hugepages; /* use them where there are any */
+	bool hugepages; /* use them if there are any */
 	uint32_t ageing; /* seconds */
 	uint32_t vif_script_timeout, network_script_timeout; /* seconds */
 	char *log_level; /* a name that log.h knows */
-	char *socket_group; /* who may act besides root; "": nobody */
+	char *socket_group; /* the group that may change things besides root; "": none */
 	bool socket_group_set; /* false: the default, which need not exist */
-	char *xend_config; /* path; "": the first of CONF_DEFAULT_XEND and CONF_DEFAULT_XEND_2 that there is, if any */
-	char *script_dir; /* directories, with colons between */
+	char *xend_config; /* path; "": the first of CONF_DEFAULT_XEND and CONF_DEFAULT_XEND_2 that exists, if any */
+	char *script_dir; /* directories, separated by colons */
 	char *xen; /* "auto", "yes" or "no": whether to be the backend of Xen guests' vifs */
 	char *vhost_dir; /* for vhost-user sockets; "": RUNDIR/vhost */
 };
 
 /*
- * Read the file at `path`. NULL: CONF_DEFAULT_PATH, and all defaults where there is none. On failure *out is NULL and err
+ * Read the file at `path`. NULL: CONF_DEFAULT_PATH, or the defaults if that does not exist. On failure *out is NULL and err
  * holds "FILE:LINE:COL: ..." (or a path and why it cannot be read).
  */
 int conf_load(const char *path, struct conf **out, struct err *err);

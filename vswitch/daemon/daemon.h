@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The daemon as its parts see it: what they share, and how they end it. One exists per process: xbard.c fills it before it
+ * The daemon as its parts see it: what they share, and how they stop it. One exists per process: xbard.c fills it before it
  * makes the first part, and hands it to each.
  *
  * Threads. The control thread's alone.
@@ -21,7 +21,7 @@ struct daemon {
 	const char *socket_path; /* absolute: of the control socket */
 	uint64_t started_ms; /* clock_ms() */
 	bool stopping; /* a clean stop is under way: no new vifs */
-	/* Begin a clean stop; returns at once. With `keep` all is left as a crash would leave it, for the next start. */
+	/* Begin a clean stop; returns at once. With `keep`, everything is left as a crash would leave it, for the next start. */
 	void (*stop)(struct daemon *daemon, bool keep);
 };
 

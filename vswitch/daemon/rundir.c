@@ -51,7 +51,7 @@ static int take_lock(struct rundir *rundir, struct err *err)
 			pid[len > 0 ? strspn(pid, "0123456789") : 0] = '\0';
 			return err_set(
 				err, -EBUSY,
-				"another xbard runs already, process %s (it holds %s): stop it with `xbar stop`, "
+				"another xbard is already running, process %s (it holds %s): stop it with `xbar stop`, "
 				"or give this one another --rundir",
 				*pid ? pid : "unknown", path);
 		}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The daemon's directory for what lives as long as it runs, and the lock in it that keeps a second daemon away.
+ * The daemon's directory for files that live as long as it runs, and the lock in it that keeps a second daemon away.
  *
  * Errors. 0 or -errno with *err.
  */
@@ -13,15 +13,15 @@
 
 struct rundir {
 	char *path; /* absolute */
-	bool made; /* by us, and so removed at the end */
+	bool made; /* by us, so removed at the end */
 	int lock; /* descriptor of PATH/xbard.lock, which holds our process id; -1: not locked */
 };
 
-/* Make the directory if need be, and lock it: -EBUSY where a daemon runs there, whose process *err names. */
+/* Make the directory if need be, and lock it: -EBUSY if a daemon is running there; *err names its process. */
 int rundir_open(struct rundir *rundir, const char *path, struct err *err);
-/* Remove the lock and, where it is ours and empty, the directory. */
+/* Remove the lock and, if we made the directory and it is empty, the directory. */
 void rundir_close(struct rundir *rundir);
-/* Make the directory at `path`, for `group` (-1: root alone) to make sockets in; one that is there is left as it is. */
+/* Make the directory at `path`, for `group` (-1: root alone) to make sockets in; one that exists is left as it is. */
 int rundir_make_shared(const char *path, int group, struct err *err);
 
 #endif

@@ -85,7 +85,7 @@ static void take_line(struct output *output, size_t len)
 	log_info("%s: %s", script->name, line);
 }
 
-/* Log the whole lines that are there; with `all`, the rest too. */
+/* Log the complete lines; with `all`, the rest too. */
 static void take_lines(struct output *output, bool all)
 {
 	for (;;) {
@@ -105,7 +105,7 @@ static void take_lines(struct output *output, bool all)
 	}
 }
 
-/* Take what can be read now, at most `max` turns so that a chatty script leaves the loop its turn. */
+/* Read what is there now, in at most `max` reads, so that a chatty script does not keep the loop busy. */
 static void drain(struct output *output, unsigned max)
 {
 	while (max--) {
@@ -141,7 +141,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	script->timed_out = true;
-	log_error("%s: has not ended after %u s; ending it", script->name, script->opts.timeout_s);
+	log_error("%s: still running after %u s; terminating it", script->name, script->opts.timeout_s);
 	kill(-script->pid, SIGTERM);
 	event_add(script->timer, &again);
 }
@@ -149,15 +149,15 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 static const char *outcome(const struct script *script, const siginfo_t *info, char *buf, size_t size)
 {
 	if (script->timed_out)
-		snprintf(buf, size, "it had not ended after %u s", script->opts.timeout_s);
+		snprintf(buf, size, "it timed out after %u s", script->opts.timeout_s);
 	else if (info->si_code == CLD_EXITED && info->si_status == 0)
 		return NULL;
 	else if (*script->last_error)
 		return script->last_error;
 	else if (info->si_code == CLD_EXITED)
-		snprintf(buf, size, "it ended with status %d and said nothing on standard error", info->si_status);
+		snprintf(buf, size, "it exited with status %d and wrote nothing to standard error", info->si_status);
 	else
-		snprintf(buf, size, "it was ended by signal %d (%s)", info->si_status, strsignal(info->si_status));
+		snprintf(buf, size, "it was killed by signal %d (%s)", info->si_status, strsignal(info->si_status));
 	return buf;
 }
 
@@ -171,12 +171,12 @@ static void on_exit_event(evutil_socket_t fd, short what, void *arg)
 	if (waitid(P_PIDFD, fd, &info, WEXITED | WNOHANG) || !info.si_pid)
 		return;
 	for (int s = 0; s < STREAM_MAX; s++) {
-		/* A pipe's worth and some: what the script itself wrote before it ended. */
+		/* More than a pipe holds: everything that the script itself wrote before it ended. */
 		drain(&script->output[s], 64);
 		take_lines(&script->output[s], true);
 	}
 	if (script->timed_out)
-		kill(-script->pid, SIGKILL); /* what it left behind would hold on to what it was told to let go */
+		kill(-script->pid, SIGKILL); /* what it left running might hold what it should have released */
 
 	const char *why = outcome(script, &info, buf, sizeof(buf));
 	script->opts.done(script->opts.arg, why);
@@ -212,7 +212,7 @@ static int spawn(struct script *script, const int out[2], const int err[2])
 	return -r;
 }
 
-/* Take the reading end of `pipe_fds` and watch it: 0 or -errno. */
+/* Take over the reading end of `pipe_fds` and watch it: 0 or -errno. */
 static int watch_output(struct script *script, struct event_base *base, enum stream stream, int pipe_fds[2])
 {
 	struct output *output = &script->output[stream];
@@ -282,7 +282,7 @@ int script_run(struct event_base *base, const struct script_opts *opts, struct s
 		for (int end = 0; end < 2; end++)
 			if (pipes[s][end] >= 0)
 				close(pipes[s][end]);
-	/* The caller's, and used no more. */
+	/* The caller's, and no longer needed. */
 	script->opts.name = script->opts.path = NULL;
 	script->opts.argv = script->opts.envp = NULL;
 	if (r) {

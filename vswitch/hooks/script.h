@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Running an administrator's script beside the event loop: its output goes to the log line by line under its name, it has
- * a time limit, and its end is told by a call.
+ * Run an administrator's script without blocking the event loop: its output goes to the log line by line under its name,
+ * it has a time limit, and a callback reports its end.
  *
- * Model. A script runs in a process group of its own, with nothing of ours open and the environment that it is given. On
+ * Model. A script runs in a process group of its own, with none of our descriptors, and with the environment that it is given. On
  * its time limit the group gets SIGTERM, two seconds later SIGKILL. It has ended when its first process has; what others
- * still write is not read any more.
+ * write after that is not read.
  *
  * Threads. The control thread's alone.
  *
- * Errors. script_run() returns 0 or -errno and fills *err. Everything after that is told to done().
+ * Errors. script_run() returns 0 or -errno and fills *err. Later errors are passed to done().
  */
 #ifndef XBAR_SCRIPT_H
 #define XBAR_SCRIPT_H
@@ -26,7 +26,7 @@ struct script_opts {
 	const char *const *envp; /* likewise */
 	unsigned timeout_s;
 	/*
-	 * Called once, from the loop. `why` is NULL where the script exited 0; else a sentence: its last line on standard
+	 * Called once, from the loop. `why` is NULL if the script exited 0; otherwise a sentence: its last line on standard
 	 * error if it wrote one, or how it ended.
 	 */
 	void (*done)(void *arg, const char *why);
