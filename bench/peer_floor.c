@@ -56,7 +56,7 @@ static unsigned move(struct vif_port *from, struct vif_port *to)
 static int open_port(unsigned i, const char *path)
 {
 	struct vif_port base = {.id = i, .counters = counters[i]};
-	struct vhost_opts opts = {.path = path, .server = true, .queues = 1};
+	struct vhost_opts opts = {.path = path, .server = true, .queues = 1, .access = {.owner = -1, .group = -1}};
 
 	snprintf(base.name, sizeof(base.name), "floor%u", i);
 	for (unsigned w = 0; w < VIF_WORKERS_MAX; w++)

@@ -355,6 +355,8 @@ static int make_parts(struct xbard *xbard, struct hv_xend *xend, struct err *err
 		return err_nomem(err);
 	}
 	xbard->daemon.base = event_base_new();
+	if (xbard->daemon.base)
+		event_base_priority_init(xbard->daemon.base, LOOP_PRIORITIES);
 	xbard->hooks = hooks_new(&xbard->daemon);
 	if (xbard->hooks)
 		hooks_set(xbard->hooks, xend);

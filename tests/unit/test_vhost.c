@@ -62,8 +62,12 @@ static unsigned mappings(void)
 static int open_port(bool server)
 {
 	struct vif_port base = {.id = 1, .counters = t.counters};
-	struct vhost_opts opts = {
-		.path = t.path, .server = server, .queues = PAIRS, .mtu = 1500, .mac = {2, 0, 0, 0, 0, 1}};
+	struct vhost_opts opts = {.path = t.path,
+				  .server = server,
+				  .queues = PAIRS,
+				  .mtu = 1500,
+				  .mac = {2, 0, 0, 0, 0, 1},
+				  .access = {.owner = -1, .group = -1}};
 
 	strcpy(base.name, "guest.0");
 	for (unsigned i = 0; i < VIF_WORKERS_MAX; i++)
@@ -884,7 +888,7 @@ static void only_a_dead_socket_makes_way_for_a_port(void **state)
 	t.port->ops->close(t.port);
 	fd = open(t.path, O_CREAT | O_RDWR | O_CLOEXEC, 0600); /* somebody's file */
 	close(fd);
-	assert_int_equal(open_port(true), -EADDRINUSE);
+	assert_int_equal(open_port(true), -EEXIST);
 	assert_int_equal(access(t.path, F_OK), 0);
 	unlink(t.path);
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};

@@ -8,25 +8,19 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <linux/virtio_config.h>
 #include <rte_spinlock.h>
 
 #include "connection.h"
-#include "vswitch/base/clock.h"
 #include "vswitch/base/log.h"
 
-#define BACKLOG 16
 #define ACCEPTS 8 /* in a turn of the loop */
 #define RETRY_MS 20 /* until the first try to connect again, or to listen on; doubled up to ... */
 #define RETRY_MAX_MS 500
 #define REFUSED_MS 1000 /* until the next try after a front end that broke the protocol */
 #define MEMORY_MS 2000 /* a front end with a guest at work shares its memory within */
-#define LOG_BURST 5 /* lines about a port's front ends; then one in LOG_PAUSE_MS */
-#define LOG_PAUSE_MS 60000
 
 struct vhost_port {
 	struct vif_port base;
@@ -42,8 +36,7 @@ struct vhost_port {
 	struct event *no_memory; /* a guest is at work, and memory is missing */
 	struct err complaint; /* what an administrator should know of the last front end; empty: nothing */
 	uint64_t refused; /* connections beyond the first */
-	unsigned lines; /* that may be logged at once */
-	uint64_t lines_since, unlogged;
+	struct log_limit logged;
 };
 
 static struct event_base *loop; /* the control thread's */
@@ -156,25 +149,9 @@ static void vhost_disarm(struct vif_port *base, unsigned queue)
 /* Keep `why` for who asks, and log it, at a bounded rate. */
 static void complain(struct vhost_port *port, const char *why)
 {
-	const uint64_t now = clock_ms();
-
 	if (port->complaint.text != why)
 		err_set(&port->complaint, 0, "%s", why);
-	if (now - port->lines_since >= LOG_PAUSE_MS) {
-		port->lines_since = now;
-		port->lines = port->lines ? port->lines : 1;
-	}
-	if (!port->lines) {
-		port->unlogged++;
-		return;
-	}
-	port->lines--;
-	if (port->unlogged)
-		log_warn("%s: its front end: %s (and %llu lines like this one that were not written)", port->base.name,
-			 why, (unsigned long long)port->unlogged);
-	else
-		log_warn("%s: its front end: %s", port->base.name, why);
-	port->unlogged = 0;
+	log_limited(&port->logged, "%s: its front end: %s", port->base.name, why);
 }
 
 /* Negotiated features in words. */
@@ -365,7 +342,7 @@ static void vhost_close(struct vif_port *base)
 			event_free(events[i]);
 	if (port->listener >= 0) {
 		close(port->listener);
-		unlink(port->addr.sun_path);
+		unixsock_remove(port->addr.sun_path);
 	}
 	free(port);
 }
@@ -384,36 +361,13 @@ const struct vif_ops vhost_ops = {
 	.close = vhost_close,
 };
 
-/* A socket that nobody listens on any more is what a daemon that was killed has left: make way. Nothing else is removed. */
-static void remove_stale(const struct sockaddr_un *addr)
+static int start_listening(struct vhost_port *port, const struct unixsock_access *access)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct stat st;
+	int fd = unixsock_listen_as(port->addr.sun_path, access);
 
 	if (fd < 0)
-		return;
-	if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) && errno == ECONNREFUSED &&
-	    !lstat(addr->sun_path, &st) && S_ISSOCK(st.st_mode))
-		unlink(addr->sun_path);
-	close(fd);
-}
-
-static int start_listening(struct vhost_port *port)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int r = fd < 0 ? -errno : 0;
-
-	if (r)
-		return r;
-	remove_stale(&port->addr);
-	if (bind(fd, (struct sockaddr *)&port->addr, sizeof(port->addr))) {
-		r = errno == EMFILE || errno == ENFILE ? -errno : -EADDRINUSE;
-		close(fd);
-		return r;
-	}
+		return fd;
 	port->listener = fd;
-	if (listen(fd, BACKLOG))
-		return -errno;
 	port->accepting = event_new(port->device.loop, fd, EV_READ | EV_PERSIST, on_accept, port);
 	return port->accepting && !event_add(port->accepting, NULL) ? 0 : -ENOMEM;
 }
@@ -436,8 +390,6 @@ int vhost_open(const struct vif_port *base, const struct vhost_opts *opts, struc
 	port->server = opts->server;
 	port->listener = -1;
 	port->retry_ms = RETRY_MS;
-	port->lines = LOG_BURST;
-	port->lines_since = clock_ms();
 	port->addr.sun_family = AF_UNIX;
 	strcpy(port->addr.sun_path, opts->path);
 	port->device.port = &port->base;
@@ -456,7 +408,7 @@ int vhost_open(const struct vif_port *base, const struct vhost_opts *opts, struc
 	if (!port->retry || !port->no_memory)
 		r = -ENOMEM;
 	else if (opts->server)
-		r = start_listening(port);
+		r = start_listening(port, &opts->access);
 	else
 		try_connect(port);
 	if (r) {

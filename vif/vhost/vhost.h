@@ -20,6 +20,7 @@
 #define XBAR_VHOST_H
 
 #include "vif/vif.h"
+#include "vswitch/base/unixsock.h"
 
 struct event_base;
 
@@ -28,6 +29,7 @@ extern const struct vif_ops vhost_ops;
 struct vhost_opts {
 	const char *path; /* of the unix socket, copied */
 	bool server; /* listen; else connect, and connect again */
+	struct unixsock_access access; /* of a socket that the port listens on */
 	unsigned queues; /* 1..VIF_QUEUES_MAX */
 	uint32_t mtu; /* told to the guest where the transport can */
 	uint8_t mac[6]; /* likewise; zeroes: not */

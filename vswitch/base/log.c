@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 
 #define LINE_MAX_BYTES 1024
@@ -95,3 +96,28 @@ LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
 LOG_FUNCTION(log_warn, LOG_LEVEL_WARN)
 LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
 LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)
+
+void log_limited(struct log_limit *limit, const char *fmt, ...)
+{
+	const uint64_t now = clock_ms();
+	char text[LINE_MAX_BYTES];
+	va_list ap;
+
+	if (limit->lines >= LOG_BURST && now - limit->since >= LOG_PAUSE_MS)
+		limit->lines = LOG_BURST - 1;
+	if (limit->lines >= LOG_BURST) {
+		limit->unwritten++;
+		return;
+	}
+	limit->lines++;
+	limit->since = now;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (limit->unwritten)
+		log_warn("%.*s (and %llu lines like this one that were not written)", LINE_MAX_BYTES - 100, text,
+			 (unsigned long long)limit->unwritten);
+	else
+		log_warn("%s", text);
+	limit->unwritten = 0;
+}

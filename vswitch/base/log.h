@@ -12,6 +12,7 @@
 #define XBAR_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG, LOG_LEVEL_MAX };
 
@@ -28,5 +29,18 @@ void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * What others can cause is logged LOG_BURST times, and then once in LOG_PAUSE_MS, so that nobody fills the log. All zeroes
+ * at first.
+ */
+#define LOG_BURST 5
+#define LOG_PAUSE_MS 60000
+struct log_limit {
+	unsigned lines; /* written of those that may be */
+	uint64_t since, unwritten;
+};
+/* log_warn(), if the limit allows it. The next line that it allows tells how many were not written. */
+void log_limited(struct log_limit *limit, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

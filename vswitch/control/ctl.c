@@ -12,7 +12,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
-#include <event2/listener.h>
+#include <event2/event.h>
 #include <grp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,15 +26,14 @@
 #include "vswitch/daemon/daemon.h"
 
 #define GROUPS_MAX 65536 /* as many as Linux lets a process be in */
-#define OUTPUT_MAX (4 << 20) /* answers not read yet; nothing more is read until they are */
+#define ACCEPTS 8 /* in a turn of the loop */
+/* Of the loop: what those who may act ask comes before all else, and what others ask when nothing else is to be done. */
+#define PRIORITY_WRITER 0
+#define PRIORITY_READER (LOOP_PRIORITIES - 1)
 
 static void client_free(struct client *client)
 {
-	struct ctl *ctl = client->ctl;
-
 	LIST_REMOVE(client, link);
-	ctl->clients--;
-	ctl->readers -= !client->may_write;
 	if (client->request)
 		request_orphan(client->request);
 	bufferevent_free(client->bev);
@@ -69,27 +68,29 @@ static void write_error(struct client *client, const char *sentence)
 	json_decref(answer);
 }
 
-/* Work on the lines that are there, one after the other, as long as each is answered at once. */
-static void take_lines(struct client *client)
+/* Work on a line, if there is one; the next one's turn comes when the answer has been read (on_written()). */
+static void take_line(struct client *client)
 {
-	struct evbuffer *input = bufferevent_get_input(client->bev), *output = bufferevent_get_output(client->bev);
+	struct evbuffer *input = bufferevent_get_input(client->bev);
 	size_t len;
 
-	while (!client->request && evbuffer_get_length(output) < OUTPUT_MAX) {
-		char *line = evbuffer_readln(input, &len, EVBUFFER_EOL_LF);
-		if (!line) {
-			if (evbuffer_get_length(input) >= CTL_LINE_MAX) {
-				write_error(client, "the request is too long: a line may have 65535 bytes");
-				client_close_when_written(client);
-			} else if (client->eof) {
-				client_close_when_written(client);
-			}
-			return;
-		}
+	char *line = evbuffer_readln(input, &len, EVBUFFER_EOL_LF);
+	if (line) {
+		bufferevent_disable(client->bev, EV_READ);
 		request_run(client, line, len);
 		free(line);
+	} else if (evbuffer_get_length(input) >= CTL_LINE_MAX) {
+		write_error(client, "the request is too long: a line may have 65535 bytes");
+		client_close_when_written(client);
+	} else if (client->eof) {
+		client_close_when_written(client);
 	}
-	bufferevent_disable(client->bev, EV_READ);
+}
+
+/* Neither is a request worked on, nor an answer waiting to be read. */
+static bool is_free(const struct client *client)
+{
+	return !client->closing && !client->request && !evbuffer_get_length(bufferevent_get_output(client->bev));
 }
 
 static void on_readable(struct bufferevent *bev, void *arg)
@@ -97,8 +98,8 @@ static void on_readable(struct bufferevent *bev, void *arg)
 	struct client *client = arg;
 
 	(void)bev;
-	if (!client->closing && !client->request)
-		take_lines(client);
+	if (is_free(client))
+		take_line(client);
 }
 
 static void on_written(struct bufferevent *bev, void *arg)
@@ -110,7 +111,7 @@ static void on_written(struct bufferevent *bev, void *arg)
 	} else if (!client->request) {
 		if (!client->eof)
 			bufferevent_enable(bev, EV_READ);
-		take_lines(client);
+		take_line(client);
 	}
 }
 
@@ -122,8 +123,8 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	/* A client may send its last line, say so with shutdown(2), and still want its answers. */
 	if ((what & BEV_EVENT_EOF) && !client->closing) {
 		client->eof = true;
-		if (!client->request)
-			take_lines(client);
+		if (is_free(client))
+			take_line(client);
 		return;
 	}
 	client_free(client);
@@ -170,42 +171,77 @@ static void refuse(int fd, const char *answer)
 	/* A fresh socket's buffer is empty: this is written whole or, to a client that is gone, not at all. */
 	if (send(fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		log_debug("cannot tell a client that it is refused: %s", strerror(errno));
-	evutil_closesocket(fd);
+	close(fd);
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *addr, int len, void *arg)
+/* Why the client is one too many; NULL: it is not. Root is bounded by itself alone: nobody else keeps it out. */
+static const char *check_room(const struct ctl *ctl, const struct client *client)
+{
+	unsigned all = 0, readers = 0, same = 0;
+	const struct client *other;
+
+	LIST_FOREACH(other, &ctl->list, link)
+	{
+		all += other->uid != 0;
+		readers += !other->may_write;
+		same += other->uid == client->uid;
+	}
+	if (same >= (client->uid ? CTL_USER_MAX : CTL_ROOT_MAX))
+		return "too many clients of this user are connected already";
+	if (client->uid && (all >= CTL_CLIENTS_MAX || (!client->may_write && readers >= CTL_READERS_MAX)))
+		return "too many clients are connected already";
+	return NULL;
+}
+
+/* A client on `fd`, which is the client's then. 0 or -errno. */
+static int client_new(struct ctl *ctl, int fd)
 {
 	static const struct timeval idle = {.tv_sec = CTL_IDLE_S};
-	struct ctl *ctl = arg;
-
-	(void)addr;
-	(void)len;
 	struct client *client = calloc(1, sizeof(*client));
-	if (!client) {
-		evutil_closesocket(fd);
-		return;
-	}
+	char answer[128];
+
+	if (!client)
+		return -ENOMEM;
 	client->ctl = ctl;
-	if (!identify(client, fd) || ctl->clients >= CTL_CLIENTS_MAX ||
-	    (!client->may_write && ctl->readers >= CTL_READERS_MAX)) {
+	if (!identify(client, fd)) {
 		free(client);
-		refuse(fd, "{\"ok\": false, \"error\": \"xbard has too many clients already; try again later\"}\n");
-		return;
+		return -EPERM;
 	}
-	client->bev = bufferevent_socket_new(evconnlistener_get_base(listener), fd,
-					     BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+	const char *why = check_room(ctl, client);
+	if (why) {
+		free(client);
+		snprintf(answer, sizeof(answer), "{\"ok\": false, \"error\": \"xbard: %s; try again later\"}\n", why);
+		refuse(fd, answer);
+		return 0;
+	}
+	client->bev =
+		bufferevent_socket_new(ctl->parts->daemon->base, fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
 	if (!client->bev) {
 		free(client);
-		evutil_closesocket(fd);
-		return;
+		return -ENOMEM;
 	}
 	LIST_INSERT_HEAD(&ctl->list, client, link);
-	ctl->clients++;
-	ctl->readers += !client->may_write;
+	bufferevent_priority_set(client->bev, client->may_write ? PRIORITY_WRITER : PRIORITY_READER);
 	bufferevent_setcb(client->bev, on_readable, on_written, on_event, client);
 	bufferevent_setwatermark(client->bev, EV_READ, 0, CTL_LINE_MAX);
 	bufferevent_set_timeouts(client->bev, &idle, &idle);
 	bufferevent_enable(client->bev, EV_READ | EV_WRITE);
+	return 0;
+}
+
+static void on_accept(evutil_socket_t listener, short what, void *arg)
+{
+	(void)what;
+	for (unsigned i = 0; i < ACCEPTS; i++) {
+		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd < 0 && (errno == ECONNABORTED || errno == EINTR))
+			continue;
+		if (fd < 0)
+			return;
+		if (client_new(arg, fd))
+			close(fd);
+	}
 }
 
 static int listen_on(const char *path, struct err *err)
@@ -235,11 +271,10 @@ int ctl_open(const struct parts *parts, struct ctl **out, struct err *err)
 		free(ctl);
 		return fd;
 	}
-	ctl->listener = evconnlistener_new(parts->daemon->base, on_accept, ctl,
-					   LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-	if (!ctl->listener) {
-		close(fd);
-		free(ctl);
+	ctl->fd = fd;
+	ctl->accepting = event_new(parts->daemon->base, fd, EV_READ | EV_PERSIST, on_accept, ctl);
+	if (!ctl->accepting || event_priority_set(ctl->accepting, PRIORITY_WRITER) || event_add(ctl->accepting, NULL)) {
+		ctl_close(ctl);
 		return err_set(err, -ENOMEM, "no memory for the control socket");
 	}
 	*out = ctl;
@@ -252,8 +287,10 @@ void ctl_close(struct ctl *ctl)
 
 	if (!ctl)
 		return;
-	evconnlistener_free(ctl->listener);
-	unlink(ctl->parts->daemon->socket_path);
+	if (ctl->accepting)
+		event_free(ctl->accepting);
+	close(ctl->fd);
+	unixsock_remove(ctl->parts->daemon->socket_path);
 	while ((client = LIST_FIRST(&ctl->list)))
 		client_free(client);
 	free(ctl);

@@ -6,9 +6,11 @@
  * Model. Who connects is known by SO_PEERCRED and SO_PEERGROUPS: root and members of the configured group may act, all
  * others may look. A client's next line is read when its last one has been answered.
  *
- * Limits. A line is at most CTL_LINE_MAX bytes. At most CTL_CLIENTS_MAX clients are connected, of which at most
- * CTL_READERS_MAX may only look, so that nobody else keeps root out. A client that sends nothing for CTL_IDLE_S seconds,
- * or does not read its answer for as long, is cut off.
+ * Limits. A line is at most CTL_LINE_MAX bytes. Root may have CTL_ROOT_MAX clients connected, any other user CTL_USER_MAX,
+ * and all others together CTL_CLIENTS_MAX, of which CTL_READERS_MAX may only look: nobody keeps out who may do more. In a
+ * turn of the loop, one request of a client is worked on, and those of clients that may only look after everything else.
+ * What these are refused is logged at a bounded rate. A client that sends nothing for CTL_IDLE_S seconds, or does not read
+ * its answer for as long, is cut off.
  *
  * Threads. The control thread's alone.
  */
@@ -19,6 +21,8 @@
 #include "vswitch/base/err.h"
 
 #define CTL_LINE_MAX 65536
+#define CTL_ROOT_MAX 64
+#define CTL_USER_MAX 8
 #define CTL_CLIENTS_MAX 64
 #define CTL_READERS_MAX 32
 #define CTL_IDLE_S 60

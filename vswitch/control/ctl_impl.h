@@ -9,16 +9,18 @@
 #include <sys/types.h>
 
 #include "commands.h"
+#include "vswitch/base/log.h"
 
 struct bufferevent;
-struct evconnlistener;
+struct event;
 
 struct ctl {
 	const struct parts *parts;
-	struct evconnlistener *listener;
+	int fd; /* listens */
+	struct event *accepting;
 	LIST_HEAD(client_list, client) list;
-	unsigned clients, readers; /* connected; those of them that may only look */
 	int group; /* whose members may act; -1: none */
+	struct log_limit refusals; /* to those who may only look */
 };
 
 struct client {

@@ -20,6 +20,7 @@ struct ctl_request {
 	const struct ctl_command *command; /* NULL: not known yet */
 	json_t *args;
 	bool root;
+	bool refused; /* the client has not the right */
 };
 
 const struct parts *ctl_parts(const struct ctl_request *req)
@@ -83,7 +84,9 @@ void ctl_reply_error(struct ctl_request *req, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (req->command && req->command->flags & CTL_WRITE)
+	if (req->refused)
+		log_limited(&req->client->ctl->refusals, "refused to user %u: %s", (unsigned)req->client->uid, text);
+	else if (req->command && req->command->flags & CTL_WRITE)
 		log_warn("%s: %s", req->command->name, text);
 
 	/* A name or a script's line that is cut off, or never was UTF-8, must not cost the answer. */
@@ -160,6 +163,7 @@ void request_run(struct client *client, const char *line, size_t len)
 		return;
 	}
 	int r = check_right(client, req->command, &err);
+	req->refused = r;
 	if (!r)
 		r = command_check(req->command, req->args, &err);
 	if (r) {

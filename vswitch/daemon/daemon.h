@@ -14,6 +14,8 @@
 struct conf;
 struct event_base;
 
+#define LOOP_PRIORITIES 3 /* of the loop's events: the middle one is that of all for which no other is set */
+
 struct daemon {
 	struct event_base *base; /* libevent's loop */
 	const struct conf *conf; /* xbar.conf and the command line; another one after SIGHUP */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,15 +30,46 @@ static bool is_current(int fd, const char *path)
 	return !fstat(fd, &ours) && !stat(path, &there) && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
 }
 
+/*
+ * Who may open the file may lock it, and so keep a daemon from starting. 0: only we may, from now on. -ESTALE: others may
+ * have it open already, so it was removed, unless a daemon of an earlier version runs, which left it open to all.
+ */
+static int make_private(int fd, const char *path, struct err *err)
+{
+	char text[16] = "";
+	struct stat st;
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+		return err_set(err, -EEXIST, "%s is not a regular file: remove it", path);
+	if (st.st_uid == geteuid() && !(st.st_mode & 077))
+		return 0;
+	ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
+	long pid = len > 0 ? strtol(text, NULL, 10) : 0;
+	if (pid > 0 && !flock(fd, LOCK_EX | LOCK_NB))
+		pid = 0;
+	if (pid > 0 && (!kill(pid, 0) || errno != ESRCH))
+		return 0;
+	if (unlink(path) && errno != ENOENT)
+		return err_set(err, -errno, "cannot remove %s: %s", path, strerror(errno));
+	return -ESTALE;
+}
+
 static int take_lock(struct rundir *rundir, struct err *err)
 {
 	char path[PATH_MAX], pid[16] = "";
 
 	lock_path(rundir, path, sizeof(path));
 	for (unsigned turn = 0;; turn++) {
-		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 		if (fd < 0)
 			return err_set(err, -errno, "cannot open %s: %s", path, strerror(errno));
+		int r = make_private(fd, path, err);
+		if (r) {
+			close(fd);
+			if (r == -ESTALE)
+				continue;
+			return r;
+		}
 		if (flock(fd, LOCK_EX | LOCK_NB)) {
 			int e = errno;
 			ssize_t len = pread(fd, pid, sizeof(pid) - 1, 0);
@@ -70,6 +102,26 @@ static int take_lock(struct rundir *rundir, struct err *err)
 	}
 }
 
+/* Who may write to the directory, or could let others, can put anything in the place of what the daemon keeps in it. */
+static int check_private(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return err_set(err, -errno, "cannot use the directory %s: %s", path, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return err_set(err, -ENOTDIR, "%s is not a directory", path);
+	if (st.st_uid != geteuid())
+		return err_set(err, -EPERM,
+			       "the directory %s belongs to user %u: `chown root %s`, or choose another --rundir", path,
+			       (unsigned)st.st_uid, path);
+	if (st.st_mode & 022)
+		return err_set(err, -EPERM,
+			       "others may write to the directory %s: `chmod go-w %s`, or choose another --rundir",
+			       path, path);
+	return 0;
+}
+
 int rundir_open(struct rundir *rundir, const char *path, struct err *err)
 {
 	*rundir = (struct rundir){.lock = -1};
@@ -78,8 +130,10 @@ int rundir_open(struct rundir *rundir, const char *path, struct err *err)
 	else if (errno != EEXIST)
 		return err_set(err, -errno, "cannot make the directory %s: %s", path, strerror(errno));
 	rundir->path = realpath(path, NULL);
-	int r = rundir->path ? take_lock(rundir, err)
+	int r = rundir->path ? check_private(rundir->path, err)
 			     : err_set(err, -errno, "cannot use the directory %s: %s", path, strerror(errno));
+	if (!r)
+		r = take_lock(rundir, err);
 	if (r) {
 		if (rundir->made)
 			rmdir(path);

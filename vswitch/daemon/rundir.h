@@ -17,7 +17,10 @@ struct rundir {
 	int lock; /* descriptor of PATH/xbard.lock, which holds our process id; -1: not locked */
 };
 
-/* Make the directory if need be, and lock it: -EBUSY if a daemon is running there; *err names its process. */
+/*
+ * Make the directory if need be, and lock it: -EBUSY if a daemon is running there, whose process *err names; -EPERM if anyone else
+ * may write to it. The lock is a file that nobody else may open; one that others may open is replaced.
+ */
 int rundir_open(struct rundir *rundir, const char *path, struct err *err);
 /* Remove the lock and, if we made the directory and it is empty, the directory. */
 void rundir_close(struct rundir *rundir);

@@ -38,8 +38,10 @@ static int open_vhost(struct port_conf *conf, const struct vif_port *base, struc
 	if (!r)
 		return 0;
 	return err_set(err, r, "%s: socket %s: %s", conf->name, conf->socket,
-		       r == -EADDRINUSE ? "another program listens on it, or its folder does not exist: choose another"
-					: strerror(-r));
+		       r == -EEXIST   ? "another program listens on it, or it is not a socket: choose another path"
+		       : r == -ENOENT ? "its directory does not exist"
+		       : r == -ELOOP  ? "a symbolic link on the way to it is not root's"
+				      : strerror(-r));
 }
 
 static int open_netif(struct port_conf *conf, const struct vif_port *base, struct vif_port **out, struct err *err)

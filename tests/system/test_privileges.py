@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What users without rights cannot do to the daemon, whose its sockets are, and what it may do itself."""
+
+import contextlib
+import os
+import socket
+import stat
+import subprocess
+import time
+
+import pytest
+from conftest import until
+
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+
+
+def python(prefix, code, *args, **kwargs):
+    """Run Python text as `prefix` says; once it has printed a line it is ready."""
+    argv = [*prefix, "/usr/bin/python3", "-c", code, *map(str, args)]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, **kwargs)
+    process.stdout.readline()
+    return process
+
+
+@contextlib.contextmanager
+def ended(process):
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def owner(path):
+    st = os.lstat(path)
+    return (st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode))
+
+
+# ---- the run directory and the lock --------------------------------------------------------------------------------------
+
+FLOCK = """
+import fcntl, os, sys, time
+try:
+    fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)
+    print("locked", flush=True)
+except PermissionError:
+    print("refused", flush=True)
+time.sleep(60)
+"""
+
+
+def test_no_other_user_can_hold_the_lock(daemon):
+    lock = daemon.rundir / "xbard.lock"
+    assert owner(lock) == (0, 0, 0o600)
+    daemon.kill9()
+    with ended(python(NOBODY, FLOCK, lock)):
+        daemon.start()
+
+
+def test_a_lock_that_others_could_open_is_replaced(make_daemon):
+    d = make_daemon()
+    d.rundir.mkdir()
+    lock = d.rundir / "xbard.lock"
+    for text, mode, uid in (("", 0o644, 0), ("4194305\n", 0o644, 0), (f"{os.getpid()}\n", 0o644, 0), ("", 0o600, 65534)):
+        lock.write_text(text)
+        lock.chmod(mode)
+        os.chown(lock, uid, -1)
+        with ended(python(NOBODY, FLOCK, lock)) if str(os.getpid()) not in text else contextlib.nullcontext():
+            d.start()
+        assert owner(lock) == (0, 0, 0o600)
+        assert d.stop() == 0
+
+
+def test_the_lock_of_a_daemon_of_an_earlier_version_counts(daemon):
+    (daemon.rundir / "xbard.lock").chmod(0o644)
+    done = daemon.fails()
+    assert done.returncode == 1
+    assert f"process {daemon.process.pid} " in done.stderr
+
+
+@pytest.mark.parametrize("uid, mode, sentence", [(65534, 0o755, "belongs to user 65534"), (0, 0o775, "chmod go-w"), (0, 0o757, "chmod go-w")])
+def test_a_directory_that_others_may_write_to_is_refused(make_daemon, uid, mode, sentence):
+    d = make_daemon()
+    d.rundir.mkdir()
+    d.rundir.chmod(mode)
+    os.chown(d.rundir, uid, -1)
+    done = d.fails()
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert not list(d.rundir.iterdir())
+
+
+def test_what_is_no_lock_file_is_named(make_daemon):
+    d = make_daemon()
+    d.rundir.mkdir()
+    os.mkfifo(d.rundir / "xbard.lock")
+    assert "is not a regular file" in d.fails().stderr
+
+
+# ---- the paths of vifs' sockets ------------------------------------------------------------------------------------------
+
+
+def test_adding_a_vif_removes_nothing_but_a_stale_socket(make_daemon):
+    d = make_daemon(conf='socket_group = "daemon"').start()
+    member = ("setpriv", "--reuid=65534", "--regid=65534", "--groups=1")
+    d.call("bridge-add", name="xenbr0", host=False)
+    vhost = d.rundir / "vhost"
+    file = vhost / "file.sock"
+    file.write_text("kept")
+    elsewhere = d.dir / "elsewhere"
+    elsewhere.mkdir()
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(elsewhere / "a.sock"))
+    subprocess.run([*member, "ln", "-s", str(elsewhere), str(vhost / "dir")], check=True)
+    subprocess.run([*member, "ln", "-s", str(elsewhere / "a.sock"), str(vhost / "link.sock")], check=True)
+
+    def add(path):
+        return d.xbar("vif", "add", "v", "xenbr0", "--server", "--socket", path, prefix=member, check=False)
+
+    assert "not a socket" in add(file).stderr
+    assert "symbolic link" in add(vhost / "dir" / "a.sock").stderr
+    assert "symbolic link" in add(vhost / "dir" / "new.sock").stderr
+    assert "not a socket" in add(vhost / "link.sock").stderr
+    assert file.read_text() == "kept"
+    assert [path.name for path in elsewhere.iterdir()] == ["a.sock"]
+    assert d.call("vif-list") == {"vifs": []}
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(vhost / "v.sock"))
+    assert add(vhost / "v.sock").returncode == 0
+    (vhost / "v.sock").unlink()
+    (vhost / "v.sock").write_text("kept")
+    d.call("vif-del", name="v")
+    assert (vhost / "v.sock").read_text() == "kept"
+    (vhost / "v.sock").unlink()
+    file.unlink()
+
+
+# ---- the control socket --------------------------------------------------------------------------------------------------
+
+
+def test_refusals_to_lookers_do_not_fill_the_log(daemon):
+    ask = "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\ns.sendall(b'{\"cmd\":\"stop\"}\\n'*500)\ns.shutdown(1)\nn=0\nwhile d:=s.recv(65536): n+=d.count(b'only root')\nprint(n)"
+    for _ in range(2):
+        done = subprocess.run([*NOBODY, "/usr/bin/python3", "-c", ask, str(daemon.socket)], capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout == "500\n"
+    assert daemon.log().count("refused to user 65534: stop: only root") == 5
+    assert len(daemon.log().splitlines()) < 20
+
+
+CROWD = """
+import socket, sys
+clients = []
+for i in range(400):
+    c = socket.socket(socket.AF_UNIX)
+    c.connect(sys.argv[1])
+    c.setblocking(False)
+    clients.append(c)
+    if i % 2:
+        try:
+            c.send(b'{"cmd": "stats"}\\n' * 3000 + b'{"cmd"')
+        except (BlockingIOError, BrokenPipeError):
+            pass
+print("ready", flush=True)
+while True:
+    for c in clients[-8:]:
+        c.close()
+    for i in range(8):
+        clients[-8 + i] = c = socket.socket(socket.AF_UNIX)
+        c.connect(sys.argv[1])
+    for c in clients:
+        try:
+            while c.recv(1 << 20):
+                pass
+        except OSError:
+            pass
+"""
+
+
+def test_a_crowd_of_another_user_does_not_make_root_wait(daemon):
+    daemon.call("bridge-add", name="xenbr0", host=False)
+    for i in range(200):
+        daemon.call("vif-add", name=f"vif{i}.0", bridge="xenbr0")
+    with ended(python(NOBODY, CROWD, daemon.socket)), ended(python(("setpriv", "--reuid=65533", "--regid=65533", "--clear-groups"), CROWD, daemon.socket)):
+        longest = 0
+        for _ in range(50):
+            begin = time.monotonic()
+            assert daemon.call("status")["ports"] == 200
+            longest = max(longest, time.monotonic() - begin)
+        assert longest < 0.5, longest
+
+
+def test_a_user_may_have_eight_clients_and_keeps_nobody_else_out(daemon):
+    hold = "import socket,sys,time\ns=[]\nfor i in range(9):\n c=socket.socket(socket.AF_UNIX); c.connect(sys.argv[1]); s.append(c)\nprint(s[-1].recv(1000),flush=True)\ntime.sleep(60)"
+    other = ("setpriv", "--reuid=65533", "--regid=65533", "--clear-groups")
+    with ended(python(NOBODY, hold, daemon.socket)):
+        assert "too many clients of this user" in daemon.xbar("status", prefix=NOBODY, check=False).stderr
+        daemon.xbar("status", prefix=other)
+        daemon.xbar("status")
+    until(lambda: daemon.xbar("status", prefix=NOBODY, check=False).returncode == 0)
