@@ -101,6 +101,10 @@ $(XEN_TESTS): $(B)/tests/xen/%: $(B)/tests/xen/%.o \
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lxengnttab -lxenevtchn -lxenstore
 $(B)/tests/xen/hostile: $(B)/tests/xen/hostile_ring.o $(B)/tests/xen/hostile_ctrl.o
+# Two guests that behave, beside those of tests/hostile that do not.
+$(B)/tests/hostile/bystanders: $(B)/tests/hostile/bystanders.o $(addprefix $(B)/bench/,frontend.o guest.o)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 # FUZZER=1: with libFuzzer's main, by clang.
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(if $(FUZZER),,$(B)/tests/fuzz/replay.o) $(B)/libtool.a $(PARTS)
 	$(call say,LD,$@)
@@ -109,7 +113,7 @@ $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(if $(FUZZER),,$(B)/tests/fuzz
 
 .PHONY: check check-san test lint lint-tools
 # The fast tests: no root, under a minute.
-check: all $(UNIT) $(FUZZ)
+check: all $(UNIT) $(FUZZ) $(B)/tests/hostile/bystanders
 	@tests/run-check $(B)
 
 # The same with the address and undefined-behaviour sanitizers; clang's see more than gcc's (offsets to null pointers). Rings

@@ -607,6 +607,7 @@ static void memory_that_cannot_be_mapped_safely_is_refused(void **state)
 		{"of a file of", {FRONT_GPA, FRONT_MEM + 1, FRONT_USER, 0}, 0},
 		{"of a file of", {FRONT_GPA, FRONT_MEM, FRONT_USER, 4096}, 0},
 		{"that cannot be", {FRONT_GPA, 1ULL << 63, FRONT_USER, 0}, 0},
+		{"times the host's own", {FRONT_GPA, 1ULL << 50, FRONT_USER, 0}, 0},
 		{"that cannot be", {UINT64_MAX, 4096, FRONT_USER, 0}, 0},
 		{"that cannot be", {FRONT_GPA, 4096, UINT64_MAX - 4094, 0}, 0},
 		{"that cannot be", {FRONT_GPA, 4096, FRONT_USER, UINT64_MAX - 4095}, 0},
@@ -693,6 +694,7 @@ static void a_ring_outside_of_memory_is_absent_and_named(void **state)
 		front_address(&t.front, 0);
 		front_state(&t.front, SET_VRING_NUM, 0, FRONT_SIZE);
 		assert_works();
+		assert_null(strstr(described(), acts[i].why));
 		front_hang_up(&t.front);
 	}
 }

@@ -160,9 +160,19 @@ static bool overlaps(uint64_t a, uint64_t b, uint64_t size_a, uint64_t size_b)
 	return a < b ? b - a < size_a : a - b < size_b;
 }
 
+/* Bytes that a front end may share. */
+static uint64_t limit(void)
+{
+	const uint64_t host = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)getpagesize();
+
+	return MEMORY_TIMES * (host > MEMORY_LEAST ? host : MEMORY_LEAST);
+}
+
 static int check(const struct memory *memory, uint64_t gpa, uint64_t size, uint64_t user, uint64_t offset,
 		 struct err *err)
 {
+	uint64_t total = 0;
+
 	if (memory->n == RING_REGIONS)
 		return err_set(err, -ENOSPC, "more than %d memory regions", RING_REGIONS);
 	if (!size || size > INT64_MAX || gpa + size < gpa || user + size < user || offset > INT64_MAX - size)
@@ -170,9 +180,12 @@ static int check(const struct memory *memory, uint64_t gpa, uint64_t size, uint6
 	for (unsigned i = 0; i < memory->n; i++) {
 		const struct memory_region *r = &memory->region[i];
 
+		total += r->size;
 		if (overlaps(gpa, r->gpa, size, r->size) || overlaps(user, r->user, size, r->size))
 			return err_set(err, -EINVAL, "memory regions overlap");
 	}
+	if (size > limit() - total)
+		return err_set(err, -ENOMEM, "more memory than %d times the host's own", MEMORY_TIMES);
 	return 0;
 }
 

@@ -9,7 +9,8 @@
  *
  * Safety. Only files whose pages the kernel itself provides are mapped: a file system that is served by a program (FUSE),
  * or by another host, could make who touches a page wait for ever. A front end can shrink its file at any time: the
- * access that finds out raises SIGBUS, is given zeroes, and the port is quarantined. That holds from the mapping on.
+ * access that finds out raises SIGBUS, is given zeroes, and the port is quarantined. That holds from the mapping on. No
+ * front end takes the daemon's address space away from others: it may share MEMORY_TIMES what the host has.
  *
  * Threads. The control thread's; the mappings are read and written by workers that were shown them. Take the regions out
  * of the workers' view before they are removed.
@@ -21,6 +22,9 @@
 
 #include "vif/ring/ring.h"
 #include "vswitch/base/err.h"
+
+#define MEMORY_TIMES 8 /* of the host's own memory, or of MEMORY_LEAST if that is more */
+#define MEMORY_LEAST (32ULL << 30)
 
 struct memory_region {
 	uint64_t gpa; /* in the guest's physical memory */

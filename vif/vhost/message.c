@@ -175,12 +175,19 @@ static int set_status(struct device *d, struct message *m, struct message_fds *f
 
 /* ---- the configuration space ------------------------------------------------------------------------------------- */
 
+/* Whether as many bytes come with the message as it says. */
+static bool config_fits(const struct message *m)
+{
+	return m->config.size <= MESSAGE_CONFIG &&
+	       m->size == offsetof(struct message, config.bytes) - MESSAGE_HEADER + m->config.size;
+}
+
 static int get_config(struct device *d, struct message *m, struct message_fds *fds, struct err *err)
 {
 	const uint32_t offset = m->config.offset, size = m->config.size;
 
 	(void)fds;
-	if (size > MESSAGE_CONFIG || m->size != offsetof(struct message, config.bytes) - MESSAGE_HEADER + size)
+	if (!config_fits(m))
 		return err_set(err, -EINVAL, "it asks for %u bytes of the configuration space in %u", size, m->size);
 	memset(m->config.bytes, 0, size);
 	for (uint32_t i = 0; i < size && offset < sizeof(d->config) && i < sizeof(d->config) - offset; i++)
@@ -191,9 +198,10 @@ static int get_config(struct device *d, struct message *m, struct message_fds *f
 static int set_config(struct device *d, struct message *m, struct message_fds *fds, struct err *err)
 {
 	(void)d;
-	(void)m;
 	(void)fds;
-	(void)err;
+	if (!config_fits(m))
+		return err_set(err, -EINVAL, "it sets %u bytes of the configuration space in %u", m->config.size,
+			       m->size);
 	return REFUSED; /* nothing in it can be written */
 }
 

@@ -66,18 +66,18 @@ void signal_close(struct signal *signal)
 	signal->fd = -1;
 }
 
+int signal_init(void)
+{
+	if (nothing < 0)
+		nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return nothing < 0 ? -errno : 0;
+}
+
 static bool open_context(void)
 {
 	const struct aio_ring *ring;
 
-	if (nothing < 0) {
-		int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), none = -1;
-
-		if (fd >= 0 &&
-		    !__atomic_compare_exchange_n(&nothing, &none, fd, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-			close(fd);
-	}
-	if (nothing < 0 || syscall(SYS_io_setup, COMPLETIONS, &context))
+	if (syscall(SYS_io_setup, COMPLETIONS, &context))
 		return false;
 	ring = (const struct aio_ring *)context;
 	if (ring->magic == AIO_RING_MAGIC && !ring->incompat_features)

@@ -20,6 +20,8 @@ struct signal {
 	bool socket;
 };
 
+/* Once, before the first of the others. 0 or -errno. */
+int signal_init(void);
 /*
  * Take over `fd`, by which a guest is to be told. 0, and *out is for signal_send() and signal_close(); or -errno with a
  * sentence in *err, and `fd` is closed.

@@ -28,7 +28,9 @@ struct vhost_port {
 	rte_spinlock_t tx_lock[VIF_QUEUES_MAX]; /* where workers share the port */
 	struct connection connection;
 	struct sockaddr_un addr;
-	bool server, worked; /* worked: frames could pass in this connection */
+	bool server;
+	bool worked; /* frames could pass in this connection */
+	bool faulty; /* the complaint is of a ring that is not served now */
 	int listener; /* -1 */
 	struct event *accepting;
 	struct event *retry; /* the next try to connect, or to accept */
@@ -216,8 +218,13 @@ static void on_served(struct connection *connection)
 		port->complaint.text[0] = '\0';
 		evtimer_del(port->no_memory);
 	}
-	if (d->fault.text[0] && strcmp(d->fault.text, port->complaint.text))
-		complain(port, d->fault.text);
+	if (d->fault.text[0] ? strcmp(d->fault.text, port->complaint.text) != 0 : port->faulty) {
+		port->faulty = d->fault.text[0];
+		if (port->faulty)
+			complain(port, d->fault.text);
+		else
+			port->complaint.text[0] = '\0';
+	}
 	if (d->negotiated && !d->memory.n && !evtimer_pending(port->no_memory, NULL))
 		evtimer_add(port->no_memory, &limit);
 }
@@ -233,7 +240,7 @@ static void try_again(struct vhost_port *port, unsigned ms)
 
 static void begin(struct vhost_port *port, int fd)
 {
-	port->worked = false;
+	port->worked = port->faulty = false;
 	if (connection_begin(&port->connection, fd))
 		complain(port, "no memory for its connection");
 }
@@ -428,5 +435,6 @@ int vhost_init(struct event_base *base)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	return memory_catch_sigbus();
+	int r = signal_init();
+	return r ? r : memory_catch_sigbus();
 }
