@@ -12,6 +12,7 @@ _spec = importlib.util.spec_from_file_location("system_conftest", Path(__file__)
 system = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(system)
 programs = system.programs
+summary = []  # lines for the end of the run
 
 
 class Scene:
@@ -21,6 +22,7 @@ class Scene:
         self.netns = system.Netns("hostile")
         self.daemon = system.Daemon(self.netns, f"workers = {workers}")
         self.bystanders = None
+        self.longest_ms = 0
         try:
             self.daemon.start()
             self.daemon.call("bridge-add", name="br0")
@@ -32,6 +34,8 @@ class Scene:
             system.until(lambda: self.ask()[0] > 100, 30)
             time.sleep(0.2)  # until the control connections above are closed
             self.before = self.holds()
+            self.resident_before = self.resident_kb()
+            self.longest_ms = 0
         except BaseException:
             self.close()
             raise
@@ -40,11 +44,13 @@ class Scene:
         return self.daemon.call("vif-add", name=name, bridge="br0", server=True, queues=queues)["socket"]
 
     def ask(self):
-        """Frames that the second guest has received, those lost, and the longest wait in ms since the last question."""
+        """Frames that the second guest has received, and those lost."""
         assert self.bystanders.poll() is None, "the well-behaved guests have ended"
         self.bystanders.stdin.write("\n")
         self.bystanders.stdin.flush()
-        return list(map(int, self.bystanders.stdout.readline().split()))
+        frames, lost, longest_ms = map(int, self.bystanders.stdout.readline().split())
+        self.longest_ms = max(self.longest_ms, longest_ms)
+        return frames, lost
 
     def holds(self):
         """What the daemon has open and mapped."""
@@ -73,4 +79,13 @@ class Scene:
 def scene(request):
     made = Scene(request.param)
     yield made
+    summary.append(
+        f"{request.param} worker(s), {request.module.count_acts()} acts: the guests beside received {made.ask()[0]} "
+        f"frames, and waited for one {made.longest_ms} ms at most"
+    )
     made.close()
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in summary:
+        terminalreporter.write_line(line)
