@@ -605,6 +605,34 @@ def test_an_ifquery_that_hangs_is_ended(private, monkeypatch):
     assert private.daemon.call("show") == {"bridges": []}
 
 
+# `ifquery -i FILE xenbr1` of ifupdown-ng 0.11.4~rc1-1+b2, from three stanzas of ifupdown's; from one with netmask 300.0.0.0
+IFUPDOWN_NG = """auto xenbr1
+iface xenbr1
+  use link
+  use static
+  address 172.16.16.1/24
+  gateway 172.16.16.9
+  address 10.1.0.1/16
+  address 2001:db8::1/64
+
+"""
+IFUPDOWN_NG_ODD = "iface xenbr1\n  use link\n  use static\n  address 10.9.9.9\n\n"
+
+
+def test_ifquery_may_be_that_of_ifupdown_ng(private, monkeypatch):
+    private.interfaces.write_text(INTERFACES)
+    output = private.daemon.dir / "output"
+    output.write_text(IFUPDOWN_NG)
+    unknown = '{ echo "ifquery: unknown interface $3" >&2; exit 1; }'
+    start_with_ifquery(private, monkeypatch, f"#!/bin/sh\n[ $3 = xenbr1 ] || {unknown}\nexec /bin/cat {output}\n")
+    private.net("start", "netdev=dummy0", "bridge=xenbr1")
+    assert addresses(private.host, "xenbr1") == ["172.16.16.1/24", "10.1.0.1/16", "2001:db8::1/64"]
+    private.net("stop", "bridge=xenbr1")
+    output.write_text(IFUPDOWN_NG_ODD)
+    failed = private.net("start", "netdev=dummy0", "bridge=xenbr1", check=False)
+    assert failed.returncode == 1 and 'interface xenbr1 has address "10.9.9.9", which is not a valid' in failed.stderr
+
+
 def test_an_existing_dummy_gives_its_addresses_and_gets_them_back(scene):
     scene.host.run(
         "sh", "-ec", "ip link add dummy0 type veth peer name dummypeer; ip link set dummy0 up; ip link set dummypeer up;"

@@ -118,7 +118,10 @@ static int run(const char *path, const char *name, struct output *output)
 
 /* ---- what it says ------------------------------------------------------------------------------------------------ */
 
-/* The interface's stanzas as "KEY: VALUE" lines, one stanza after the other, in which keys come in any order. */
+/*
+ * ifupdown's prints the interface's stanzas as "KEY: VALUE" lines, one stanza after the other, in which keys come in any
+ * order. ifupdown-ng's prints one stanza, "iface NAME", in which each indented "address" stands for itself.
+ */
 struct stanza {
 	const char *address, *netmask; /* NULL: not read yet */
 };
@@ -153,6 +156,21 @@ static int end_stanza(const struct reader *reader, struct stanza *stanza)
 	return r;
 }
 
+#define NG_ADDRESS "  address "
+
+/* ifupdown-ng has put the netmask behind the address, unless it could not. */
+static int take_ng(const struct reader *reader, const char *address)
+{
+	struct err why;
+	int r = strchr(address, '/') ? reader->fn(address, reader->arg, &why) : -EINVAL;
+
+	if (r == -EINVAL)
+		return err_set(reader->err, r,
+			       "%s: interface %s has address \"%.60s\", which is not a valid ADDRESS/LENGTH",
+			       reader->path, reader->name, address);
+	return r ? err_set(reader->err, r, "%s: %.400s", reader->path, why.text) : 0;
+}
+
 static int read_output(const struct reader *reader, char *text)
 {
 	struct stanza stanza = {0};
@@ -162,7 +180,9 @@ static int read_output(const struct reader *reader, char *text)
 		const char **value = !strncmp(line, "address: ", 9)   ? &stanza.address
 				     : !strncmp(line, "netmask: ", 9) ? &stanza.netmask
 								      : NULL;
-		if (value && *value)
+		if (!strncmp(line, NG_ADDRESS, strlen(NG_ADDRESS)))
+			r = take_ng(reader, line + strlen(NG_ADDRESS));
+		else if (value && *value)
 			r = end_stanza(reader, &stanza);
 		if (value)
 			*value = line + 9;
@@ -189,10 +209,11 @@ int ifupdown_addresses(const char *path, const char *name, int (*fn)(const char 
 	if (!r)
 		return read_output(&reader, output.out);
 	if (r == -ENOENT)
-		return err_set(err, -ENOPKG,
-			       "%s was not read: there is no ifquery, which the package ifupdown has; address= gives a "
-			       "bridge its addresses without",
-			       path);
+		return err_set(
+			err, -ENOPKG,
+			"%s was not read: there is no ifquery; install ifupdown, or give the bridge its addresses "
+			"by address=",
+			path);
 	if (r == -ETIMEDOUT)
 		return err_set(err, r, "%s: ifquery did not end within %d ms; say address=ADDRESS/LENGTH to go without",
 			       path, IFUPDOWN_TIMEOUT_MS);

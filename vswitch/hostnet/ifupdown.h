@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The addresses that /etc/network/interfaces (interfaces(5) of ifupdown) gives to an interface, as ifquery(8) of the same
- * package reads them.
+ * The addresses that /etc/network/interfaces gives to an interface, as ifquery(8) reads them: that of ifupdown, or that of
+ * ifupdown-ng, whose output differs.
  *
  * Model. ifquery is run and waited for. It is asked for private bridges alone, once per start, and takes milliseconds; one
  * that takes IFUPDOWN_TIMEOUT_MS is killed. The control thread does nothing else meanwhile; workers go on.
