@@ -115,8 +115,14 @@ static int escape(struct cfg_parser *p, char *out)
 	char c = p->s[p->at];
 	const char *known = c ? strchr(from, c) : NULL;
 
-	if (c >= '0' && c <= '7')
-		return escaped_byte(p, begin, 8, 1, 3, out);
+	if (c >= '0' && c <= '7') {
+		int r = escaped_byte(p, begin, 8, 1, 3, out);
+		if (!r)
+			hv_note_at(p->notes, p->text, begin,
+				   "`%.*s' in a string: xl leaves octal escapes out: write the character itself",
+				   (int)(p->at - begin), p->s + begin);
+		return r;
+	}
 	*out = '\0';
 	if (c == '\0')
 		return 0; /* the caller reports the end of the text */

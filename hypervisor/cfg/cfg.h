@@ -8,8 +8,8 @@
  * A comment begins with '#'. Within a list newlines and comments may surround each value. A backslash at the end of a line
  * continues it, also in a string: Python has that, xl does not. Names begin with a lower-case letter. Strings have either
  * kind of quote, end on the line that they begin on, and know the escapes \\ \' \" \a \b \f \n \r \t \v \xHH and \ooo
- * (xl's code intends to accept the last two and refuses them). Numbers are kept as text (hexadecimal with 0x, octal with a
- * leading 0) until hv_cfg_number() is called.
+ * (of the last two, xl of Xen 4.17 refuses \xHH, and leaves \ooo out of the string without a message: a note says so).
+ * Numbers are kept as text (hexadecimal with 0x, octal with a leading 0) until hv_cfg_number() is called.
  *
  * The last of several settings of one name counts; "+=" adds to the one before.
  *
