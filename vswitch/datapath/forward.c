@@ -46,6 +46,9 @@
 #define DEFER_MAX 8 /* bursts deferred: the buffers that they fill should stay in the cache */
 #define FLOWS 65536 /* in a worker's flow cache, 32 bytes each: one cache line read instead of two or more of the fdb */
 
+_Static_assert(sizeof(((struct vif_counters *)0)->br_drop) / sizeof(uint64_t) >= BR_DROP_MAX,
+	       "every drop reason has a counter");
+
 struct burst { /* under way */
 	struct vif_burst in;
 	unsigned negress;
