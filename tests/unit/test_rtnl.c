@@ -75,6 +75,23 @@ static char *output(const char *command)
 }
 
 /*
+ * Wait until `links` netdevs and lo have their IPv6 addresses, and each of those its local route: the kernel finishes both
+ * from a work queue, even an address that was added with `nodad`.
+ */
+static void settle(unsigned links)
+{
+	char command[256];
+
+	snprintf(
+		command, sizeof(command),
+		"for i in $(seq 1000); do n=$(ip -6 -o addr | grep -vc tentative);"
+		"test $n -gt %u && test $n = $(ip -6 route show table local type local | wc -l) && exit 0; sleep 0.01; "
+		"done; ip -6 addr; exit 1",
+		links);
+	sh(command);
+}
+
+/*
  * Everything but what changes with time: remaining lifetimes, and neighbours that the kernel found out by itself. IPv6
  * routes are sorted: where several netdevs have the same prefix (fe80::/64), the kernel lists them by age.
  */
@@ -82,6 +99,7 @@ static char *dump(const char *netdev)
 {
 	char command[1024];
 
+	settle(1);
 	snprintf(command, sizeof(command),
 		 "{ ip -d addr show dev %s; ip -4 -d route show table all; ip -6 -d route show table all | grep -v "
 		 "xenbr0 | sort;"
@@ -112,7 +130,8 @@ static int setup(void **state)
 	   "ip link add eth0 type veth peer name wire0; ip link add eth1 type veth peer name wire1;"
 	   "ip link add xenbr0 type veth peer name switch0;"
 	   "for i in eth0 wire0 eth1 wire1 xenbr0 switch0; do "
-	   "echo 0 >/proc/sys/net/ipv6/conf/$i/accept_dad; ip link set $i up; done; sleep 0.1");
+	   "echo 0 >/proc/sys/net/ipv6/conf/$i/accept_dad; ip link set $i up; done");
+	settle(6);
 	if (rtnl_open(&rtnl, &err))
 		fail_msg("%s", err.text);
 	*state = rtnl;
@@ -407,6 +426,7 @@ static void equal_routes_come_back_in_their_order(void **state)
 	sh("for i in eth1 eth0 xenbr0; do ip addr flush dev $i; done;"
 	   "ip addr add 192.0.2.10/24 dev eth0; ip addr add 192.0.2.11/24 dev eth1;"
 	   "ip -6 addr add fe80::10/64 dev eth0 nodad; ip -6 addr add fe80::11/64 dev eth1 nodad");
+	settle(5); /* xenbr0 has none */
 	char *before = output(routes);
 	struct rtnl_snap *snap = take(rtnl, "eth0");
 	must(rtnl_snap_take_order(rtnl, snap, &err), &err);
@@ -420,6 +440,7 @@ static void equal_routes_come_back_in_their_order(void **state)
 	/* One of another netdev is missing, as after a crash: it is in the record. */
 	sh("ip route del 192.0.2.0/24 dev eth1");
 	must(rtnl_order_put(rtnl, snap, &eth0, &err), &err);
+	settle(5);
 	compare_and_free(before, output(routes));
 	rtnl_snap_free(snap);
 }
