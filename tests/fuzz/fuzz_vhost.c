@@ -23,6 +23,7 @@
 #define MEM 65536
 #define PAIRS 2
 #define GPA 0x10000
+#define LOG ((GPA + MEM) / 4096 / 8) /* bytes of dirty log, for all of it */
 #define USER 0x7f0000000000ULL
 #define ACTS_MAX 400
 
@@ -153,13 +154,18 @@ static void send_message(uint8_t request, uint8_t index, uint8_t where, uint64_t
 		m.size = 0;
 		break;
 	case 2:
-		m.u64 = 0x160008000ULL | 1ULL << 17 | 1ULL << 22;
+		m.u64 = 0x160008000ULL | 1ULL << 17 | 1ULL << 22 | 1ULL << 26;
 		break;
 	case 5:
 		m.table.n = 1;
 		m.table.region[0] = all;
 		m.size = 40;
 		fd = z.memfd;
+		break;
+	case 6:
+		m.log.size = LOG;
+		m.size = 16;
+		fd = z.memfd; /* the guest may well write to its log */
 		break;
 	case 8:
 	case 18:
@@ -171,6 +177,8 @@ static void send_message(uint8_t request, uint8_t index, uint8_t where, uint64_t
 		m.addr.desc = at;
 		m.addr.avail = at + 0x800;
 		m.addr.used = at + 0x1000;
+		m.addr.flags = index >> 7;
+		m.addr.log = at + 0x1000 - USER + GPA;
 		m.size = 40;
 		break;
 	case 10:
@@ -185,7 +193,10 @@ static void send_message(uint8_t request, uint8_t index, uint8_t where, uint64_t
 		fd = m.request == 12 ? z.kick : z.call;
 		break;
 	case 16:
-		m.u64 = 1 << 0 | 1 << 3 | 1 << 5 | 1 << 6 | 1 << 13 | 1 << 15 | 1 << 16;
+		m.u64 = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 5 | 1 << 6 | 1 << 13 | 1 << 15 | 1 << 16;
+		break;
+	case 19:
+		m.u64 = 0x020000000001;
 		break;
 	case 21:
 		m.size = 0;

@@ -452,6 +452,269 @@ static void a_control_queue_that_breaks_the_rules_costs_the_port(void **state)
 	assert_int_equal(send_from_guest(60), 0);
 }
 
+/* ---- migration --------------------------------------------------------------------------------------------------- */
+
+#define LOG_BYTES ((FRONT_GPA + FRONT_MEM) >> 12 >> 3)
+#define PAGE_OF(gpa) ((unsigned)((gpa) >> 12))
+
+static struct {
+	int fd;
+	uint8_t *bits;
+} dirty;
+
+/* Share `bytes` of a dirty log; that much of it is all that the file has. */
+static void share_log(size_t bytes)
+{
+	struct message m = {.log = {.size = bytes}};
+
+	dirty.fd = memfd_create("log", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(dirty.fd, (off_t)bytes), 0);
+	dirty.bits = mmap(NULL, LOG_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, dirty.fd, 0);
+	assert_ptr_not_equal(dirty.bits, MAP_FAILED);
+	assert_true(front_message(&t.front, SET_LOG_BASE, &m, 16, dirty.fd));
+	assert_true(front_reply(&t.front, &m)); /* whether it was asked for or not */
+	assert_int_equal(m.request, SET_LOG_BASE);
+}
+
+static void close_log(void)
+{
+	munmap(dirty.bits, LOG_BYTES);
+	close(dirty.fd);
+}
+
+/* Where ring `index` writes to its used ring is marked as `gpa`. */
+static void log_ring(unsigned index, uint64_t gpa)
+{
+	const uint64_t at = FRONT_USER + index * FRONT_RING;
+	struct message m = {
+		.addr = {.index = index, .flags = 1, .desc = at, .avail = at + 0x400, .used = at + 0x800, .log = gpa}};
+
+	front_message(&t.front, SET_VRING_ADDR, &m, 40, -1);
+}
+
+/* A running pair of rings, and a control ring, whose used rings are logged in the pages from `used` on, one each. */
+static void start_logging(uint64_t used)
+{
+	struct front *f = &t.front;
+
+	f->features |= 1ULL << VHOST_F_LOG_ALL | 1ULL << VIRTIO_NET_F_CTRL_VQ;
+	front_connect(f, t.path);
+	front_negotiate(f, 1 << 0 | 1 << 1 | 1 << 3);
+	assert_true(f->features & 1ULL << VHOST_F_LOG_ALL);
+	front_memory(f);
+	share_log(LOG_BYTES);
+	for (unsigned i = 0; i < 3; i++) {
+		front_ring(f, i);
+		log_ring(i, used + i * 4096);
+		front_enable(f, i);
+	}
+	front_turn(f);
+}
+
+/* The pages marked since the last time are those from `page` on, `n` of them, and no others. */
+static void assert_marked(const unsigned *page, unsigned n)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (!(dirty.bits[page[i] / 8] & 1 << page[i] % 8))
+			fail_msg("page 0x%x is not marked", page[i]);
+	for (unsigned i = 0; i < 8 * LOG_BYTES; i++)
+		found += dirty.bits[i / 8] >> i % 8 & 1;
+	assert_int_equal(found, n);
+	memset(dirty.bits, 0, LOG_BYTES);
+}
+#define ASSERT_MARKED(...)                                                                                             \
+	do {                                                                                                           \
+		const unsigned pages_[] = {__VA_ARGS__};                                                               \
+		assert_marked(pages_, LEN(pages_));                                                                    \
+	} while (0)
+
+/* Deliver a frame of `len` bytes that begins in a burst of its own. */
+static void deliver(uint32_t len)
+{
+	static uint8_t head[VIF_HEAD_LEN] __attribute__((aligned(64))), rest[8192];
+	const struct vif_seg seg = {.va = rest, .len = len - VIF_HEAD_LEN};
+	struct vif_frame frame = {.head = head, .len = len, .head_len = VIF_HEAD_LEN, .seg = &seg, .nseg = 1},
+			 *one = &frame;
+
+	assert_int_equal(t.port->ops->deliver(t.port, 0, &one, 1), 1);
+}
+
+/* Make a chain of `n` receive buffers, each `len` bytes at gpa + i * 8192, available. */
+static void offer_chain(uint64_t gpa, uint32_t len, unsigned n)
+{
+	struct vring_avail *avail = front_avail(&t.front, 0);
+
+	for (unsigned i = 0; i < n; i++)
+		front_desc(&t.front, 0)[i] =
+			(struct vring_desc){.addr = gpa + i * 8192,
+					    .len = len,
+					    .flags = VRING_DESC_F_WRITE | (i + 1 < n ? VRING_DESC_F_NEXT : 0),
+					    .next = (uint16_t)(i + 1)};
+	avail->ring[avail->idx % FRONT_SIZE] = 0;
+	avail->idx++;
+}
+
+static void what_is_written_is_marked_in_the_log(void **state)
+{
+	const uint64_t used = FRONT_GPA + 0x10000, buf = FRONT_GPA + FRONT_BUFS;
+
+	(void)state;
+	start_logging(used);
+	assert_int_equal(t.port->tx_queues, 1);
+	memset(dirty.bits, 0, LOG_BYTES);
+
+	assert_true(send_to_guest());
+	ASSERT_MARKED(PAGE_OF(buf), PAGE_OF(used));
+	assert_int_equal(send_from_guest(60), 1); /* is read, and only completed */
+	ASSERT_MARKED(PAGE_OF(used) + 1);
+	t.port->ops->arm(t.port, 0);
+	ASSERT_MARKED(PAGE_OF(used) + 1);
+	t.port->ops->disarm(t.port, 0);
+	ASSERT_MARKED(PAGE_OF(used) + 1);
+
+	offer_chain(buf + 4000, 6000, 1); /* 12 + 84 bytes are left in the first page */
+	deliver(84 + 4096 + 1);
+	ASSERT_MARKED(PAGE_OF(buf), PAGE_OF(buf) + 1, PAGE_OF(buf) + 2, PAGE_OF(used));
+	offer_chain(buf + 4000, 6000, 1);
+	deliver(84 + 4096);
+	ASSERT_MARKED(PAGE_OF(buf), PAGE_OF(buf) + 1, PAGE_OF(used));
+	offer_chain(buf, 100, 3); /* of the last one nothing is used */
+	deliver(188);
+	ASSERT_MARKED(PAGE_OF(buf), PAGE_OF(buf) + 2, PAGE_OF(used));
+	offer_chain(buf, 140, 1); /* two buffers for one frame */
+	front_offer(&t.front, 0, 5, 2048);
+	deliver(140);
+	ASSERT_MARKED(PAGE_OF(buf), PAGE_OF(buf + 5 * 2048), PAGE_OF(used));
+
+	control(&t.front, 2, VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_PROMISC, 1);
+	ASSERT_MARKED(PAGE_OF(buf), PAGE_OF(used) + 2);
+
+	front_u64(&t.front, SET_FEATURES, t.front.features & ~(1ULL << VHOST_F_LOG_ALL), -1);
+	memset(dirty.bits, 0, LOG_BYTES);
+	assert_works();
+	assert_marked(NULL, 0);
+	front_u64(&t.front, SET_FEATURES, t.front.features, -1);
+	front_address(&t.front, 0); /* its used ring is no longer logged */
+	memset(dirty.bits, 0, LOG_BYTES);
+	assert_true(send_to_guest());
+	ASSERT_MARKED(PAGE_OF(buf));
+	close_log();
+}
+
+static void a_used_ring_over_a_page_edge_is_marked_where_it_was_written(void **state)
+{
+	const uint64_t buf = FRONT_GPA + FRONT_BUFS, edge = FRONT_GPA + 0x11000;
+	/* the used index lies before the edge with the first 8 entries */
+	const uint64_t used = edge - 4 - 8 * sizeof(struct vring_used_elem);
+	struct vring_used *ring = front_used(&t.front, 0);
+	unsigned before;
+
+	(void)state;
+	start_logging(used);
+	memset(dirty.bits, 0, LOG_BYTES);
+	before = ring->idx % FRONT_SIZE;
+	for (unsigned i = 0; i < 2 * FRONT_SIZE; i++, before = (before + 1) % FRONT_SIZE) {
+		assert_true(send_to_guest());
+		if (before < 8)
+			ASSERT_MARKED(PAGE_OF(buf), PAGE_OF(edge) - 1);
+		else
+			ASSERT_MARKED(PAGE_OF(buf), PAGE_OF(edge) - 1, PAGE_OF(edge));
+	}
+	close_log();
+}
+
+static void the_log_bounds_what_is_marked(void **state)
+{
+	static const uint64_t where[] = {0, FRONT_GPA, FRONT_GPA + FRONT_MEM, UINT64_MAX - 2047};
+
+	(void)state;
+	start_logging(FRONT_GPA);
+	close_log();
+	for (size_t i = 0; i < LEN(where); i++) {
+		log_ring(0, where[i]);
+		log_ring(1, where[i]);
+		share_log(1); /* of eight pages */
+		assert_works();
+		assert_int_equal(dirty.bits[0], where[i] < 8 * 4096);
+		assert_int_equal(dirty.bits[1], 0);
+		close_log();
+	}
+}
+
+static void a_log_is_mapped_as_safely_as_memory(void **state)
+{
+	static const struct {
+		const char *why;
+		uint64_t size, offset;
+		bool device;
+	} acts[] = {
+		{"a dirty log of 0 bytes", 0, 0, false},
+		{"a dirty log of 1073741825 bytes", (1ULL << 30) + 1, 0, false},
+		{"a dirty log of 4096 bytes", 4096, UINT64_MAX - 4095, false},
+		{"of a file of", FRONT_MEM + 1ULL, 0, false},
+		{"of a file of", FRONT_MEM, 1, false},
+		{"no file of this host's kernel", 4096, 0, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LEN(acts); i++) {
+		struct message m = {.log = {acts[i].size, acts[i].offset}};
+
+		front_connect(&t.front, t.path);
+		front_negotiate(&t.front, 1 << 1);
+		front_message(&t.front, SET_LOG_BASE, &m, 16, acts[i].device ? t.front.call[0] : t.front.memfd);
+		assert_refused(acts[i].why);
+	}
+	assert_int_equal(vhost_init(t.loop), 0); /* again: the tests' framework has taken the signal */
+	start_logging(FRONT_GPA);
+	assert_int_equal(ftruncate(dirty.fd, 0), 0);
+	send_to_guest();
+	assert_non_null(t.port->quarantine);
+	assert_non_null(strstr(t.port->quarantine, "truncated"));
+	close_log();
+	front_hang_up(&t.front);
+	assert_int_equal(descriptors(), t.descriptors);
+	front_start(&t.front, t.path);
+	assert_works();
+}
+
+static void a_guest_that_has_come_is_announced_once(void **state)
+{
+	static const uint8_t want[60] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 3, 4, 5, 6, 7, 0x80,
+					 0x35, 0,    1,    8,    0,    6,    4, 0, 3, 2, 3, 4, 5,
+					 6,    7,    0,    0,    0,    0,    2, 3, 4, 5, 6, 7};
+	struct message m = {.u64 = 0x070605040302, .flags = NEED_REPLY};
+	struct front *f = &t.front;
+	struct epoll_event ev;
+
+	(void)state;
+	front_connect(f, t.path);
+	front_negotiate(f, 1 << 0 | 1 << 2 | 1 << 3);
+	front_memory(f);
+	assert_true(front_message(f, SEND_RARP, &m, 8, -1));
+	assert_true(front_reply(f, &m));
+	assert_int_equal(m.u64, 0);
+	assert_int_equal(t.port->ops->peek(t.port, 0, &t.burst), 0); /* the guest does not run yet */
+	for (unsigned i = 0; i < 2; i++) {
+		front_ring(f, i);
+		front_enable(f, i);
+	}
+	assert_int_equal(epoll_wait(t.epfd, &ev, 1, 0), 1); /* the worker was woken */
+	assert_int_equal(t.port->ops->peek(t.port, 1, &t.burst), 0); /* it is queue 0's */
+	assert_int_equal(t.port->ops->peek(t.port, 0, &t.burst), 1);
+	assert_int_equal(t.burst.frame[0].len, sizeof(want));
+	assert_int_equal(t.burst.frame[0].head_len, sizeof(want));
+	assert_memory_equal(t.burst.frame[0].head, want, sizeof(want));
+	t.port->ops->release(t.port, 0, &t.burst);
+	assert_int_equal(front_used(f, 1)->idx, 0); /* nothing of the guest's was given back */
+	assert_int_equal(t.port->ops->peek(t.port, 0, &t.burst), 0);
+	assert_works();
+	front_u64(f, SEND_RARP, 0x070605040301, -1);
+	assert_refused("is no guest's MAC address");
+}
+
 /* ---- front ends that do not -------------------------------------------------------------------------------------- */
 
 static void what_is_not_as_the_table_says_is_refused(void **state)
@@ -465,7 +728,8 @@ static void what_is_not_as_the_table_says_is_refused(void **state)
 		{"does not speak vhost-user", {.request = GET_FEATURES, .flags = 5}, 0},
 		{"does not speak vhost-user", {.request = 0x20544547, .flags = 0x5448202f}, 0}, /* "GET / HT" */
 		{"message 0 is not served", {.request = 0, .flags = 1}, 0},
-		{"message 6 is not served", {.request = SET_LOG_BASE, .flags = 1, .size = 16}, 1},
+		{"was not negotiated", {.request = SET_LOG_BASE, .flags = 1, .size = 16}, 1},
+		{"was not negotiated", {.request = SEND_RARP, .flags = 1, .size = 8}, 0},
 		{"message 22 is not served", {.request = 22, .flags = 1, .size = 32}, 0},
 		{"message 28 is not served", {.request = 28, .flags = 1}, 0}, /* post-copy */
 		{"message 31 is not served", {.request = 31, .flags = 1, .size = 24}, 0}, /* in-flight */
@@ -475,7 +739,7 @@ static void what_is_not_as_the_table_says_is_refused(void **state)
 		{"GET_FEATURES of 8 bytes", {.request = GET_FEATURES, .flags = 1, .size = 8}, 0},
 		{"another number of descriptors", {.request = SET_FEATURES, .flags = 1, .size = 8}, 1},
 		{"were not offered", {.request = SET_FEATURES, .flags = 1, .size = 8, .u64 = 1ULL << 34}, 0},
-		{"were not offered", {.request = SET_PROTOCOL_FEATURES, .flags = 1, .size = 8, .u64 = 1 << 1}, 0},
+		{"were not offered", {.request = SET_PROTOCOL_FEATURES, .flags = 1, .size = 8, .u64 = 1 << 8}, 0},
 		{"was not negotiated", {.request = GET_MAX_MEM_SLOTS, .flags = 1}, 0},
 		{"was not negotiated", {.request = GET_QUEUE_NUM, .flags = 1}, 0},
 		{"was not negotiated", {.request = SET_BACKEND_REQ_FD, .flags = 1}, 1},
@@ -485,7 +749,7 @@ static void what_is_not_as_the_table_says_is_refused(void **state)
 		{"--queues", {.request = SET_VRING_NUM, .flags = 1, .size = 8, .state = {5, 16}}, 0},
 		{"--queues", {.request = GET_VRING_BASE, .flags = 1, .size = 8, .state = {UINT32_MAX, 0}}, 0},
 		{"more than 16 bits", {.request = SET_VRING_BASE, .flags = 1, .size = 8, .state = {0, 65536}}, 0},
-		{"flags 0x1", {.request = SET_VRING_ADDR, .flags = 1, .size = 40, .addr = {0, 1, 0, 0, 0, 0}}, 0},
+		{"flags 0x3", {.request = SET_VRING_ADDR, .flags = 1, .size = 40, .addr = {0, 3, 0, 0, 0, 0}}, 0},
 		{"names no ring", {.request = SET_VRING_KICK, .flags = 1, .size = 8, .u64 = 0x200}, 1},
 		{"it says one", {.request = SET_VRING_KICK, .flags = 1, .size = 8, .u64 = 0}, 0},
 		{"it says none", {.request = SET_VRING_CALL, .flags = 1, .size = 8, .u64 = 0x100}, 1},
@@ -917,6 +1181,11 @@ int main(void)
 		TEST(questions_are_answered),
 		TEST(the_control_queue_says_how_many_pairs_receive),
 		TEST(a_control_queue_that_breaks_the_rules_costs_the_port),
+		TEST(what_is_written_is_marked_in_the_log),
+		TEST(a_used_ring_over_a_page_edge_is_marked_where_it_was_written),
+		TEST(the_log_bounds_what_is_marked),
+		TEST(a_log_is_mapped_as_safely_as_memory),
+		TEST(a_guest_that_has_come_is_announced_once),
 		TEST(what_is_not_as_the_table_says_is_refused),
 		TEST(before_the_owner_nothing_is_set),
 		TEST(descriptors_come_with_the_first_byte_and_are_few),

@@ -55,8 +55,10 @@ void ring_release(struct ring *ring, const struct vif_burst *burst)
 
 		memcpy(&ring->used->ring[idx & mask], &elem, sizeof(elem));
 	}
-	ring->used_idx = idx;
 	__atomic_store_n(&ring->used->idx, idx, __ATOMIC_RELEASE);
+	if (__builtin_expect(ring->log != NULL, 0))
+		ring_log_completed(ring, ring->used_idx, burst->n);
+	ring->used_idx = idx;
 	prefetch_next(ring);
 }
 
@@ -71,6 +73,15 @@ static inline uint16_t *used_event(struct ring *ring)
 static inline uint16_t *avail_event(struct ring *ring)
 {
 	return (uint16_t *)&ring->used->ring[ring->size];
+}
+
+/* Mark whichever of the two was written that say when we want to be told. */
+static void log_wish(struct ring *ring)
+{
+	if (ring->event_idx)
+		ring_log_used(ring, avail_event(ring), sizeof(uint16_t));
+	else
+		ring_log_used(ring, &ring->used->flags, sizeof(ring->used->flags));
 }
 
 bool ring_notify(struct ring *ring)
@@ -95,6 +106,8 @@ bool ring_arm(struct ring *ring)
 		__atomic_store_n(avail_event(ring), ring->last_avail, __ATOMIC_RELAXED);
 	else
 		__atomic_store_n(&ring->used->flags, 0, __ATOMIC_RELAXED);
+	if (__builtin_expect(ring->log != NULL, 0))
+		log_wish(ring);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* our event index is written before their index is read */
 	return __atomic_load_n(&ring->avail->idx, __ATOMIC_ACQUIRE) != ring->last_avail;
 }
@@ -102,6 +115,9 @@ bool ring_arm(struct ring *ring)
 void ring_disarm(struct ring *ring)
 {
 	/* with EVENT_IDX a stale avail_event is harmless: it matches once per 65536 entries */
-	if (!ring->event_idx)
-		__atomic_store_n(&ring->used->flags, VRING_USED_F_NO_NOTIFY, __ATOMIC_RELAXED);
+	if (ring->event_idx)
+		return;
+	__atomic_store_n(&ring->used->flags, VRING_USED_F_NO_NOTIFY, __ATOMIC_RELAXED);
+	if (__builtin_expect(ring->log != NULL, 0))
+		log_wish(ring);
 }

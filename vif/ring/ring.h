@@ -42,6 +42,15 @@ struct ring_mem {
 	struct ring_region region[RING_REGIONS];
 };
 
+/*
+ * The dirty log of a guest that is being migrated: the front end's, which clears bits while we set them. It bounds what
+ * is marked, so a guest that names pages beyond it loses nothing but its own migration.
+ */
+struct ring_log {
+	uint8_t *bits; /* one for each page of 4096 bytes, from guest-physical address 0 on */
+	uint64_t pages;
+};
+
 struct ring {
 	struct vring_desc *desc;
 	struct vring_avail *avail;
@@ -60,6 +69,9 @@ struct ring {
 	int callfd; /* -1: the guest polls */
 	int kickfd; /* -1 */
 	const char *broken; /* NULL, or the rule that the guest broke: a sentence */
+	const struct ring_log *log; /* NULL: nothing is marked */
+	uint64_t log_used; /* guest-physical address by which writes to the used ring are marked, if logs_used */
+	bool logs_used;
 };
 
 /* Describe up to VIF_BURST frames; returns how many. Bad frames are counted and come with len 0. */
@@ -72,5 +84,14 @@ bool ring_notify(struct ring *ring);
 /* Ask for a kick. true: entries are waiting already. */
 bool ring_arm(struct ring *ring);
 void ring_disarm(struct ring *ring);
+
+/*
+ * Mark what has been written, after it was written. For rings with a log only.
+ * ring_log_memory(): `len` bytes at `at` in shared memory. ring_log_used(): in the used ring. ring_log_completed(): `n`
+ * used entries from entry `from` on, and the used index.
+ */
+void ring_log_memory(const struct ring *ring, const void *at, uint32_t len);
+void ring_log_used(const struct ring *ring, const void *at, uint32_t len);
+void ring_log_completed(const struct ring *ring, uint16_t from, unsigned n);
 
 #endif

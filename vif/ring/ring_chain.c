@@ -288,6 +288,17 @@ static enum fit take(struct ring *ring, uint32_t need, struct chain *all, struct
 	return FIT;
 }
 
+/* The first `len` bytes of the chain have been written. */
+static void log_chain(const struct ring *ring, const struct chain *chain, uint32_t len)
+{
+	for (const struct vif_seg *s = chain->seg; len; s++) {
+		const uint32_t n = s->len < len ? s->len : len;
+
+		ring_log_memory(ring, s->va, n);
+		len -= n;
+	}
+}
+
 enum fit ring_put_chained(struct ring *ring, struct vif_frame *const *frame, struct heads *heads,
 			  struct vif_counters *count)
 {
@@ -305,6 +316,8 @@ enum fit ring_put_chained(struct ring *ring, struct vif_frame *const *frame, str
 		vnet_write(&(*local)->off, &hdr.hdr);
 		hdr.num_buffers = buffers;
 		scatter(*local, (uint8_t *)&hdr, ring->hdr_len, chain.seg);
+		if (__builtin_expect(ring->log != NULL, 0))
+			log_chain(ring, &chain, (*local)->len + ring->hdr_len);
 	}
 	return fit;
 }

@@ -217,7 +217,7 @@ struct ahead {
 	unsigned n; /* frames looked at; what they use of the ring is in heads->elem, behind what is used already */
 	bool end; /* the next frame needs the slow path, or there is no buffer for it */
 	uint32_t asked, written; /* bytes, headers, and a line a frame */
-	uint8_t *dst[VIF_BURST];
+	uint8_t *dst[VIF_BURST]; /* NULL: by the slow path */
 	uint32_t until[VIF_BURST]; /* `asked` with this frame */
 };
 
@@ -312,6 +312,15 @@ static inline void put_rest(uint8_t *dst, const struct vif_frame *frame)
 	}
 }
 
+/* Of the first `n` frames, those that this path has written. */
+static __attribute__((noinline)) void log_frames(const struct ring *ring, struct vif_frame *const *frames,
+						 const struct ahead *ahead, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (ahead->dst[i])
+			ring_log_memory(ring, ahead->dst[i], ring->hdr_len + frames[i]->len);
+}
+
 static inline void publish(struct ring *ring, const struct heads *heads, struct vif_counters *count)
 {
 	uint16_t idx = ring->used_idx & (ring->size - 1);
@@ -323,6 +332,8 @@ static inline void publish(struct ring *ring, const struct heads *heads, struct 
 		memcpy(&ring->used->ring[0], &heads->elem[first], (heads->n - first) * sizeof(heads->elem[0]));
 	ring->used_idx += heads->n;
 	__atomic_store_n(&ring->used->idx, ring->used_idx, __ATOMIC_RELEASE);
+	if (__builtin_expect(ring->log != NULL, 0))
+		ring_log_completed(ring, ring->used_idx - heads->n, heads->n);
 	for (unsigned h = 0; h < heads->n; h++)
 		longest = heads->elem[h].len > longest ? heads->elem[h].len : longest;
 	if (longest > count->tx_max + ring->hdr_len)
@@ -397,6 +408,7 @@ unsigned RING_WIDTH(ring_deliver)(struct ring *ring, struct vif_frame *const *fr
 				finish_unmapped(&un, frames, &done, &bytes);
 			if (!deliver_chained(ring, &frames[i], &heads, &done, count))
 				break;
+			ahead.dst[i] = NULL;
 			ahead.n = ++i;
 		}
 	}
@@ -404,6 +416,8 @@ unsigned RING_WIDTH(ring_deliver)(struct ring *ring, struct vif_frame *const *fr
 		finish_unmapped(&un, frames, &done, &bytes);
 	count->tx_bytes += bytes + ahead.asked - common * (hdr_len + LINE);
 	copy_end(frames[0]->len, start, count->tx_bytes - before);
+	if (__builtin_expect(ring->log != NULL, 0))
+		log_frames(ring, frames, &ahead, i);
 	if (heads.n)
 		publish(ring, &heads, count);
 	count->tx_frames += done;

@@ -102,12 +102,17 @@ bool ctrlq_serve(struct ring *ring, unsigned max, unsigned *pairs)
 					    : "the control ring names a descriptor that is not there";
 		if (ring->broken)
 			break;
-		if (command.ack)
+		if (command.ack) {
 			*command.ack = obey(&command, max, pairs) ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
+			if (ring->log)
+				ring_log_memory(ring, command.ack, 1);
+		}
 		ring->used->ring[ring->used_idx & mask] = (struct vring_used_elem){.id = head, .len = !!command.ack};
 		ring->last_avail++;
 		ring->used_idx++;
 	}
 	__atomic_store_n(&ring->used->idx, ring->used_idx, __ATOMIC_RELEASE);
+	if (ring->log && ring->used_idx != before)
+		ring_log_completed(ring, before, (uint16_t)(ring->used_idx - before));
 	return ring->used_idx != before;
 }

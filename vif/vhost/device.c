@@ -3,6 +3,7 @@
 
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -15,7 +16,7 @@ uint64_t device_features(bool offload, bool mac, bool multiqueue)
 {
 	uint64_t f = VIRTIO_F(VIRTIO_F_VERSION_1) | VIRTIO_F(VIRTIO_F_ANY_LAYOUT) | VIRTIO_F(VIRTIO_NET_F_MRG_RXBUF) |
 		     VIRTIO_F(VIRTIO_RING_F_INDIRECT_DESC) | VIRTIO_F(VIRTIO_RING_F_EVENT_IDX) |
-		     VIRTIO_F(VHOST_USER_F_PROTOCOL_FEATURES) | VIRTIO_F(VIRTIO_NET_F_MTU) |
+		     VIRTIO_F(VHOST_USER_F_PROTOCOL_FEATURES) | VIRTIO_F(VHOST_F_LOG_ALL) | VIRTIO_F(VIRTIO_NET_F_MTU) |
 		     VIRTIO_F(VIRTIO_NET_F_CTRL_VQ) | VIRTIO_F(VIRTIO_NET_F_CTRL_RX) |
 		     VIRTIO_F(VIRTIO_NET_F_GUEST_ANNOUNCE);
 
@@ -211,6 +212,15 @@ void device_start_ring(struct device *d, unsigned index)
 		__atomic_store_n(&d->port->quarantine, NULL, __ATOMIC_RELEASE);
 }
 
+void device_announce(struct device *d, const uint8_t mac[6])
+{
+	uint64_t announce = DEVICE_ANNOUNCE;
+
+	memcpy(&announce, mac, 6);
+	__atomic_store_n(&d->announce, announce, __ATOMIC_RELEASE);
+	wake(d->port->epfd[0]);
+}
+
 void device_init(struct device *d)
 {
 	d->memory.port = d->port;
@@ -236,6 +246,8 @@ void device_reset(struct device *d, bool unseen)
 	unshow(d, unseen);
 	device_reset_rings(d);
 	memory_clear(&d->memory);
+	memory_log_clear(&d->memory);
+	__atomic_store_n(&d->announce, 0, __ATOMIC_RELAXED);
 	if (d->backend >= 0)
 		close(d->backend);
 	d->backend = -1;

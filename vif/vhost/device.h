@@ -6,7 +6,8 @@
  * the change concerns, and device_settle(), which shows them what there is then. Nothing is taken back if the ring that a
  * message is about does not run. device_reset() ends a connection: all that its front end gave is closed and unmapped.
  *
- * Threads. The control thread's, but for `session`, which workers read once in each call.
+ * Threads. The control thread's, but for `session`, which workers read once in each call, and `announce`, which the worker
+ * of queue 0 takes.
  */
 #ifndef XBAR_VHOST_DEVICE_H
 #define XBAR_VHOST_DEVICE_H
@@ -22,8 +23,11 @@
 struct event;
 struct event_base;
 
+#define DEVICE_ANNOUNCE (1ULL << 63)
+
 struct device {
 	struct session *session; /* NULL: nothing is served */
+	uint64_t announce; /* atomic: DEVICE_ANNOUNCE and the MAC address for which a frame is to be made; 0: none */
 	/* fixed */
 	struct vif_port *port;
 	struct event_base *loop;
@@ -61,6 +65,11 @@ void device_stop(struct device *device);
 void device_settle(struct device *device);
 /* Ring `index` starts. If it is the first to, the guest begins anew, and a quarantine that it had earned ends. */
 void device_start_ring(struct device *device, unsigned index);
+/*
+ * Queue 0's worker is to make a frame by which bridges and switches learn where the guest with this address is: a reverse
+ * ARP request, as if the guest had sent it, when the queue is served.
+ */
+void device_announce(struct device *device, const uint8_t mac[6]);
 /* Stop all rings and forget them; `features` too. Memory and descriptors for requests stay. */
 void device_reset_rings(struct device *device);
 /*

@@ -189,14 +189,12 @@ static int check(const struct memory *memory, uint64_t gpa, uint64_t size, uint6
 	return 0;
 }
 
-int memory_add(struct memory *memory, uint64_t gpa, uint64_t size, uint64_t user, uint64_t offset, int fd,
+/* Map `size` bytes at `offset` of the file. *va is where they are. */
+static int map(struct vif_port *port, uint64_t size, uint64_t offset, int fd, struct mapping **out, uint8_t **va,
 	       struct err *err)
 {
-	int r = check(memory, gpa, size, user, offset, err);
-
-	if (r)
-		return r;
 	const uint64_t unit = granule(fd, offset + size, err);
+
 	if (!unit)
 		return -EINVAL;
 	const uint64_t first = offset & ~(unit - 1), last = (offset + size + unit - 1) & ~(unit - 1);
@@ -209,14 +207,26 @@ int memory_add(struct memory *memory, uint64_t gpa, uint64_t size, uint64_t user
 						 : "the kernel refuses");
 	/* a core of the daemon is for its developer, who has no business in guests' memory */
 	madvise(start, last - first, MADV_DONTDUMP);
-	struct mapping *m = mapping_take(memory->port, start, last - first);
-	if (!m) {
+	*out = mapping_take(port, start, last - first);
+	if (!*out) {
 		munmap(start, last - first);
 		return err_nomem(err);
 	}
-	memory->region[memory->n++] = (struct memory_region){
-		.gpa = gpa, .size = size, .user = user, .va = start + (offset - first), .mapping = m};
+	*va = start + (offset - first);
 	return 0;
+}
+
+int memory_add(struct memory *memory, uint64_t gpa, uint64_t size, uint64_t user, uint64_t offset, int fd,
+	       struct err *err)
+{
+	struct memory_region region = {.gpa = gpa, .size = size, .user = user};
+	int r = check(memory, gpa, size, user, offset, err);
+
+	if (!r)
+		r = map(memory->port, size, offset, fd, &region.mapping, &region.va, err);
+	if (!r)
+		memory->region[memory->n++] = region;
+	return r;
 }
 
 int memory_remove(struct memory *memory, uint64_t gpa, uint64_t size, uint64_t user, struct err *err)
@@ -237,6 +247,30 @@ void memory_clear(struct memory *memory)
 {
 	while (memory->n)
 		mapping_drop(memory->region[--memory->n].mapping);
+}
+
+void memory_log_clear(struct memory *memory)
+{
+	if (memory->log.bits)
+		mapping_drop(memory->log_mapping);
+	memory->log = (struct ring_log){0};
+}
+
+int memory_log(struct memory *memory, uint64_t size, uint64_t offset, int fd, struct err *err)
+{
+	struct mapping *mapping;
+	uint8_t *bits;
+	int r;
+
+	if (!size || size > MEMORY_LOG_MAX || offset > INT64_MAX - size)
+		return err_set(err, -EINVAL, "a dirty log of %llu bytes", (unsigned long long)size);
+	r = map(memory->port, size, offset, fd, &mapping, &bits, err);
+	if (r)
+		return r;
+	memory_log_clear(memory);
+	memory->log = (struct ring_log){.bits = bits, .pages = 8 * size};
+	memory->log_mapping = mapping;
+	return 0;
 }
 
 /* ---- translation ------------------------------------------------------------------------------------------------- */
@@ -267,5 +301,5 @@ bool memory_is_truncated(const struct memory *memory)
 	for (unsigned i = 0; i < memory->n; i++)
 		if (__atomic_load_n(&memory->region[i].mapping->truncated, __ATOMIC_ACQUIRE))
 			return true;
-	return false;
+	return memory->log.bits && __atomic_load_n(&memory->log_mapping->truncated, __ATOMIC_ACQUIRE);
 }

@@ -4,7 +4,7 @@
  *
  * Model. A region is a piece of guest-physical memory that lies in a file of the front end's. It is checked and mapped by
  * memory_add(), and stays mapped until memory_remove() or memory_clear(); the file's descriptor is the caller's, and not
- * needed after that. A ring's address is translated from the front end's own address space, a buffer's from the guest's
+ * needed after that. The dirty log of a migration (ring.h) is a file of the front end's as well. A ring's address is translated from the front end's own address space, a buffer's from the guest's
  * (ring.h).
  *
  * Safety. Only files whose pages the kernel itself provides are mapped: a file system that is served by a program (FUSE),
@@ -25,6 +25,7 @@
 
 #define MEMORY_TIMES 8 /* of the host's own memory, or of MEMORY_LEAST if that is more */
 #define MEMORY_LEAST (32ULL << 30)
+#define MEMORY_LOG_MAX (1ULL << 30) /* bytes of dirty log: enough for guest-physical addresses up to 32 TiB */
 
 struct memory_region {
 	uint64_t gpa; /* in the guest's physical memory */
@@ -38,6 +39,8 @@ struct memory {
 	struct vif_port *port; /* quarantined if the guest takes away what it shares */
 	unsigned n;
 	struct memory_region region[RING_REGIONS];
+	struct ring_log log; /* bits NULL: none is shared */
+	struct mapping *log_mapping;
 };
 
 /* Once, before the first port: SIGBUS on shared memory becomes a quarantine; any other SIGBUS stays fatal. 0 or -errno. */
@@ -48,6 +51,9 @@ int memory_add(struct memory *memory, uint64_t gpa, uint64_t size, uint64_t user
 	       struct err *err);
 int memory_remove(struct memory *memory, uint64_t gpa, uint64_t size, uint64_t user, struct err *err);
 void memory_clear(struct memory *memory);
+/* Map the dirty log: `size` bytes at `offset` of the file `fd`. It takes the place of the one before. */
+int memory_log(struct memory *memory, uint64_t size, uint64_t offset, int fd, struct err *err);
+void memory_log_clear(struct memory *memory);
 
 /* Our address of `len` bytes at `user` in the front end's address space; NULL unless they lie wholly in one region. */
 void *memory_user(const struct memory *memory, uint64_t user, uint64_t len);

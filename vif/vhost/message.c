@@ -14,9 +14,12 @@
 
 #define RING_INDEX 0xffu
 #define RING_NO_FD 0x100u
+#define RING_LOG 1u
 
 enum { /* protocol features */
        P_MQ = 0,
+       P_LOG_SHMFD = 1,
+       P_RARP = 2,
        P_REPLY_ACK = 3,
        P_MTU = 4,
        P_BACKEND_REQ = 5,
@@ -55,8 +58,9 @@ static int reply_u64(struct message *m, uint64_t value)
 
 static uint64_t protocol_features(struct device *d)
 {
-	uint64_t f = 1ULL << P_MQ | 1ULL << P_REPLY_ACK | 1ULL << P_MTU | 1ULL << P_BACKEND_REQ |
-		     1ULL << P_CROSS_ENDIAN | 1ULL << P_RESET_DEVICE | 1ULL << P_CONFIGURE_MEM_SLOTS | 1ULL << P_STATUS;
+	uint64_t f = 1ULL << P_MQ | 1ULL << P_LOG_SHMFD | 1ULL << P_RARP | 1ULL << P_REPLY_ACK | 1ULL << P_MTU |
+		     1ULL << P_BACKEND_REQ | 1ULL << P_CROSS_ENDIAN | 1ULL << P_RESET_DEVICE |
+		     1ULL << P_CONFIGURE_MEM_SLOTS | 1ULL << P_STATUS;
 
 	/*
 	 * QEMU answers reads of the configuration space itself, and warns of a back-end that offers to. It is the one that
@@ -138,6 +142,19 @@ static int set_mtu(struct device *d, struct message *m, struct message_fds *fds,
 	(void)fds;
 	(void)err;
 	return m->u64 < 68 || m->u64 > 65535 || (d->config.mtu && m->u64 > d->config.mtu) ? REFUSED : DONE;
+}
+
+/* The guest has come from another host, and does not say so itself. */
+static int send_rarp(struct device *d, struct message *m, struct message_fds *fds, struct err *err)
+{
+	uint8_t mac[8];
+
+	(void)fds;
+	memcpy(mac, &m->u64, sizeof(mac));
+	if (mac[0] & 1 || !m->u64 || mac[6] || mac[7])
+		return err_set(err, -EINVAL, "0x%llx is no guest's MAC address", (unsigned long long)m->u64);
+	device_announce(d, mac);
+	return DONE;
 }
 
 /* We have nothing to ask for; but without the channel User-Mode Linux has no interrupt for its rings. */
@@ -253,6 +270,28 @@ static int rem_mem_reg(struct device *d, struct message *m, struct message_fds *
 	return memory_remove(&d->memory, r.gpa, r.size, r.user, err);
 }
 
+/* ---- the dirty log ----------------------------------------------------------------------------------------------- */
+
+/* The reply comes when no worker marks anything in the log before. */
+static int set_log_base(struct device *d, struct message *m, struct message_fds *fds, struct err *err)
+{
+	int r;
+
+	device_stop(d);
+	r = memory_log(&d->memory, m->log.size, m->log.offset, fds->fd[0], err);
+	return r ? r : reply_u64(m, 0);
+}
+
+/* Nobody has to be told that something was marked. */
+static int set_log_fd(struct device *d, struct message *m, struct message_fds *fds, struct err *err)
+{
+	(void)d;
+	(void)m;
+	(void)fds;
+	(void)err;
+	return DONE;
+}
+
 /* ---- rings ------------------------------------------------------------------------------------------------------- */
 
 /* The ring that a message is about, out of the workers' hands; NULL: there is no such ring. */
@@ -291,11 +330,13 @@ static int set_vring_addr(struct device *d, struct message *m, struct message_fd
 	(void)fds;
 	if (!v)
 		return -EINVAL;
-	if (m->addr.flags)
+	if (m->addr.flags & ~RING_LOG)
 		return err_set(err, -EINVAL, "a ring with flags 0x%x, which were not negotiated", m->addr.flags);
 	v->desc = m->addr.desc;
 	v->avail = m->addr.avail;
 	v->used = m->addr.used;
+	v->log = m->addr.log;
+	v->logs_used = m->addr.flags & RING_LOG;
 	v->addressed = true;
 	return DONE;
 }
@@ -442,6 +483,8 @@ static const struct {
 	[3] = {"SET_OWNER", EMPTY, NO_FDS, P_NONE, 0, set_owner},
 	[4] = {"RESET_OWNER", EMPTY, NO_FDS, P_NONE, 0, reset},
 	[5] = {"SET_MEM_TABLE", 8, 8 + 32 * MESSAGE_TABLE, 0, MESSAGE_FDS, P_NONE, OWNED, set_mem_table},
+	[6] = {"SET_LOG_BASE", 16, 16, 1, 1, P_LOG_SHMFD, OWNED | REPLIES, set_log_base},
+	[7] = {"SET_LOG_FD", EMPTY, 0, 1, P_LOG_SHMFD, OWNED, set_log_fd},
 	[8] = {"SET_VRING_NUM", STATE, NO_FDS, P_NONE, OWNED, set_vring_num},
 	[9] = {"SET_VRING_ADDR", ADDR, NO_FDS, P_NONE, OWNED, set_vring_addr},
 	[10] = {"SET_VRING_BASE", STATE, NO_FDS, P_NONE, OWNED, set_vring_base},
@@ -453,6 +496,7 @@ static const struct {
 	[16] = {"SET_PROTOCOL_FEATURES", U64, NO_FDS, P_NONE, 0, set_protocol_features},
 	[17] = {"GET_QUEUE_NUM", EMPTY, NO_FDS, P_MQ, REPLIES, get_queue_num},
 	[18] = {"SET_VRING_ENABLE", STATE, NO_FDS, P_NONE, OWNED, set_vring_enable},
+	[19] = {"SEND_RARP", U64, NO_FDS, P_RARP, OWNED, send_rarp},
 	[20] = {"NET_SET_MTU", U64, NO_FDS, P_MTU, OWNED, set_mtu},
 	[21] = {"SET_BACKEND_REQ_FD", EMPTY, 1, 1, P_BACKEND_REQ, 0, set_backend_req_fd},
 	[23] = {"SET_VRING_ENDIAN", STATE, NO_FDS, P_CROSS_ENDIAN, OWNED, set_vring_endian},

@@ -33,6 +33,9 @@ struct message {
 			uint64_t desc, used, avail, log;
 		} addr;
 		struct {
+			uint64_t size, offset;
+		} log;
+		struct {
 			uint32_t n, padding;
 			struct message_region region[MESSAGE_TABLE];
 		} table;

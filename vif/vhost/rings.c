@@ -60,6 +60,8 @@ static const char *fill(struct ring *ring, struct ring_setup *setup, const struc
 	ring->hdr_len = features & (VIRTIO_F(VIRTIO_NET_F_MRG_RXBUF) | VIRTIO_F(VIRTIO_F_VERSION_1)) ? 12 : 10;
 	ring->callfd = setup->call.fd;
 	ring->kickfd = setup->kickfd;
+	ring->log_used = setup->log;
+	ring->logs_used = setup->logs_used;
 	ring->enabled = true;
 	return NULL;
 }
@@ -70,6 +72,7 @@ static bool show(struct ring *ring, struct signal *call, struct ring_setup *setu
 {
 	/* without the protocol features there is no message that enables a ring */
 	const bool enabled = setup->enabled || !(features & VIRTIO_F(VHOST_USER_F_PROTOCOL_FEATURES));
+	const struct ring absent = *ring;
 	const char *why;
 
 	*call = setup->call;
@@ -78,7 +81,7 @@ static bool show(struct ring *ring, struct signal *call, struct ring_setup *setu
 	why = fill(ring, setup, memory, features);
 	if (!why)
 		return true;
-	*ring = (struct ring){.callfd = -1, .kickfd = -1};
+	*ring = absent;
 	err_set(err, -EINVAL, "ring %u %s", index, why);
 	return false;
 }
@@ -97,29 +100,28 @@ struct session *rings_build(struct ring_setup *setup, const struct memory *memor
 	session->features = plan->features;
 	session->pairs = plan->pairs;
 	memory_table(memory, &session->mem);
+	session->log = memory->log;
 	session->ctrl = (struct ring){.callfd = -1, .kickfd = -1, .mem = &session->mem};
+	if (plan->features & VIRTIO_F(VHOST_F_LOG_ALL) && session->log.bits)
+		session->ctrl.log = &session->log;
 	for (unsigned q = 0; q < plan->pairs; q++) {
 		struct ring *rx = &session->rx[q], *tx = &session->tx[q];
 
 		*rx = *tx = session->ctrl;
 		if (2 * q >= plan->ctrl) /* the driver uses fewer pairs than the vif has */
 			continue;
-		tx->mem = rx->mem = &session->mem;
 		if (show(rx, &session->rx_call[q], &setup[2 * q + 1], 2 * q + 1, memory, plan->features, err))
 			session->rx_queues = q + 1;
 		if (show(tx, &session->tx_call[q], &setup[2 * q], 2 * q, memory, plan->features, err) &&
 		    session->tx_queues == q && q < plan->active)
 			session->tx_queues = q + 1; /* a receiver's queues are used without gaps */
-		rx->mem = tx->mem = &session->mem;
 		any |= rx->enabled || tx->enabled;
 		if (tx->enabled)
 			ring_disarm(tx);
 	}
 	if (plan->ctrl < VRINGS_MAX &&
-	    show(&session->ctrl, &session->ctrl_call, &setup[plan->ctrl], plan->ctrl, memory, plan->features, err)) {
-		session->ctrl.mem = &session->mem;
+	    show(&session->ctrl, &session->ctrl_call, &setup[plan->ctrl], plan->ctrl, memory, plan->features, err))
 		any = true;
-	}
 	if (any)
 		return session;
 	free(session);

@@ -20,6 +20,7 @@
 #include "signal.h"
 
 #define VIRTIO_F(bit) (1ULL << (bit))
+#define VHOST_F_LOG_ALL 26
 #define VHOST_USER_F_PROTOCOL_FEATURES 30
 #define VRINGS_MAX (2 * VIF_QUEUES_MAX + 1)
 #define VRING_SIZE_MAX 32768
@@ -29,6 +30,8 @@ struct ring_setup {
 	uint16_t base; /* next entry to look at, in both of its rings */
 	bool addressed; /* desc, avail and used have been said */
 	uint64_t desc, avail, used; /* in the front end's address space */
+	uint64_t log; /* by which writes to the used ring are marked, if logs_used */
+	bool logs_used;
 	bool started; /* between SET_VRING_KICK and GET_VRING_BASE */
 	bool enabled;
 	bool big_endian; /* a legacy guest's, of another byte order than ours */
@@ -41,6 +44,7 @@ struct session {
 	unsigned pairs; /* of rx[] and tx[] */
 	unsigned rx_queues, tx_queues; /* one more than the last that is served; those from 0 on that are served */
 	struct ring_mem mem;
+	struct ring_log log; /* bits NULL: none */
 	struct ring rx[VIF_QUEUES_MAX]; /* the guest sends */
 	struct ring tx[VIF_QUEUES_MAX]; /* the guest receives */
 	struct ring ctrl;

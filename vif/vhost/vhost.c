@@ -16,6 +16,8 @@
 #include "connection.h"
 #include "vswitch/base/log.h"
 
+#define ANNOUNCE_LEN 60 /* bytes */
+#define OURS UINTPTR_MAX /* the cookie of a frame that is in no ring */
 #define ACCEPTS 8 /* in a turn of the loop */
 #define RETRY_MS 20 /* until the first try to connect again, or to listen on; doubled up to ... */
 #define RETRY_MAX_MS 500
@@ -57,6 +59,29 @@ static inline struct session *session_of(struct vif_port *base)
 	return __atomic_load_n(&port_of(base)->device.session, __ATOMIC_ACQUIRE);
 }
 
+/* A burst of one frame of our making: the reverse ARP request that was asked for. */
+static __attribute__((noinline)) unsigned announce(struct device *d, struct vif_burst *burst,
+						   struct vif_counters *count)
+{
+	const uint64_t mac = __atomic_exchange_n(&d->announce, 0, __ATOMIC_ACQUIRE);
+	uint8_t *p = burst->head[0];
+
+	memset(p, 0, ANNOUNCE_LEN);
+	memset(p, 0xff, 6);
+	memcpy(p + 6, &mac, 6);
+	memcpy(p + 12, (uint8_t[10]){0x80, 0x35, 0, 1, 8, 0, 6, 4, 0, 3}, 10); /* Ethernet, IPv4, request reverse */
+	memcpy(p + 22, &mac, 6);
+	memcpy(p + 32, &mac, 6);
+	burst->frame[0].head = p;
+	burst->frame[0].cookie = OURS;
+	vif_frame_plain(&burst->frame[0], ANNOUNCE_LEN, ANNOUNCE_LEN, 0);
+	burst->n = 1;
+	burst->nseg = 0;
+	count->rx_frames++;
+	count->rx_bytes += ANNOUNCE_LEN;
+	return 1;
+}
+
 static unsigned vhost_peek(struct vif_port *base, unsigned queue, struct vif_burst *burst)
 {
 	struct session *session = session_of(base);
@@ -65,6 +90,8 @@ static unsigned vhost_peek(struct vif_port *base, unsigned queue, struct vif_bur
 	burst->n = 0;
 	if (!session || queue >= session->pairs || !session->rx[queue].enabled)
 		return 0;
+	if (__builtin_expect(!queue && __atomic_load_n(&port_of(base)->device.announce, __ATOMIC_RELAXED), 0))
+		return announce(&port_of(base)->device, burst, vif_count(base));
 	n = ring_peek(&session->rx[queue], burst, vif_count(base));
 	if (session->rx[queue].broken)
 		vif_quarantine(base, session->rx[queue].broken);
@@ -75,7 +102,7 @@ static void vhost_release(struct vif_port *base, unsigned queue, const struct vi
 {
 	struct session *session = session_of(base);
 
-	if (session)
+	if (session && __builtin_expect(burst->frame[0].cookie != OURS, 1))
 		ring_release(&session->rx[queue], burst);
 }
 

@@ -7,8 +7,8 @@
  * checked against the memory), ctrlq.h (the control queue), device.h (what workers see), message.h (the protocol),
  * connection.h (one connection). How rings are served is vif/ring/.
  *
- * Limits. Split rings; no dirty log, so a guest cannot be live-migrated with the port in use; at most RING_REGIONS pieces
- * of memory; no post-copy, no in-flight tracking, no rings of a big-endian legacy guest.
+ * Limits. Split rings; at most RING_REGIONS pieces of memory; no post-copy, no in-flight tracking, no rings of a big-endian
+ * legacy guest.
  *
  * Safety. A front end is taken to be hostile. It costs the loop CONNECTION_TURN messages a turn, the daemon the descriptors
  * of its rings and one mapping a region, the log LOG_BURST lines and then one a minute, and nobody else anything. A port
