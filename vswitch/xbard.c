@@ -21,6 +21,7 @@
 #include "hypervisor/cfg/text.h"
 #include "hypervisor/cfg/xend.h"
 #include "vswitch/base/clock.h"
+#include "vswitch/base/ids.h"
 #include "vswitch/base/log.h"
 #include "vswitch/base/names.h"
 #include "vswitch/base/version.h"
@@ -56,6 +57,7 @@ struct xbard {
 	bool keep; /* leave everything as a crash would leave it */
 	char leaving[NAME_PORT_MAX]; /* during a clean stop: the vif whose script is running */
 	char *socket_path;
+	bool own_vhost_dir; /* it is RUNDIR/vhost, and not one of the administrator's */
 	struct event *sigterm, *sigint, *sighup, *tick;
 };
 
@@ -201,7 +203,7 @@ static void list_fixed(const struct conf *a, const struct conf *b, char *text, s
 		 strcmp(a->vhost_dir, b->vhost_dir) ? " vhost_dir" : "", strcmp(a->xen, b->xen) ? " xen" : "");
 }
 
-/* An empty vhost_dir stands for RUNDIR/vhost. */
+/* An empty vhost_dir stands for RUNDIR/vhost. false: no memory. */
 static bool settle_vhost_dir(struct conf *conf, const char *rundir)
 {
 	if (*conf->vhost_dir)
@@ -210,9 +212,20 @@ static bool settle_vhost_dir(struct conf *conf, const char *rundir)
 	return asprintf(&conf->vhost_dir, "%s/vhost", rundir) >= 0 || (conf->vhost_dir = NULL);
 }
 
-static int set_group(struct ctl *ctl, const struct conf *conf, struct err *err)
+/* Whose the sockets are: the control socket's group, and *group, that of the directory of vifs' sockets; -1: none. */
+static int set_groups(struct ctl *ctl, const struct conf *conf, gid_t *group, struct err *err)
 {
-	return ctl_set_group(ctl, conf->socket_group, !conf->socket_group_set, err);
+	struct err why;
+	uid_t owner;
+
+	if (user_find(conf->vhost_owner, &owner, &why))
+		return err_set(err, -ENOENT, "vhost_owner: %s", why.text);
+	if (group_find(conf->vhost_group, group, &why))
+		return err_set(err, -ENOENT, "vhost_group: %s", why.text);
+	int r = ctl_set_group(ctl, conf->socket_group, !conf->socket_group_set, err);
+	if (!r && *group == (gid_t)-1)
+		*group = ctl_group(ctl);
+	return r;
 }
 
 static void reload(evutil_socket_t number, short what, void *arg)
@@ -223,6 +236,7 @@ static void reload(evutil_socket_t number, short what, void *arg)
 	struct hv_xend *xend;
 	struct conf *conf;
 	char fixed[128];
+	gid_t group;
 
 	(void)number;
 	(void)what;
@@ -230,7 +244,7 @@ static void reload(evutil_socket_t number, short what, void *arg)
 		log_error("%s; keeping the previous configuration", err.text);
 		return;
 	}
-	if (!settle_vhost_dir(conf, xbard->daemon.rundir) || set_group(xbard->ctl, conf, &why)) {
+	if (!settle_vhost_dir(conf, xbard->daemon.rundir) || set_groups(xbard->ctl, conf, &group, &why)) {
 		log_error("%s; keeping the previous configuration", *why.text ? why.text : "no memory");
 		conf_free(conf);
 		hv_xend_free(xend);
@@ -350,6 +364,7 @@ static int make_parts(struct xbard *xbard, struct hv_xend *xend, struct err *err
 {
 	xbard->daemon.rundir = xbard->dir.path;
 	xbard->daemon.socket_path = xbard->socket_path = make_socket_path(xbard);
+	xbard->own_vhost_dir = !*xbard->conf->vhost_dir;
 	if (!settle_vhost_dir(xbard->conf, xbard->daemon.rundir) || !xbard->daemon.socket_path) {
 		hv_xend_free(xend);
 		return err_nomem(err);
@@ -389,12 +404,13 @@ static int run_loop(struct xbard *xbard, struct err *err)
 
 static int run(struct xbard *xbard, struct err *err)
 {
+	gid_t group;
 	int r = ctl_open(&xbard->parts, &xbard->ctl, err);
 	if (r)
 		return r;
-	r = set_group(xbard->ctl, xbard->conf, err);
+	r = set_groups(xbard->ctl, xbard->conf, &group, err);
 	if (!r)
-		r = rundir_make_shared(xbard->conf->vhost_dir, ctl_group(xbard->ctl), err);
+		r = rundir_make_shared(xbard->conf->vhost_dir, group, xbard->own_vhost_dir, err);
 	if (!r)
 		r = start_switch(&xbard->daemon, err);
 	if (r)

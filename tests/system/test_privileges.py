@@ -136,6 +136,78 @@ def test_adding_a_vif_removes_nothing_but_a_stale_socket(make_daemon):
     file.unlink()
 
 
+# ---- whose the sockets are -----------------------------------------------------------------------------------------------
+
+LIBVIRT = ("setpriv", "--reuid=65533", "--regid=65533", "--groups=7")
+CONNECT = "import socket,sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+
+
+def may_connect(prefix, path):
+    done = subprocess.run([*prefix, "/usr/bin/python3", "-c", CONNECT, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or "PermissionError" in done.stderr, done.stderr
+    return done.returncode == 0
+
+
+@pytest.mark.parametrize("way", ["kill9", "keep"])
+def test_sockets_keep_owner_group_and_mode_over_a_restart(make_daemon, way):
+    d = make_daemon(conf='vhost_group = "7"\nvhost_mode = "0620"').start()
+    d.call("bridge-add", name="xenbr0", host=False)
+    d.xbar("vif", "add", "a", "xenbr0", "--server")
+    d.xbar("vif", "add", "b", "xenbr0", "--server", "--socket-owner", "nobody", "--socket-group", "daemon", "--socket-mode", "0600")
+    sockets = {"xbard.sock": (0, 0, 0o666), "vhost/a.sock": (0, 7, 0o620), "vhost/b.sock": (65534, 1, 0o600)}
+
+    def check():
+        assert {name: owner(d.rundir / name) for name in sockets} == sockets
+        assert owner(d.rundir / "vhost")[1:] == (7, 0o1771)
+        assert may_connect(LIBVIRT, d.rundir / "vhost/a.sock")
+        assert not may_connect(LIBVIRT, d.rundir / "vhost/b.sock")
+        assert may_connect(NOBODY, d.rundir / "vhost/b.sock")
+        assert not may_connect(NOBODY, d.rundir / "vhost/a.sock")
+
+    check()
+    if way == "keep":
+        d.xbar("stop", "--keep")
+        d.wait()
+    else:
+        d.kill9()
+    d.write_conf('vhost_group = "7"\nvhost_owner = "nobody"')
+    d.start()
+    check()
+    assert "only root" in d.xbar("stop", prefix=LIBVIRT, check=False).stderr
+
+
+def test_what_was_set_by_hand_is_kept_if_nothing_else_was_asked_for(daemon):
+    daemon.call("bridge-add", name="xenbr0", host=False)
+    for name in ("a", "b"):
+        daemon.call("vif-add", name=name, bridge="xenbr0", server=True)
+    a, b = (daemon.rundir / "vhost" / f"{name}.sock" for name in "ab")
+    assert owner(a) == owner(b) == (0, 0, 0o660)
+    a.chmod(0o606)
+    os.chown(a, -1, 7)
+    os.chown(b, 65534, 7)
+    daemon.kill9()
+    daemon.start()
+    assert owner(a) == (0, 7, 0o606)
+    assert owner(b) == (0, 0, 0o660)
+
+
+def test_access_that_cannot_be_is_refused_with_a_sentence(make_daemon):
+    d = make_daemon(conf='vhost_owner = "nosuch"')
+    assert "vhost_owner: there is no user nosuch" in d.fails().stderr
+    d.write_conf('vhost_group = "nosuch"')
+    assert "vhost_group: there is no group nosuch" in d.fails().stderr
+    d.write_conf("")
+    d.start()
+    d.call("bridge-add", name="xenbr0", host=False)
+    assert "there is no user nosuch" in d.error("vif-add", name="v", bridge="xenbr0", server=True, socket_owner="nosuch")
+    assert "there is no group nosuch" in d.error("vif-add", name="v", bridge="xenbr0", server=True, socket_group="nosuch")
+    assert "not a file mode" in d.error("vif-add", name="v", bridge="xenbr0", server=True, socket_mode="0800")
+    assert "not a file mode" in d.error("vif-add", name="v", bridge="xenbr0", server=True, socket_mode="777x")
+    assert '"server"' in d.error("vif-add", name="v", bridge="xenbr0", socket_mode="0600")
+    assert d.call("vif-list") == {"vifs": []}
+    assert not list((d.rundir / "vhost").iterdir())
+
+
 # ---- the control socket --------------------------------------------------------------------------------------------------
 
 

@@ -47,7 +47,8 @@ static void every_key_is_taken(void **state)
 	struct conf *conf =
 		parse("workers = 4\nfirst_cpu = 2\npoll_us = 0\nhugepages = 0\nageing = 10\n"
 		      "vif_script_timeout = 1\nnetwork_script_timeout = 2\nlog_level = \"debug\"\n"
-		      "socket_group = \"\"\nxend_config = '/x'\nscript_dir = \"/a:/b\"\nvhost_dir = \"/v\"\n",
+		      "socket_group = \"\"\nxend_config = '/x'\nscript_dir = \"/a:/b\"\nvhost_dir = \"/v\"\n"
+		      "vhost_owner = \"guest\"\nvhost_group = \"kvm\"\nvhost_mode = \"0660\"\n",
 		      &err);
 
 	(void)state;
@@ -65,6 +66,9 @@ static void every_key_is_taken(void **state)
 	assert_string_equal(conf->xend_config, "/x");
 	assert_string_equal(conf->script_dir, "/a:/b");
 	assert_string_equal(conf->vhost_dir, "/v");
+	assert_string_equal(conf->vhost_owner, "guest");
+	assert_string_equal(conf->vhost_group, "kvm");
+	assert_string_equal(conf->vhost_mode, "0660");
 	conf_free(conf);
 }
 
@@ -82,6 +86,10 @@ static void what_is_wrong_is_named_by_place(void **state)
 		{"script_dir = ''\n", "xbar.conf:1:14: script_dir: must not be empty"},
 		{"script_dir = '/a:b'\n", "xbar.conf:1:14: script_dir: \"/a:b\" must be absolute"},
 		{"vhost_dir = '/a:/b'\n", "xbar.conf:1:13: vhost_dir: must be one directory"},
+		{"vhost_mode = '0668'\n", "xbar.conf:1:14: vhost_mode: \"0668\" is not a file mode"},
+		{"vhost_mode = '1777'\n", "xbar.conf:1:14: vhost_mode: "},
+		{"vhost_mode = '0'\n", "xbar.conf:1:14: vhost_mode: "},
+		{"vhost_group = '123456789012345678901234567890123'\n", "xbar.conf:1:15: vhost_group: a name has"},
 		{"xen = 'maybe'\n", "xbar.conf:1:7: xen: \"maybe\" is not one of"},
 		{"vhost_dir = [ '/a' ]\n", "xbar.conf:1:13: "},
 		{"workers += 1\n", "xbar.conf:1:1: workers: += makes no sense"},

@@ -101,6 +101,9 @@ static const struct port_conf vif = {
 	.hotplug = true,
 	.no_offload = true,
 	.socket = "/run/xbar/vhost/vif1.0.sock",
+	.socket_owner = "guest",
+	.socket_group = "36",
+	.socket_mode = 0660,
 };
 static const struct port_conf xen = {
 	.order = 10, .kind = PORT_NETIF, .name = "vif7.1", .devid = 1, .domid = 32751, .queues = 1};
@@ -175,6 +178,7 @@ static void a_bad_file_costs_no_other(void **state)
 		"{" HEAD "\"kind\":\"gateway\",\"name\":\"a\"}",
 		"{" HEAD "\"kind\":\"host\",\"name\":\"a\"}",
 		"{" HEAD "\"kind\":\"vhost-user\",\"name\":\"a\"}", /* no socket */
+		"{" HEAD "\"kind\":\"vhost-user\",\"name\":\"a\",\"socket\":\"/a\",\"socket_mode\":512}",
 		"{" HEAD "\"kind\":\"netif\",\"name\":\"b\"}", /* another's */
 		"{" HEAD "\"kind\":\"netif\",\"name\":\"a\",\"what\":1}",
 		"{" HEAD "\"kind\":\"netif\",\"name\":\"a\",\"mtu\":-1}",

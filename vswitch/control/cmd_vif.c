@@ -36,6 +36,9 @@ static const struct ctl_arg vif_add_args[] = {
 	{"queues", CTL_INT, false, 1, VIF_QUEUES_MAX},
 	{"server", CTL_BOOL, false, 0, 0}, /* xbard listens; else it connects to whoever listens */
 	{"socket", CTL_PATH, false, 0, 0}, /* VHOST_DIR/NAME.sock unless given */
+	{"socket_owner", CTL_STRING, false, 1, ID_TEXT_MAX}, /* of the socket that xbard listens on: unless given, */
+	{"socket_group", CTL_STRING, false, 1, ID_TEXT_MAX}, /* these are vhost_owner, vhost_group and vhost_mode */
+	{"socket_mode", CTL_STRING, false, 1, 4}, /* octal */
 	{"hotplug", CTL_BOOL, false, 0, 0},
 	{"no_offload", CTL_BOOL, false, 0, 0},
 	{0},
@@ -95,6 +98,29 @@ static int check_paths(const struct ctl_request *req, const struct port_conf *vi
 	return 0;
 }
 
+/* Whose the socket is to be. That the names exist is checked when it is made. */
+static int read_access(const struct ctl_request *req, struct port_conf *vif, struct err *err)
+{
+	const struct conf *conf = ctl_parts(req)->daemon->conf;
+	const char *owner = ctl_str(req, "socket_owner"), *group = ctl_str(req, "socket_group");
+	const char *mode = ctl_str(req, "socket_mode");
+	mode_t bits;
+	struct err why;
+
+	if (!vif->server && (owner || group || mode))
+		return err_set(err, -EINVAL,
+			       "vif-add: \"socket_owner\", \"socket_group\" and \"socket_mode\" are for a socket that "
+			       "xbard listens on (\"server\"); this one is made by the guest's hypervisor");
+	if (!vif->server)
+		return 0;
+	name_copy(vif->socket_owner, sizeof(vif->socket_owner), owner ? owner : conf->vhost_owner);
+	name_copy(vif->socket_group, sizeof(vif->socket_group), group ? group : conf->vhost_group);
+	if (mode_parse(mode ? mode : conf->vhost_mode, &bits, &why))
+		return err_set(err, -EINVAL, "vif-add: \"socket_mode\": %s", why.text);
+	vif->socket_mode = bits;
+	return 0;
+}
+
 static bool make_mac(uint8_t mac[6])
 {
 	static const uint8_t xen_oui[3] = {0x00, 0x16, 0x3e};
@@ -145,7 +171,8 @@ static int read_vif(const struct ctl_request *req, struct port_conf *vif, struct
 			err, -ENAMETOOLONG,
 			"vif-add: \"socket\": vhost_dir (xbar.conf) and the vif's name make too long a path; give "
 			"one");
-	return check_paths(req, vif, err);
+	int r = read_access(req, vif, err);
+	return r ? r : check_paths(req, vif, err);
 }
 
 static void undo_add(const char *name)

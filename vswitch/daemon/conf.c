@@ -11,6 +11,7 @@
 #include "conf.h"
 #include "hypervisor/cfg/cfg.h"
 #include "vif/vif.h"
+#include "vswitch/base/ids.h"
 #include "vswitch/base/log.h"
 #include "vswitch/base/nearest.h"
 
@@ -42,6 +43,9 @@ static const struct key keys[] = {
 	 XBAR_PREFIX "/lib/xbar/scripts:" XBAR_SYSCONFDIR "/xbar/scripts:" XBAR_SYSCONFDIR "/xen/scripts", 0},
 	{"xen", TEXT, AT(xen), 0, 0, 0, "auto", 0},
 	{"vhost_dir", DIRS, AT(vhost_dir), 0, 0, 0, "", 0},
+	{"vhost_owner", TEXT, AT(vhost_owner), 0, 0, 0, "", 0},
+	{"vhost_group", TEXT, AT(vhost_group), 0, 0, 0, "", 0},
+	{"vhost_mode", TEXT, AT(vhost_mode), 0, 0, 0, "", 0},
 };
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
 
@@ -109,6 +113,8 @@ static int take_text(struct conf *conf, const struct key *key, const struct hv_t
 		     const struct hv_cfg_setting *setting, struct err *err)
 {
 	const char *value = hv_cfg_string(text, setting, err);
+	struct err why;
+	mode_t mode;
 
 	if (!value)
 		return -EINVAL;
@@ -128,6 +134,11 @@ static int take_text(struct conf *conf, const struct key *key, const struct hv_t
 				 "script_dir: must not be empty; leave the line out for the default, %s", key->text);
 	if (key->offset == AT(vhost_dir) && strchr(value, ':'))
 		return hv_err_at(err, text, setting->value.at, "vhost_dir: must be one directory, without a ':'");
+	if (key->offset == AT(vhost_mode) && mode_parse(value, &mode, &why))
+		return hv_err_at(err, text, setting->value.at, "vhost_mode: %s", why.text);
+	if ((key->offset == AT(vhost_owner) || key->offset == AT(vhost_group)) && strlen(value) > ID_TEXT_MAX)
+		return hv_err_at(err, text, setting->value.at, "%s: a name has at most %d bytes", key->name,
+				 ID_TEXT_MAX);
 	return set_text((char **)((char *)conf + key->offset), value, err);
 }
 

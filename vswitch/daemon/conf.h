@@ -36,6 +36,8 @@ struct conf {
 	char *script_dir; /* directories, separated by colons */
 	char *xen; /* "auto", "yes" or "no": whether to be the backend of Xen guests' vifs */
 	char *vhost_dir; /* for vhost-user sockets; "": RUNDIR/vhost */
+	char *vhost_owner, *vhost_group,
+		*vhost_mode; /* of those that xbard listens on, as ids.h reads them; "": see there */
 };
 
 /*

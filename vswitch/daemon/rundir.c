@@ -159,14 +159,15 @@ void rundir_close(struct rundir *rundir)
 	rundir->path = NULL;
 }
 
-int rundir_make_shared(const char *path, int group, struct err *err)
+int rundir_make_shared(const char *path, gid_t group, bool ours, struct err *err)
 {
-	if (mkdir(path, 0700)) {
-		if (errno == EEXIST)
-			return 0;
+	const bool made = !mkdir(path, 0700);
+
+	if (!made && errno != EEXIST)
 		return err_set(err, -errno, "cannot make the directory %s: %s", path, strerror(errno));
-	}
-	if (group >= 0 && (chown(path, -1, group) || chmod(path, 0770)))
+	if (!made && !ours)
+		return 0;
+	if (chown(path, -1, group == (gid_t)-1 ? getegid() : group) || chmod(path, group == (gid_t)-1 ? 0711 : 01771))
 		return err_set(err, -errno, "cannot give the directory %s to the group: %s", path, strerror(errno));
 	return 0;
 }

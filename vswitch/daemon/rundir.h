@@ -8,6 +8,7 @@
 #define XBAR_RUNDIR_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "vswitch/base/err.h"
 
@@ -24,7 +25,10 @@ struct rundir {
 int rundir_open(struct rundir *rundir, const char *path, struct err *err);
 /* Remove the lock and, if we made the directory and it is empty, the directory. */
 void rundir_close(struct rundir *rundir);
-/* Make the directory at `path`, for `group` (-1: root alone) to make sockets in; one that exists is left as it is. */
-int rundir_make_shared(const char *path, int group, struct err *err);
+/*
+ * Make the directory at `path`, for sockets: all may pass through it to a socket that is theirs, and members of `group` (-1:
+ * nobody) may make their own in it and remove those again. One that is there is left as it is, unless `ours`.
+ */
+int rundir_make_shared(const char *path, gid_t group, bool ours, struct err *err);
 
 #endif

@@ -33,8 +33,16 @@ static int open_vhost(struct port_conf *conf, const struct vif_port *base, struc
 				  .mtu = mtu_of(conf),
 				  .no_offload = conf->no_offload};
 
+	struct err why;
+
 	memcpy(opts.mac, conf->mac, sizeof(opts.mac));
-	int r = vhost_open(base, &opts, out);
+	opts.access.mode = conf->socket_mode;
+	int r = user_find(conf->socket_owner, &opts.access.owner, &why);
+	if (!r)
+		r = group_find(conf->socket_group, &opts.access.group, &why);
+	if (r)
+		return err_set(err, r, "%s: socket %s: %s", conf->name, conf->socket, why.text);
+	r = vhost_open(base, &opts, out);
 	if (!r)
 		return 0;
 	return err_set(err, r, "%s: socket %s: %s", conf->name, conf->socket,

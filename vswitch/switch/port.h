@@ -20,6 +20,7 @@
 
 #include "names_table.h"
 #include "vif/vif.h"
+#include "vswitch/base/ids.h"
 
 #define PORT_SOCKET_MAX sizeof(((struct sockaddr_un *)0)->sun_path)
 
@@ -75,6 +76,9 @@ struct port_conf {
 	bool hotplug; /* the vif-script runs for it */
 	bool no_offload;
 	char socket[PORT_SOCKET_MAX]; /* vhost-user: its path */
+	/* of a socket that xbard listens on, as base/ids.h reads them; "", 0: see struct unixsock_access */
+	char socket_owner[ID_TEXT_MAX + 1], socket_group[ID_TEXT_MAX + 1];
+	uint32_t socket_mode;
 };
 
 struct port {

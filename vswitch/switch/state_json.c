@@ -60,6 +60,9 @@ static const struct member port_members[] = {
 	MEMBER(port_conf, hotplug, BOOL, false),
 	MEMBER(port_conf, no_offload, BOOL, false),
 	MEMBER(port_conf, socket, TEXT, false),
+	MEMBER(port_conf, socket_owner, TEXT, false),
+	MEMBER(port_conf, socket_group, TEXT, false),
+	MEMBER(port_conf, socket_mode, U32, false),
 	{0},
 };
 
@@ -274,6 +277,8 @@ int state_port_from_json(const json_t *json, struct port_conf *conf, struct err 
 		return err_set(err, -EINVAL, "a host port has no file of its own");
 	if (!r && conf->kind == PORT_VHOST && !*conf->socket)
 		return err_set(err, -EINVAL, "member \"socket\" is missing");
+	if (!r && conf->socket_mode > 0777)
+		return err_set(err, -EINVAL, "\"socket_mode\" is out of bounds");
 	if (!r && conf->queues > VIF_QUEUES_MAX)
 		return err_set(err, -EINVAL, "\"queues\" is out of bounds");
 	return r;
