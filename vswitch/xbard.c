@@ -3,7 +3,7 @@
  * The daemon's command line and its life: start, reload, stop. The only file that knows all parts. Each part starts after
  * those that it needs, and they stop in the reverse order:
  *
- *   configuration - directory and lock - loop - control socket - switch - state left by a crash - network-script
+ *   configuration - directory and lock - loop - privileges - control socket - switch - state left by a crash - network-script
  *
  * systemd is told READY=1 when the network-script has ended, since services that start after us want the bridges.
  */
@@ -21,6 +21,7 @@
 #include "hypervisor/cfg/text.h"
 #include "hypervisor/cfg/xend.h"
 #include "vswitch/base/clock.h"
+#include "vswitch/base/confine.h"
 #include "vswitch/base/ids.h"
 #include "vswitch/base/log.h"
 #include "vswitch/base/names.h"
@@ -30,6 +31,7 @@
 #include "vswitch/daemon/conf.h"
 #include "vswitch/daemon/daemon.h"
 #include "vswitch/daemon/notify.h"
+#include "vswitch/daemon/privileges.h"
 #include "vswitch/daemon/rundir.h"
 #include "vswitch/hooks/hooks.h"
 #include "vswitch/hooks/xen.h"
@@ -197,10 +199,11 @@ static void on_stop_signal(evutil_socket_t number, short what, void *arg)
 /* List the settings that differ but cannot change while the daemon runs; "" if there are none. */
 static void list_fixed(const struct conf *a, const struct conf *b, char *text, size_t size)
 {
-	snprintf(text, size, "%s%s%s%s%s%s%s", a->workers != b->workers ? " workers" : "",
+	snprintf(text, size, "%s%s%s%s%s%s%s%s", a->workers != b->workers ? " workers" : "",
 		 a->first_cpu != b->first_cpu ? " first_cpu" : "", a->poll_us != b->poll_us ? " poll_us" : "",
 		 a->hugepages != b->hugepages ? " hugepages" : "", a->ageing != b->ageing ? " ageing" : "",
-		 strcmp(a->vhost_dir, b->vhost_dir) ? " vhost_dir" : "", strcmp(a->xen, b->xen) ? " xen" : "");
+		 strcmp(a->vhost_dir, b->vhost_dir) ? " vhost_dir" : "", strcmp(a->xen, b->xen) ? " xen" : "",
+		 strcmp(a->script_capabilities, b->script_capabilities) ? " script_capabilities" : "");
 }
 
 /* An empty vhost_dir stands for RUNDIR/vhost. false: no memory. */
@@ -286,6 +289,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	xen_tick(xbard->xen);
 	sw_tick();
+	confine_report();
 }
 
 static int start_events(struct xbard *xbard)
@@ -325,6 +329,7 @@ static int start_switch(const struct daemon *daemon, struct err *err)
 		.no_huge = !conf->hugepages,
 		.ageing = conf->ageing,
 		.rundir = daemon->rundir,
+		.confine = true,
 	};
 
 	int r = sw_init(&opts, err);
@@ -441,11 +446,14 @@ static int run_daemon(const struct xbard_opts *opts, struct conf *conf, struct h
 	apply_log_level(&xbard);
 	xbard.daemon.started_ms = clock_ms();
 	xbard.daemon.stop = stop;
+	privileges_raise_limits();
 	int r = rundir_open(&xbard.dir, opts->rundir ? opts->rundir : CONF_DEFAULT_RUNDIR, &err);
 	if (r)
 		hv_xend_free(xend);
 	else
 		r = make_parts(&xbard, xend, &err);
+	if (!r)
+		r = privileges_drop(conf->script_capabilities, hooks_are_own(xbard.hooks), &err);
 	if (!r)
 		r = run(&xbard, &err);
 	if (r)

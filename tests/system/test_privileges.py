@@ -3,13 +3,15 @@
 
 import contextlib
 import os
+import re
+import shutil
 import socket
 import stat
 import subprocess
 import time
 
 import pytest
-from conftest import until
+from conftest import TOP, until
 
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
@@ -270,3 +272,72 @@ def test_a_user_may_have_eight_clients_and_keeps_nobody_else_out(daemon):
         daemon.xbar("status", prefix=other)
         daemon.xbar("status")
     until(lambda: daemon.xbar("status", prefix=NOBODY, check=False).returncode == 0)
+
+
+# ---- what the daemon may do itself ---------------------------------------------------------------------------------------
+
+NEEDED = {"chown", "dac_override", "fowner", "kill", "net_admin", "net_raw", "bpf"}
+NUMBERS = {"chown": 0, "dac_override": 1, "fowner": 3, "kill": 5, "net_admin": 12, "net_raw": 13, "sys_module": 16, "bpf": 39}
+
+
+def mask(names):
+    return sum(1 << NUMBERS[name] for name in names)
+
+
+def threads(pid):
+    """{thread's name: the lines of its status, numbers of capabilities as such}, for each thread."""
+    found = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/status", encoding="ascii") as file:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in file)
+        found.append({key: int(value, 16) if key.startswith("Cap") else value for key, value in status.items()})
+    return found
+
+
+def ours():
+    """The capabilities that the daemon gets from us to begin with."""
+    return threads(os.getpid())[0]["CapBnd"]
+
+
+def test_what_is_not_needed_is_dropped(make_daemon):
+    d = make_daemon(conf="workers = 2").start()
+    workers = [thread for thread in threads(d.process.pid) if thread["Name"] == "xbar-worker"]
+    assert len(workers) == 2
+    for thread in threads(d.process.pid):
+        assert thread["NoNewPrivs"] == "1"
+        assert thread["CapBnd"] & ~mask(NEEDED) == 0
+        assert thread["CapInh"] == thread["CapAmb"] == 0
+        assert thread["CapPrm"] == thread["CapEff"]
+        if thread in workers:
+            assert (thread["CapEff"], thread["Seccomp"]) == (0, "2")
+        else:
+            assert (thread["CapEff"], thread["Seccomp"]) == (mask(NEEDED) & ours(), "0")
+    assert "capabilities kept: chown dac_override fowner kill net_admin net_raw bpf" in d.log()
+
+
+@pytest.mark.parametrize("conf, kept", [("", None), ('script_capabilities = "sys_module"', NEEDED | {"sys_module"})])
+def test_a_script_of_the_administrators_has_what_is_configured(make_daemon, conf, kept):
+    script = '#!/bin/sh\ngrep -E "^(Cap|NoNew)" /proc/self/status >>"$XBAR_RUNDIR/../status"\n'
+    d = make_daemon(conf=conf, xend="(network-script mine)", scripts={"mine": script}).start()
+    status = dict(line.split(":\t") for line in (d.dir / "status").read_text().splitlines())
+    want = ours() if kept is None else mask(kept) & ours()
+    assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == want
+    assert status["NoNewPrivs"] == "1"
+    assert all(thread["CapEff"] == 0 for thread in threads(d.process.pid) if thread["Name"] == "xbar-worker")
+
+
+def test_the_unit_is_confined(tmp_path):
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("there is no systemd-analyze")
+    unit = tmp_path / "xbard.service"
+    unit.write_text((TOP / "conf" / "xbard.service").read_text().replace("@PREFIX@", "/usr"))
+    argv = ["systemd-analyze", "security", "--offline=yes", "--no-pager", str(unit)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if "unrecognized option" in done.stderr:
+        pytest.skip("this systemd-analyze reads no files")
+    level = re.search(r"exposure level for xbard.service: ([\d.]+)", done.stdout)
+    assert level and float(level[1]) < 3.5, done.stdout + done.stderr
+    text = unit.read_text()
+    bounding = {name.lower() for line in re.findall(r"^CapabilityBoundingSet=(.*)$", text, re.M) for name in line.replace("CAP_", "").split()}
+    assert bounding == NEEDED - {"kill"}
+    assert "\nStartLimitIntervalSec=0\n" in text

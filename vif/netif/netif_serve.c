@@ -9,6 +9,7 @@
 
 #include "netif_impl.h"
 #include "vswitch/base/clock.h"
+#include "vswitch/base/confine.h"
 
 #define CTRL_TURN 8 /* control requests served before another guest's are looked at */
 #define CTRL_PAUSE_US 1000 /* at least, between two turns: guests that fire or ask without end get half a CPU at most */
@@ -72,6 +73,7 @@ static void serve_ctrl(struct netif_port *port)
 static void *ctrl_loop(void *arg)
 {
 	(void)arg;
+	confine_capabilities(); /* where that is not possible, it goes on with those of the process */
 	for (;;) {
 		struct epoll_event ev;
 		struct netif_port *port;

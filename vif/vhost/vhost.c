@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -455,13 +454,7 @@ int vhost_open(const struct vif_port *base, const struct vhost_opts *opts, struc
 
 int vhost_init(struct event_base *base)
 {
-	struct rlimit files;
-
 	loop = base;
-	if (!getrlimit(RLIMIT_NOFILE, &files) && files.rlim_cur < files.rlim_max) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
 	int r = signal_init();
 	return r ? r : memory_catch_sigbus();
 }

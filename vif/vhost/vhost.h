@@ -38,7 +38,7 @@ struct vhost_opts {
 
 /*
  * Once, before the first port: the ports' loop is `loop`, that of the control thread. SIGBUS on shared guest memory becomes
- * the quarantine of the guest's port, and the process may have as many descriptors as its hard limit says. 0 or -errno.
+ * the quarantine of the guest's port. 0 or -errno.
  */
 int vhost_init(struct event_base *loop);
 /*

@@ -18,12 +18,19 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
 #include "vswitch/base/clock.h"
+#include "vswitch/base/confine.h"
+#include "vswitch/base/log.h"
 
 #define POLL_GROWS 8
+/* What libxengnttab and libxenevtchn ask of the kernel's drivers, whose headers are not everywhere. */
+#define GNTDEV_GRANT_COPY _IOC(_IOC_NONE, 'G', 8, 16)
+#define EVTCHN_NOTIFY _IOC(_IOC_NONE, 'E', 4, 4)
 
 struct worker {
 	unsigned id;
@@ -42,6 +49,8 @@ static struct {
 	struct dp_conf *dp; /* under RCU */
 	struct worker *worker[VIF_WORKERS_MAX];
 } workers;
+
+static bool workers_confined;
 
 /* Add to a counter that this worker alone writes. */
 static inline void count_add(_Atomic uint64_t *counter, uint64_t n)
@@ -94,6 +103,50 @@ static void sleep_until_woken(struct worker *w, const struct dp_conf *dp)
 	disarm(w, rcu_read(workers.dp));
 }
 
+/*
+ * What a worker asks of the kernel once it runs. The drivers' calls come first; then those of memory and threads; then what
+ * a fatal signal needs. It opens nothing: what a guest could make it do, it could do to descriptors that the process has.
+ */
+static int confine(void)
+{
+	const struct confine_call calls[] = {
+		{SYS_io_submit, -1, 0}, /* a guest's call */
+		{SYS_epoll_wait, -1, 0},
+		{SYS_writev, -1, 0}, /* TAPs */
+		{SYS_read, -1, 0},
+		{SYS_sendto, -1, 0}, /* AF_PACKET, AF_XDP; a guest's call that is a socket */
+		{SYS_ioctl, 1, GNTDEV_GRANT_COPY},
+		{SYS_ioctl, 1, EVTCHN_NOTIFY},
+		{SYS_write, -1, 0},
+		{SYS_recvfrom, -1, 0},
+		{SYS_poll, -1, 0},
+		{SYS_sched_yield, -1, 0},
+		{SYS_futex, -1, 0},
+		{SYS_io_setup, -1, 0},
+		{SYS_io_destroy, -1, 0},
+		{SYS_mmap, -1, 0},
+		{SYS_munmap, -1, 0},
+		{SYS_mprotect, -1, 0},
+		{SYS_mremap, -1, 0},
+		{SYS_madvise, -1, 0},
+		{SYS_brk, -1, 0},
+		{SYS_membarrier, -1, 0},
+		{SYS_clock_gettime, -1, 0}, /* where the vDSO has no clock */
+		{SYS_clock_nanosleep, -1, 0},
+		{SYS_rt_sigreturn, -1, 0},
+		{SYS_rt_sigprocmask, -1, 0},
+		{SYS_rt_sigaction, -1, 0},
+		{SYS_getpid, -1, 0},
+		{SYS_gettid, -1, 0},
+		{SYS_tgkill, 0, getpid()},
+		{SYS_exit, -1, 0},
+		{SYS_exit_group, -1, 0},
+	};
+	int r = confine_capabilities();
+
+	return r ? r : confine_calls(calls, sizeof(calls) / sizeof(calls[0]));
+}
+
 static void *loop(void *arg)
 {
 	struct worker *w = arg;
@@ -103,6 +156,11 @@ static void *loop(void *arg)
 
 	vif_worker_id = w->id;
 	rcu_register();
+	if (workers_confined) {
+		int r = confine();
+		if (r)
+			log_warn("worker %u keeps its privileges: %s", w->id, strerror(-r));
+	}
 	while (!__atomic_load_n(&workers.stop, __ATOMIC_RELAXED)) {
 		const struct dp_conf *dp = rcu_read(workers.dp);
 		unsigned moved = 0;
@@ -197,6 +255,11 @@ static int choose_cpu(unsigned i, unsigned n, int first)
 		if (CPU_ISSET(cpu, &allowed) && !skip--)
 			return cpu;
 	return -1;
+}
+
+void workers_confine(void)
+{
+	workers_confined = true;
 }
 
 int workers_start(unsigned n, int first_cpu, unsigned poll_us, struct err *err)

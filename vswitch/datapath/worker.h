@@ -10,6 +10,8 @@
 #include "forward.h"
 #include "vswitch/base/err.h"
 
+/* Workers that are started from now on give up what they do not need: capabilities, and most system calls. */
+void workers_confine(void);
 /* Start `n` workers, pinned from `first_cpu` on (-1: the last CPUs there are). 0 or -errno with *err. */
 int workers_start(unsigned n, int first_cpu, unsigned poll_us, struct err *err);
 void workers_stop(void);

@@ -191,6 +191,26 @@ int hooks_find_script(const char *dirs, const char *name, char *path, size_t siz
 	return err_set(err, r, "there is no script %s in %s (script_dir in xbar.conf)", name, dirs);
 }
 
+static bool is_own(const struct hooks *hooks, const char *name)
+{
+	static const char own[] = XBAR_PREFIX "/lib/xbar/scripts/";
+	char path[PATH_MAX];
+	struct err ignored;
+
+	return hooks_find_script(hooks->daemon->conf->script_dir, name, path, sizeof(path), &ignored) ||
+	       !strncmp(path, own, sizeof(own) - 1);
+}
+
+bool hooks_are_own(const struct hooks *hooks)
+{
+	const struct hv_xend *xend = hooks->xend;
+
+	if (!xend)
+		return is_own(hooks, "vif-bridge");
+	return (!xend->network.argc || is_own(hooks, xend->network.argv[0])) &&
+	       (!xend->vif.argc || is_own(hooks, xend->vif.argv[0]));
+}
+
 struct call {
 	const char *script; /* as configured */
 	const char *op;

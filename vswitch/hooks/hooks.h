@@ -48,6 +48,9 @@ void hooks_free(struct hooks *hooks);
 /* Which scripts to run from now on; takes `xend` (NULL: no network-script, and xend's default vif-script). */
 void hooks_set(struct hooks *hooks, struct hv_xend *xend);
 
+/* Whether the network-script and the vif-script are those that come with xbar, or do not exist. */
+bool hooks_are_own(const struct hooks *hooks);
+
 /* Run the network-script with `op`, "start" or "stop". done() is called from the loop, or before this returns. */
 void hooks_network(struct hooks *hooks, const char *op, hooks_done *done, void *arg);
 /* Run `vif`'s script with "online" or "offline"; `vif` is not used after the return. done() as above. */

@@ -111,6 +111,8 @@ int sw_init(const struct sw_opts *opts, struct err *err)
 		r = err_set(err, -ENOMEM, "no memory for the MAC table");
 	if (!r && vhost_init(opts->loop))
 		r = err_set(err, -ENOMEM, "the vhost-user ports cannot be prepared");
+	if (!r && opts->confine)
+		workers_confine();
 	if (!r)
 		r = workers_start(opts->workers ? opts->workers : 1, opts->first_cpu, opts->poll_us, err);
 	if (!r) {

@@ -36,6 +36,7 @@ struct sw_opts {
 	unsigned poll_us; /* a worker without work polls this long before it sleeps */
 	bool no_huge; /* do not try hugepages */
 	uint32_t ageing; /* MAC ageing, seconds; 0: 300 */
+	bool confine; /* workers give up what they do not need */
 	unsigned max_ports; /* 0: BR_PORT_MAX. For tests: to make them all takes seconds */
 	const char *rundir; /* where the state is kept, in STATE_DIR; NULL: it is not kept. Must outlive the switch */
 };
