@@ -32,18 +32,12 @@ struct conf {
 	char *log_level; /* a name that log.h knows */
 	char *socket_group; /* the group that may change things besides root; "": none */
 	bool socket_group_set; /* false: the default, which need not exist */
-<<<<<<< HEAD
 	char *xend_config; /* path; "": the first of CONF_DEFAULT_XEND and CONF_DEFAULT_XEND_2 that exists, if any */
 	char *script_dir; /* directories, separated by colons */
-=======
-	char *xend_config; /* path; "": the first of CONF_DEFAULT_XEND and CONF_DEFAULT_XEND_2 that there is, if any */
-	char *script_dir; /* directories, with colons between */
-	char *script_capabilities; /* "auto", "all" or names, with blanks between: privileges.h */
->>>>>>> a223306 (xbard gives up privileges in stages: capabilities before it has threads, system calls in each worker; a hardened unit)
+	char *script_capabilities; /* "auto", "all" or names, separated by blanks: privileges.h */
 	char *xen; /* "auto", "yes" or "no": whether to be the backend of Xen guests' vifs */
 	char *vhost_dir; /* for vhost-user sockets; "": RUNDIR/vhost */
-	char *vhost_owner, *vhost_group,
-		*vhost_mode; /* of those that xbard listens on, as ids.h reads them; "": see there */
+	char *vhost_owner, *vhost_group, *vhost_mode; /* of the sockets that xbard listens on: base/ids.h */
 };
 
 /*
