@@ -66,7 +66,8 @@ box() {
 	) &
 	# shellcheck disable=SC2064 # the values of now
 	trap "kill -KILL -- -$! 2>/dev/null || :; wait $! || :; rm -rf '$root'" EXIT
-	trap 'exit 143' INT TERM
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
 	wait $! || status=$?
 	exit "$status"
 }

@@ -23,7 +23,7 @@ wrpcap("in.pcap", [
     Ether(src=me, dst="33:33:00:00:00:fb") / IPv6(src="fe80::1", dst="ff02::fb") / UDP(sport=9, dport=9),
     Ether(src=me, dst="01:00:5e:00:00:fb") / IP(src="10.0.0.1", dst="224.0.0.251") / UDP(sport=9, dport=9)])
 END
-macs() { tcpdump -enr "$1" 2>/dev/null | sed 's/^[^ ]* //; s/,.*//'; }
+macs() { tcpdump -Z root -enr "$1" 2>/dev/null | sed 's/^[^ ]* //; s/,.*//'; }
 
 tcprewrite -i in.pcap -o plain.pcap
 tcprewrite --enet-dmac=02:00:00:00:00:99 -i in.pcap -o dmac.pcap
