@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "launch.h"
 
 /* In the order of preference. */
@@ -80,23 +81,8 @@ int hv_launch_check_name(const char *name, struct err *err)
 	return 0;
 }
 
-bool hv_find_program(const char *program, char *path, size_t size)
-{
-	const char *dirs = getenv("PATH");
-
-	if (!dirs || !*dirs)
-		dirs = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-	for (; *dirs; dirs += *dirs == ':') {
-		size_t len = strcspn(dirs, ":");
-		int n = snprintf(path, size, "%.*s/%s", (int)len, dirs, program);
-		if (len && n > 0 && (size_t)n < size && !access(path, X_OK))
-			return true;
-		dirs += len;
-	}
-	return false;
-}
-
-int hv_launch_file(const char *what, const char *path, char *out, size_t size, struct err *err)
+int hv_launch_file(const struct hv_launch *launch, const char *what, const char *path, char *out, size_t size,
+		   struct err *err)
 {
 	char *real = realpath(path, NULL);
 
@@ -107,5 +93,7 @@ int hv_launch_file(const char *what, const char *path, char *out, size_t size, s
 	}
 	bool fits = (size_t)snprintf(out, size, "%s", real) < size;
 	free(real);
+	if (fits && launch->confined)
+		return hv_confine_access(launch->uid, what, out, R_OK, err);
 	return fits ? 0 : err_set(err, -ENAMETOOLONG, "%s: %.300s: the path is too long", what, path);
 }

@@ -6,6 +6,8 @@
  * the supervisor (supervisor.h) runs that command. Xen is different: xl and libxl manage their guests themselves, so its
  * launcher has no command and sets `native`; callers hand the whole task to xl.
  *
+ * Unless told otherwise, a launcher confines the guest's process (confine.h).
+ *
  * A guest's NIC is a vhost-user socket. With User-Mode Linux the switch listens on it before the guest starts. With QEMU
  * the guest's process listens and the switch keeps trying to connect, so that a restarted switch finds running guests.
  *
@@ -23,14 +25,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "argv.h"
+#include "command.h"
 #include "hypervisor/cfg/guestcfg.h"
 
 #define HV_LAUNCH_NAME_MAX 59 /* bytes of a guest's name, so that NAME.DEVID fits a port's name */
 #define HV_LAUNCH_VIFS_MAX 16
+#define HV_LAUNCH_RUN "run" /* in the guest's run directory: the directory of its sockets, which exists */
 
 struct hv_launch_vif {
-	const char *socket; /* of the vhost-user port */
+	const char *socket; /* of the vhost-user port; of a confined guest that root launches, in HV_LAUNCH_RUN */
 	uint8_t mac[6];
 	uint32_t mtu; /* bytes of IP packet; 0: the guest's own default */
 	unsigned queues; /* queue pairs */
@@ -38,6 +41,8 @@ struct hv_launch_vif {
 
 struct hv_launch {
 	const struct hv_guest *guest;
+	bool confined; /* see confine.h */
+	uid_t uid; /* of the confined guest */
 	const char *dir; /* the guest's run directory: absolute, exists */
 	const struct hv_launch_vif *vif; /* in the guest's order */
 	size_t nvif;
@@ -56,10 +61,16 @@ struct hv_launcher {
 	bool vif_server; /* the switch listens on the vifs' sockets, from before the guest starts */
 	unsigned queues_max; /* queue pairs that a NIC can have */
 	enum hv_available (*available)(struct hv_why *why);
-	/* Can it run `guest`? Adds a sentence to `notes` for each setting that it ignores. */
-	int (*check)(const struct hv_guest *guest, struct hv_argv *notes, struct err *err);
-	/* The command that runs the guest in the foreground, with the guest's console as its terminal. */
-	int (*argv)(const struct hv_launch *launch, struct hv_argv *argv, struct err *err);
+	/*
+	 * Can it run launch->guest? `dir` and `vif` are not set yet. Adds a sentence to `notes` for each setting that it
+	 * ignores.
+	 */
+	int (*check)(const struct hv_launch *launch, struct hv_argv *notes, struct err *err);
+	/*
+	 * Build the command that runs the guest in the foreground, with the guest's console as its terminal. `command` is
+	 * empty, and on failure for the caller to free too.
+	 */
+	int (*command)(const struct hv_launch *launch, struct hv_command *command, struct err *err);
 	/* Ask the guest whose run directory is `dir` to shut down; does not wait until it has. */
 	int (*shutdown)(const char *dir, struct err *err);
 };
@@ -83,11 +94,11 @@ int hv_launch_check_name(const char *name, struct err *err);
 
 /* ---- for launchers ----------------------------------------------------------------------------------------------- */
 
-/* Put the file that execvp(3) would run as `program` into path[size]. false: there is none. */
-bool hv_find_program(const char *program, char *path, size_t size);
 /*
- * Put the absolute path of the readable file `path` into out[size]. `what` names the setting in the error.
+ * Put the absolute path of the file `path`, which the guest's process must be able to read, into out[size]. `what` names
+ * the setting in the error.
  */
-int hv_launch_file(const char *what, const char *path, char *out, size_t size, struct err *err);
+int hv_launch_file(const struct hv_launch *launch, const char *what, const char *path, char *out, size_t size,
+		   struct err *err);
 
 #endif

@@ -29,7 +29,7 @@ static int read_file(const char *path, char *buf, size_t size)
 
 struct stat_line { /* of proc(5)'s /proc/PID/stat */
 	char state;
-	int session;
+	int parent, session;
 	uint64_t start;
 };
 
@@ -44,8 +44,8 @@ static int read_stat(pid_t pid, struct stat_line *line)
 	/* The name in parentheses may contain blanks and parentheses: count fields from the last one. */
 	const char *rest = strrchr(text, ')');
 	if (!rest ||
-	    sscanf(rest + 1, " %c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
-		   &line->state, &line->session, &line->start) != 3)
+	    sscanf(rest + 1, " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
+		   &line->state, &line->parent, &line->session, &line->start) != 4)
 		return -EPROTO;
 	return 0;
 }
@@ -63,25 +63,65 @@ int hv_process_find(pid_t pid, struct hv_process *process)
 	return 0;
 }
 
-void hv_process_end_session(const struct hv_process *process)
+/* Call `act` for each process but zombies, until it returns false. */
+static void for_each(bool (*act)(void *arg, const struct hv_process *process, const struct stat_line *line), void *arg)
 {
-	struct hv_process member, leader;
 	struct stat_line line;
 	struct dirent *entry;
+	bool more = true;
 
-	if (!hv_process_find(process->pid, &leader))
-		return;
 	DIR *proc = opendir("/proc");
-	if (!proc)
-		return;
-	while ((entry = readdir(proc))) {
+	while (proc && more && (entry = readdir(proc))) {
 		int pid = atoi(entry->d_name);
-		if (pid <= 0 || read_stat(pid, &line) || line.session != process->pid || line.start < process->start)
-			continue;
-		member = (struct hv_process){.pid = pid, .start = line.start};
-		hv_process_signal(&member, SIGKILL);
+		if (pid > 0 && !read_stat(pid, &line) && line.state != 'Z' && line.state != 'X')
+			more = act(arg, &(struct hv_process){.pid = pid, .start = line.start}, &line);
 	}
-	closedir(proc);
+	if (proc)
+		closedir(proc);
+}
+
+static bool end_member(void *arg, const struct hv_process *process, const struct stat_line *line)
+{
+	const struct hv_process *leader = arg;
+
+	if (line->session == leader->pid && line->start >= leader->start)
+		hv_process_signal(process, SIGKILL);
+	return true;
+}
+
+void hv_process_end_session(const struct hv_process *process)
+{
+	struct hv_process leader = *process, other;
+
+	if (hv_process_find(process->pid, &other))
+		for_each(end_member, &leader);
+}
+
+struct kinship {
+	pid_t parent;
+	struct hv_process child;
+};
+
+static bool is_not_child(void *arg, const struct hv_process *process, const struct stat_line *line)
+{
+	struct kinship *kinship = arg;
+
+	if (line->parent != kinship->parent)
+		return true;
+	kinship->child = *process;
+	return false;
+}
+
+int hv_process_child(const struct hv_process *process, struct hv_process *child)
+{
+	struct kinship kinship = {.parent = process->pid};
+
+	for_each(is_not_child, &kinship);
+	/* If it is alive now, its number was its own all the time. */
+	if (!kinship.child.pid || !hv_process_alive(process))
+		return -ESRCH;
+	*child = kinship.child;
+	return 0;
 }
 
 bool hv_process_alive(const struct hv_process *process)

@@ -22,6 +22,8 @@ struct hv_process {
 /* The process that now has the number `pid`. A zombie counts as gone. */
 int hv_process_find(pid_t pid, struct hv_process *process);
 bool hv_process_alive(const struct hv_process *process);
+/* A process whose parent is `process`. -ESRCH: there is none. */
+int hv_process_child(const struct hv_process *process, struct hv_process *child);
 /* A pidfd (for poll(2): readable when the process has ended), to be closed by the caller; or -errno. */
 int hv_process_open(const struct hv_process *process);
 int hv_process_signal(const struct hv_process *process, int sig);

@@ -25,6 +25,8 @@
 
 #define SETTLE_MS 300 /* a guest that lives this long after its first output is running */
 #define QUIET_MS 2000 /* so is one that lives this long without any output */
+#define SEAL_MS 20 /* between two tries of hv_command_seal() */
+#define SEAL_LIMIT_MS 30000
 #define LEFTOVERS_MS 2000 /* how long the processes of an ended guest may take to die */
 #define TAIL_SIZE 400 /* bytes of the console's end, for the error when a start fails */
 #define CLIENT_BUFFER (1 << 20)
@@ -36,6 +38,9 @@ struct state {
 	off_t log_len;
 	pid_t guest;
 	bool guest_alive;
+	bool broke_filter; /* the guest was ended by its list of system calls */
+	bool sealed; /* hv_command_seal() has succeeded */
+	const char *failure; /* why the guest was killed before it counted as running; NULL: it ended by itself */
 	uint64_t started_ms, output_ms; /* when the guest was started, and when it first printed; 0: not yet */
 	char input[4096]; /* from clients, not yet taken by the guest */
 	size_t input_len;
@@ -111,6 +116,16 @@ static void drop_client(struct state *s, size_t i)
 	s->client[i] = s->client[--s->nclients];
 }
 
+/* To the log and all clients. */
+static void show(struct state *s, const char *data, size_t n)
+{
+	write_log(s, data, n);
+	save_tail(s, data, n);
+	for (size_t i = s->nclients; i-- > 0;)
+		if (send(s->client[i], data, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN)
+			drop_client(s, i);
+}
+
 /* Read output of the guest. false: there is none. */
 static bool read_output(struct state *s)
 {
@@ -127,11 +142,7 @@ static bool read_output(struct state *s)
 	}
 	if (!s->output_ms)
 		s->output_ms = clock_ms();
-	write_log(s, data, n);
-	save_tail(s, data, n);
-	for (size_t i = s->nclients; i-- > 0;)
-		if (send(s->client[i], data, n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN)
-			drop_client(s, i);
+	show(s, data, n);
 	return true;
 }
 
@@ -193,9 +204,6 @@ static int exec_guest(const struct state *s, int slave, pid_t supervisor)
 {
 	sigset_t none;
 
-	/* Without its supervisor a guest could be neither seen nor ended. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != supervisor)
-		return -ESRCH;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
@@ -207,10 +215,9 @@ static int exec_guest(const struct state *s, int slave, pid_t supervisor)
 	for (int fd = 0; fd < 3; fd++)
 		if (dup2(slave, fd) < 0)
 			return -errno;
-	if (chdir(s->conf->dir))
+	if (chdir(s->conf->command->confined ? "/" : s->conf->dir))
 		return -errno;
-	execv(s->conf->argv[0], s->conf->argv);
-	return -errno;
+	return hv_command_exec(s->conf->command, supervisor);
 }
 
 static int start_guest(struct state *s)
@@ -241,6 +248,8 @@ static int start_guest(struct state *s)
 	}
 	close(slave);
 	close(exec_error[1]);
+	if (s->conf->command->fd)
+		close(s->conf->command->fd); /* the guest has it */
 	/* A successful exec closes it; else it delivers the error. */
 	while (read(exec_error[0], &r, sizeof(r)) < 0 && errno == EINTR)
 		;
@@ -269,6 +278,9 @@ static void reap(struct state *s)
 			return;
 		if (info.si_pid == s->guest) {
 			s->guest_alive = false;
+			/* bubblewrap ends as a shell does: with 128 and the signal's number. */
+			s->broke_filter =
+				info.si_code == CLD_EXITED ? info.si_status == 128 + SIGSYS : info.si_status == SIGSYS;
 			return;
 		}
 		waitpid(info.si_pid, NULL, 0);
@@ -278,6 +290,9 @@ static void reap(struct state *s)
 /* The guest has ended: kill what it left, which was reparented to us (PR_SET_CHILD_SUBREAPER). */
 static void kill_leftovers(struct state *s)
 {
+	static const char broke_filter[] =
+		"\r\nxbar: the guest's process made a system call that is not on its list, and "
+		"was killed; the kernel's log names it (type=1326)\r\n";
 	struct timespec pause = {.tv_nsec = 5000000};
 	uint64_t since = clock_ms();
 
@@ -286,6 +301,8 @@ static void kill_leftovers(struct state *s)
 		nanosleep(&pause, NULL);
 	while (s->pty >= 0 && read_output(s))
 		;
+	if (s->broke_filter)
+		show(s, broke_filter, sizeof(broke_filter) - 1);
 }
 
 /* ---- the loop ---------------------------------------------------------------------------------------------------- */
@@ -310,6 +327,15 @@ static int report_due(struct state *s)
 	uint64_t due = s->started_ms + QUIET_MS, now = clock_ms();
 	if (s->output_ms && s->output_ms + SETTLE_MS < due)
 		due = s->output_ms + SETTLE_MS;
+	/* As soon as it can be, and not only when success is due: the guest may be running already. */
+	if (!s->sealed && !hv_command_seal(s->conf->command)) {
+		if (now < s->started_ms + SEAL_LIMIT_MS)
+			return SEAL_MS;
+		s->failure = "the guest has not created its sockets";
+		kill_guest(s);
+		return -1;
+	}
+	s->sealed = true;
 	if (now < due)
 		return due - now;
 	report(s, NULL);
@@ -348,6 +374,19 @@ static void run_loop(struct state *s)
 	}
 }
 
+static void close_others(const struct state *s)
+{
+	const int kept[] = {s->report, s->conf->lock, s->conf->command->fd};
+	int last = 2;
+
+	for (size_t i = 0; i < 3; i++)
+		last = kept[i] > last ? kept[i] : last;
+	for (int fd = 3; fd < last; fd++)
+		if (fd != kept[0] && fd != kept[1] && fd != kept[2])
+			close(fd);
+	close_range(last + 1, ~0U, 0);
+}
+
 /* Leave the caller's terminal, directory and descriptors. */
 static int detach(struct state *s)
 {
@@ -369,13 +408,7 @@ static int detach(struct state *s)
 	for (int fd = 0; fd < 3; fd++)
 		if (dup2(null, fd) < 0)
 			return -errno;
-	int low = s->report < s->conf->lock ? s->report : s->conf->lock;
-	int high = s->report < s->conf->lock ? s->conf->lock : s->report;
-	if (low > 3)
-		close_range(3, low - 1, 0);
-	if (high > low + 1)
-		close_range(low + 1, high - 1, 0);
-	close_range(high + 1, ~0U, 0);
+	close_others(s);
 	s->signals = signalfd(-1, &set, SFD_CLOEXEC);
 	return s->signals < 0 ? -errno : 0;
 }
@@ -421,7 +454,7 @@ static void supervise(struct state *s)
 	if (!r)
 		r = open_listener(s);
 	if (!r) {
-		what = s->conf->argv[0];
+		what = s->conf->command->argv.v[0];
 		r = start_guest(s);
 	}
 	if (r) {
@@ -441,7 +474,8 @@ static void supervise(struct state *s)
 		return;
 	}
 	if (!r)
-		snprintf(why, sizeof(why), "the guest ended at once; its last output: %s", console_tail(s));
+		snprintf(why, sizeof(why), "%s; its last output: %s",
+			 s->failure ? s->failure : "the guest ended at once", console_tail(s));
 	report(s, why);
 }
 

@@ -17,14 +17,14 @@
 #ifndef HV_SUPERVISOR_H
 #define HV_SUPERVISOR_H
 
-#include "vswitch/base/err.h"
+#include "command.h"
 
 #define HV_SUPERVISOR_LOG_MAX (4u << 20) /* bytes */
 #define HV_SUPERVISOR_CLIENTS_MAX 8 /* of one console */
 
 struct hv_supervisor {
 	const char *dir; /* the guest's run directory: absolute, exists */
-	char *const *argv; /* the guest's command, NULL-terminated */
+	const struct hv_command *command; /* of the guest */
 	int lock; /* a descriptor that stays open as long as the supervisor lives; the guest does not inherit it */
 	void (*ended)(void *arg); /* called in the supervisor when the guest, once running, has ended */
 	void *arg;

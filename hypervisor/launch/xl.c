@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "launch.h"
+#include "program.h"
 
 static enum hv_available xl_available(struct hv_why *why)
 {

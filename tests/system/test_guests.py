@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Real guests with real kernels: with and without offloads, and with a daemon that is killed while they run."""
+"""Real guests with real kernels: with and without offloads, confined, and with a daemon that is killed while they run."""
 import json
 import os
 import shutil
@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import until
 
 ROOT = Path(__file__).resolve().parents[2]
 DEV = ROOT / "scripts" / "dev"
@@ -40,18 +41,24 @@ class Guests:
     def image(self, n):
         path = self.daemon.dir / f"g{n}.img"
         (self.daemon.dir / f"g{n}.interfaces").write_text(interfaces(n))
-        subprocess.run([DEV / "mkguest", f"g{n}", self.daemon.dir / f"g{n}.interfaces", path], check=True, timeout=120)
+        subprocess.run([DEV / "mkguest", f"g{n}", self.daemon.dir / f"g{n}.interfaces", path], check=True, timeout=300)
         return path
 
-    def create(self, n, hypervisor):
+    def xbar(self, *args, **kwargs):
+        argv = self.daemon.netns.argv("xbar", *args)
+        return subprocess.run(argv, env=self.env, text=True, capture_output=True, timeout=120, check=False, **kwargs)
+
+    def cfg(self, n):
         kernel = sorted(Path("/boot").glob("vmlinuz-*"))[-1]
         cfg = self.daemon.dir / f"g{n}.cfg"
         cfg.write_text(
             f'name = "g{n}"\nmemory = 192\nkernel = "{kernel}"\nramdisk = "{self.image(n)}"\n'
             "vif = [ 'ip=192.0.2.%d,bridge=br0' ]\n" % n
         )
-        argv = self.daemon.netns.argv("xbar", "create", "--hypervisor", hypervisor, cfg)
-        done = subprocess.run(argv, env=self.env, text=True, capture_output=True, timeout=60, check=False)
+        return cfg
+
+    def create(self, n, hypervisor):
+        done = self.xbar("create", "--hypervisor", hypervisor, self.cfg(n))
         assert done.returncode == 0, done.stderr
         self.started.append(n)
         return f"g{n}.0"
@@ -60,6 +67,7 @@ class Guests:
         """Start a User-Mode Linux guest by hand, on a vif that is created here."""
         socket = self.daemon.call("vif-add", name=f"g{n}.0", bridge="br0", server=True, **vif)["socket"]
         argv = ["linux.uml", "mem=192M", f"initrd={self.image(n)}", f"virtio_uml.device={socket}:1", "con=null"]
+        argv.append("pty.legacy_count=0")
         self.processes.append(
             subprocess.Popen(
                 self.daemon.netns.argv(*argv),
@@ -78,7 +86,7 @@ class Guests:
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def await_ping(self, n, seconds=60):
+    def await_ping(self, n, seconds=120):
         end = time.monotonic() + seconds
         while self.daemon.netns.run("ping", "-c1", "-W1", f"192.0.2.{n}", check=False).returncode:
             assert time.monotonic() < end, f"guest {n} does not answer"
@@ -96,8 +104,7 @@ class Guests:
 
     def close(self):
         for n in self.started:
-            argv = self.daemon.netns.argv("xbar", "destroy", f"g{n}")
-            subprocess.run(argv, env=self.env, capture_output=True, timeout=60, check=False)
+            self.xbar("destroy", f"g{n}")
         for process in self.processes:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(10)
@@ -144,7 +151,7 @@ def test_offloads_pass_between_guests_and_are_done_in_software_for_a_guest_witho
 @pytest.mark.skipif(not shutil.which("qemu-system-x86_64"), reason="QEMU is not installed: apt-get install qemu-system-x86")
 def test_qemu_guests_reconnect_after_the_daemon_is_killed(guests):
     vif = guests.create(21, "qemu")
-    guests.await_ping(21, 90)
+    guests.await_ping(21)
     booted = float(guests.run(21, "cat /proc/uptime").split()[0])
     guests.daemon.kill9()
     guests.daemon.start()
@@ -170,3 +177,146 @@ def test_an_idle_switch_with_a_guest_sleeps(guests):
     print(f"idle: {(cpu() - before) / 3e9:.2%} of a CPU")
     workers = guests.daemon.call("status")["workers"]
     assert all(w["sleeps"] > 0 for w in workers)
+
+
+NEEDS = {
+    "uml": pytest.mark.skipif(not shutil.which("linux.uml"), reason="linux.uml is not installed: apt-get install user-mode-linux"),
+    "qemu": pytest.mark.skipif(
+        not shutil.which("qemu-system-x86_64"), reason="QEMU is not installed: apt-get install qemu-system-x86"
+    ),
+}
+
+
+def status_of(pid):
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+def processes_of(uid):
+    """The processes of a user; those that end meanwhile may be among them."""
+    found = []
+    for path in Path("/proc").iterdir():
+        try:
+            if path.name.isdigit() and path.stat().st_uid == uid:
+                found.append(path.name)
+        except FileNotFoundError:
+            pass
+    return found
+
+
+def namespaces_of(pid):
+    return {ns: os.readlink(f"/proc/{pid}/ns/{ns}") for ns in ("mnt", "pid", "ipc", "net", "user", "uts", "cgroup")}
+
+
+def files_of(pid):
+    return [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+
+
+@pytest.mark.parametrize("hypervisor", [pytest.param(name, marks=mark) for name, mark in NEEDS.items()])
+def test_a_guest_is_confined_and_its_console_and_shutdown_work(guests, hypervisor):
+    n = {"uml": 41, "qemu": 42}[hypervisor]
+    guests.create(n, hypervisor)
+    guests.await_ping(n)
+    directory = guests.daemon.rundir / "guests" / f"g{n}"
+    pid = int((directory / "guest.pid").read_text().split()[0])
+    uid = Path(f"/proc/{pid}").stat().st_uid
+    assert 1879048192 <= uid < 1879048192 + 65536
+
+    record = json.loads((directory / "guest.json").read_text())
+    assert record["confined"] is True and record["uid"] == uid
+
+    # bubblewrap stays outside; all other processes are inside
+    seen = 0
+    for p in processes_of(uid):
+        if int(p) == pid:
+            continue
+        try:
+            status, namespaces, files = status_of(p), namespaces_of(p), files_of(p)
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # one of the guest's own processes has ended
+        seen += 1
+        assert set(status["Uid"].split()) == {str(uid)} and not status["Groups"].split()
+        assert not any(int(status[kind], 16) for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"))
+        assert status["NoNewPrivs"] == "1"
+        # its terminal, its memory, and what has no name in a file system
+        assert all(file.startswith(("/dev/", "/memfd:", "socket:", "pipe:", "anon_inode:")) for file in files), files
+        if hypervisor == "uml" or status["Name"] != "bwrap":
+            assert status["Seccomp"] == "2"
+        assert not set(namespaces.values()) & set(namespaces_of("self").values())
+    assert seen >= 2
+    first = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
+    roots = set(os.listdir(f"/proc/{first}/root"))
+    assert not roots & {"etc", "home", "root", "boot", "proc", "sys", "var", "srv", "mnt"}
+    netdevs = subprocess.run(["nsenter", "-t", first, "-n", "ip", "-json", "link"], check=True, capture_output=True, timeout=30)
+    assert [link["ifname"] for link in json.loads(netdevs.stdout)] == ["lo"]
+
+    # QEMU can no longer create files in the directory in which it created its sockets
+    assert (directory / "run").stat().st_uid == 0
+
+    # what the guest itself sees
+    assert guests.run(n, "ls /sys/class/net").split() == ["eth0", "lo"]
+    if hypervisor == "uml":
+        listed = guests.run(n, "mkdir /host; mount -t hostfs none /host -o /; ls -A /host; touch /host/x || echo refused")
+        assert listed.split()[-1] == "refused" and "Read-only" in listed and len(listed.splitlines()) == 2, listed
+        # a way out of that directory leads to the namespace's root
+        listed = guests.run(n, "umount /host; mount -t hostfs none /host -o /..; ls -A /host")
+        assert set(listed.split()) == roots
+
+    done = guests.xbar("shutdown", "-w", f"g{n}")
+    assert done.returncode == 0, done.stderr
+    assert not directory.exists() and not processes_of(uid)
+    # it has shut down by itself: neither its list of system calls nor anything else has killed it
+    log = (directory.parent / f"g{n}.log").read_text(errors="replace")
+    assert "reboot: " in log and "not on its list" not in log, log[-500:]
+    assert guests.daemon.call("vif-list")["vifs"] == []
+
+
+@NEEDS["uml"]
+def test_a_guest_that_makes_a_forbidden_system_call_ends_and_leaves_nothing(guests):
+    guests.create(44, "uml")
+    guests.await_ping(44)
+    directory = guests.daemon.rundir / "guests" / "g44"
+    uid = json.loads((directory / "guest.json").read_text())["uid"]
+    # its kernel does this by chmod(2), which is not on its list
+    command = "mkdir /host; mount -t hostfs none /host -o /; chmod 700 /host"
+    guests.xbar("console", "g44", input=command + "\n")
+    until(lambda: not directory.exists(), 20)
+    assert "a system call that is not on its list" in (directory.parent / "g44.log").read_text(errors="replace")
+    assert not processes_of(uid) and guests.daemon.call("vif-list")["vifs"] == []
+
+    # nor does one whose supervisor is killed leave processes behind; its name can be used at once
+    guests.create(44, "uml")
+    uid = json.loads((directory / "guest.json").read_text())["uid"]
+    os.kill(int((directory / "supervisor.pid").read_text().split()[0]), signal.SIGKILL)
+    until(lambda: not processes_of(uid), 10)
+    guests.create(44, "uml")
+    guests.await_ping(44)
+
+
+@NEEDS["uml"]
+def test_an_image_that_the_guests_user_may_not_read_is_named_before_anything_is_made(guests):
+    cfg = guests.cfg(51)
+    image = guests.daemon.dir / "g51.img"
+    image.chmod(0o600)
+    done = guests.xbar("create", "--hypervisor", "uml", cfg)
+    assert done.returncode == 1 and f"`chmod o+r {image}`" in done.stderr
+    image.chmod(0o644)
+    guests.daemon.dir.chmod(0o700)
+    done = guests.xbar("create", "--hypervisor", "uml", cfg)
+    assert done.returncode == 1 and f"`chmod o+x {guests.daemon.dir}`" in done.stderr
+    assert not (guests.daemon.rundir / "guests").exists()
+
+
+@NEEDS["uml"]
+def test_without_bubblewrap_a_guest_is_not_started_unless_that_is_asked_for(guests, tmp_path):
+    for program in ("linux.uml", "ip"):
+        (tmp_path / program).symlink_to(shutil.which(program))
+    cfg = guests.cfg(61)
+    argv = guests.daemon.netns.argv(shutil.which("xbar", path=guests.env["PATH"]), "create", "--hypervisor", "uml")
+    env = {**guests.env, "PATH": str(tmp_path)}
+    done = subprocess.run([*argv, cfg], env=env, text=True, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1 and "bubblewrap" in done.stderr and "--unconfined" in done.stderr
+    guests.started.append(61)
+    done = subprocess.run([*argv, "--unconfined", cfg], env=env, text=True, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0 and "warning: --unconfined: the guest's process has all rights" in done.stderr
+    guests.await_ping(61)

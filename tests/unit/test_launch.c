@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "hypervisor/launch/confine.h"
 #include "hypervisor/launch/launch.h"
 #include "vswitch/base/unixsock.h"
 
@@ -68,7 +69,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const made[] = {"image", "linux.uml", "qemu-system-x86_64"};
+	static const char *const made[] = {"image", "linux.uml", "qemu-system-x86_64", "a,b"};
 	struct place *p = *state;
 	char path[160];
 
@@ -153,22 +154,22 @@ static void uml_gets_its_vifs_in_order_with_mac_and_mtu(void **state)
 {
 	struct place *p = *state;
 	struct hv_launch launch = {.guest = &p->guest, .dir = "/run/x", .vif = two_vifs, .nvif = 2};
-	struct hv_argv argv = {0};
+	struct hv_command command = {0};
 	struct err err;
 	char ramdisk[128];
 
 	install(p, "linux.uml");
 	p->guest.cmdline = (char *)"quiet  console=hvc0";
-	assert_int_equal(hv_launch_uml.argv(&launch, &argv, &err), 0);
+	assert_int_equal(hv_launch_uml.command(&launch, &command, &err), 0);
 	snprintf(ramdisk, sizeof(ramdisk), "initrd=%s", p->file);
-	assert_true(has(&argv, "mem=64M", NULL));
-	assert_true(has(&argv, ramdisk, NULL));
-	assert_true(has(&argv, "virtio_uml.device=/run/x/g.0.sock:1", "xbar.eth0=00:16:3e:01:02:03,1500"));
-	assert_true(has(&argv, "virtio_uml.device=/run/x/g.1.sock:1", "xbar.eth1=00:16:3e:01:02:04,9000"));
+	assert_true(has(&command.argv, "mem=64M", NULL));
+	assert_true(has(&command.argv, ramdisk, NULL));
+	assert_true(has(&command.argv, "virtio_uml.device=/run/x/g.0.sock:1", "xbar.eth0=00:16:3e:01:02:03,1500"));
+	assert_true(has(&command.argv, "virtio_uml.device=/run/x/g.1.sock:1", "xbar.eth1=00:16:3e:01:02:04,9000"));
 	/* What suits Xen comes first, so that the last console named is the one that there is. */
-	assert_true(has(&argv, "quiet", "console=hvc0"));
-	assert_string_equal(argv.v[argv.n - 1], "console=tty0");
-	hv_argv_fini(&argv);
+	assert_true(has(&command.argv, "quiet", "console=hvc0"));
+	assert_string_equal(command.argv.v[command.argv.n - 1], "console=tty0");
+	hv_command_fini(&command);
 }
 
 static void uml_refuses_what_its_command_line_cannot_carry(void **state)
@@ -177,86 +178,132 @@ static void uml_refuses_what_its_command_line_cannot_carry(void **state)
 	static const struct hv_launch_vif blank = {.socket = "/run/a b", .queues = 1};
 	struct place *p = *state;
 	struct hv_launch launch = {.guest = &p->guest, .dir = "/run/x", .vif = &colon, .nvif = 1};
-	struct hv_argv argv = {0};
+	struct hv_command command = {0};
 	struct err err;
 	char words[3000];
 
 	install(p, "linux.uml");
-	assert_int_equal(hv_launch_uml.argv(&launch, &argv, &err), -EINVAL);
-	hv_argv_fini(&argv);
+	assert_int_equal(hv_launch_uml.command(&launch, &command, &err), -EINVAL);
+	hv_command_fini(&command);
 	launch.vif = &blank;
-	assert_int_equal(hv_launch_uml.argv(&launch, &argv, &err), -EINVAL);
-	hv_argv_fini(&argv);
+	assert_int_equal(hv_launch_uml.command(&launch, &command, &err), -EINVAL);
+	hv_command_fini(&command);
 	launch.nvif = 0;
 	memset(words, 'w', sizeof(words));
 	words[sizeof(words) - 1] = '\0';
 	p->guest.cmdline = words;
-	assert_int_equal(hv_launch_uml.argv(&launch, &argv, &err), -E2BIG);
-	hv_argv_fini(&argv);
+	assert_int_equal(hv_launch_uml.command(&launch, &command, &err), -E2BIG);
+	hv_command_fini(&command);
+}
+
+/* It would boot without its NIC. */
+static void a_socket_that_the_guests_user_may_not_reach_is_an_error(void **state)
+{
+	struct place *p = *state;
+	const struct hv_launch_vif vif = {.socket = p->file, .queues = 1};
+	struct hv_launch launch = {.guest = &p->guest, .dir = p->dir, .vif = &vif, .nvif = 1};
+	struct hv_command command = {0};
+	struct err err;
+	char want[128];
+
+	if (geteuid())
+		skip();
+	launch.confined = true;
+	launch.uid = HV_CONFINE_USER_BASE;
+	setenv("XBAR_UML", "/bin/sh", 1);
+	p->guest.ramdisk = (char *)"/etc/passwd";
+	snprintf(want, sizeof(want), "the vif's socket: %s: ", p->file);
+	assert_int_equal(hv_launch_uml.command(&launch, &command, &err), -EACCES);
+	assert_memory_equal(err.text, want, strlen(want));
+	snprintf(want, sizeof(want), "`chmod o+x %s`", p->dir);
+	assert_non_null(strstr(err.text, want));
+	hv_command_fini(&command);
+	assert_int_equal(chmod(p->dir, 0711), 0);
+	assert_int_equal(hv_launch_uml.command(&launch, &command, &err), 0);
+	hv_command_fini(&command);
+	unsetenv("XBAR_UML");
 }
 
 static void a_guest_that_cannot_boot_is_refused_before_anything_is_made(void **state)
 {
 	struct place *p = *state;
+	struct hv_launch launch = {.guest = &p->guest};
 	struct hv_argv notes = {0};
 	struct err err;
 
 	p->guest.ramdisk = NULL;
-	assert_int_equal(hv_launch_uml.check(&p->guest, &notes, &err), -EINVAL);
+	assert_int_equal(hv_launch_uml.check(&launch, &notes, &err), -EINVAL);
 	p->guest.ramdisk = (char *)"/nonexistent/image";
-	assert_int_equal(hv_launch_uml.check(&p->guest, &notes, &err), -ENOENT);
-	assert_int_equal(hv_launch_qemu.check(&p->guest, &notes, &err), -ENOENT);
+	assert_int_equal(hv_launch_uml.check(&launch, &notes, &err), -ENOENT);
+	assert_int_equal(hv_launch_qemu.check(&launch, &notes, &err), -ENOENT);
 	p->guest.kernel = NULL;
-	assert_int_equal(hv_launch_qemu.check(&p->guest, &notes, &err), -EINVAL);
+	assert_int_equal(hv_launch_qemu.check(&launch, &notes, &err), -EINVAL);
 	p->guest.kernel = p->guest.ramdisk = p->file;
 	p->guest.ndisk = 1;
-	assert_int_equal(hv_launch_uml.check(&p->guest, &notes, &err), -ENOTSUP);
-	assert_int_equal(hv_launch_qemu.check(&p->guest, &notes, &err), -ENOTSUP);
+	assert_int_equal(hv_launch_uml.check(&launch, &notes, &err), -ENOTSUP);
+	assert_int_equal(hv_launch_qemu.check(&launch, &notes, &err), -ENOTSUP);
 	assert_int_equal(notes.n, 0);
+}
+
+/* Is there a word in the vector that begins with `begin` and ends with `end`? */
+static bool has_like(const struct hv_argv *argv, const char *begin, const char *end)
+{
+	for (size_t i = 0; i < argv->n; i++) {
+		size_t len = strlen(argv->v[i]);
+		if (!strncmp(argv->v[i], begin, strlen(begin)) && len >= strlen(end) &&
+		    !strcmp(argv->v[i] + len - strlen(end), end))
+			return true;
+	}
+	return false;
 }
 
 static void qemu_listens_and_shares_its_memory(void **state)
 {
 	struct place *p = *state;
-	struct hv_launch launch = {.guest = &p->guest, .dir = "/run/x", .vif = two_vifs, .nvif = 2};
-	struct hv_argv argv = {0};
+	struct hv_launch launch = {.guest = &p->guest, .dir = p->dir, .vif = two_vifs, .nvif = 2};
+	struct hv_command command = {0};
 	struct err err;
 
 	install(p, "qemu-system-x86_64");
-	assert_int_equal(hv_launch_qemu.argv(&launch, &argv, &err), 0);
-	assert_true(has(&argv, "-object", "memory-backend-memfd,id=memory,size=64M,share=on"));
-	assert_true(has(&argv, "-chardev", "socket,id=vhost0,path=/run/x/g.0.sock,server=on,wait=off"));
-	assert_true(has(&argv, "-netdev", "vhost-user,id=net1,chardev=vhost1,queues=1"));
-	assert_true(has(&argv, "-device", "virtio-net-pci,netdev=net0,mac=00:16:3e:01:02:03,vectors=0"));
-	assert_true(has(&argv, "-device", "virtio-net-pci,netdev=net1,mac=00:16:3e:01:02:04,vectors=0,host_mtu=9000"));
-	assert_true(has(&argv, "-accel", "tcg,thread=multi"));
-	assert_false(has(&argv, "-no-reboot", NULL));
-	hv_argv_fini(&argv);
+	assert_int_equal(hv_launch_qemu.command(&launch, &command, &err), 0);
+	assert_true(has(&command.argv, "-object", "memory-backend-memfd,id=memory,size=64M,share=on"));
+	assert_true(has(&command.argv, "-chardev", "socket,id=vhost0,path=/run/x/g.0.sock,server=on,wait=off"));
+	assert_true(has_like(&command.argv, "unix:/tmp/", "/run/qmp.sock,server=on,wait=off"));
+	assert_true(has(&command.argv, "-netdev", "vhost-user,id=net1,chardev=vhost1,queues=1"));
+	assert_true(has(&command.argv, "-device", "virtio-net-pci,netdev=net0,mac=00:16:3e:01:02:03,vectors=0"));
+	assert_true(has(&command.argv, "-device",
+			"virtio-net-pci,netdev=net1,mac=00:16:3e:01:02:04,vectors=0,host_mtu=9000"));
+	assert_true(has(&command.argv, "-accel", "tcg,thread=multi"));
+	assert_false(has(&command.argv, "-no-reboot", NULL));
+	hv_command_fini(&command);
 
 	setenv("XBAR_ACCEL", "kvm", 1);
 	p->guest.on_reboot = HV_ON_DESTROY;
-	assert_int_equal(hv_launch_qemu.argv(&launch, &argv, &err), 0);
-	assert_true(has(&argv, "-accel", "kvm"));
-	assert_true(has(&argv, "-device", "virtio-net-pci,netdev=net0,mac=00:16:3e:01:02:03"));
-	assert_true(has(&argv, "-no-reboot", NULL));
-	hv_argv_fini(&argv);
+	assert_int_equal(hv_launch_qemu.command(&launch, &command, &err), 0);
+	assert_true(has(&command.argv, "-accel", "kvm"));
+	assert_true(has(&command.argv, "-device", "virtio-net-pci,netdev=net0,mac=00:16:3e:01:02:03"));
+	assert_true(has(&command.argv, "-no-reboot", NULL));
+	hv_command_fini(&command);
 }
 
-static void qemu_takes_a_path_with_a_comma(void **state)
+static void qemu_takes_a_ramdisk_with_a_comma(void **state)
 {
-	static const struct hv_launch_vif vif = {.socket = "/run/a,b", .queues = 1};
 	struct place *p = *state;
-	struct hv_launch launch = {.guest = &p->guest, .dir = "/run/x", .vif = &vif, .nvif = 1};
-	struct hv_argv argv = {0};
+	struct hv_launch launch = {.guest = &p->guest, .dir = p->dir};
+	struct hv_command command = {0};
 	struct err err;
+	char path[96];
 
 	install(p, "qemu-system-x86_64");
-	assert_int_equal(hv_launch_qemu.argv(&launch, &argv, &err), 0);
-	assert_true(has(&argv, "-chardev", "socket,id=vhost0,path=/run/a,,b,server=on,wait=off"));
-	hv_argv_fini(&argv);
+	snprintf(path, sizeof(path), "%s/a,b", p->dir);
+	make_file(path, 0644);
+	p->guest.ramdisk = path;
+	assert_int_equal(hv_launch_qemu.command(&launch, &command, &err), 0);
+	assert_true(has_like(&command.argv, "/tmp/", "/a,,b"));
+	hv_command_fini(&command);
 }
 
-/* A child that listens at DIR/qmp.sock and answers nothing, but tells of events without end. */
+/* A child that listens at DIR/run/qmp.sock and answers nothing, but tells of events without end. */
 static pid_t start_babbler(const char *path)
 {
 	static const char event[] = "{\"event\": \"POWERDOWN\"}\r\n";
@@ -282,12 +329,16 @@ static void a_monitor_that_never_answers_is_given_up(void **state)
 	struct err err = {0};
 	char path[96];
 
-	snprintf(path, sizeof(path), "%s/qmp.sock", p->dir);
+	snprintf(path, sizeof(path), "%s/run", p->dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/run/qmp.sock", p->dir);
 	pid_t pid = start_babbler(path);
 	int r = hv_launch_qemu.shutdown(p->dir, &err);
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	unlink(path);
+	*strrchr(path, '/') = '\0';
+	assert_int_equal(rmdir(path), 0);
 	assert_int_equal(r, -EPROTO);
 	assert_non_null(strstr(err.text, "monitor"));
 }
@@ -302,9 +353,10 @@ int main(void)
 		T(names_that_could_leave_the_directory_are_refused),
 		T(uml_gets_its_vifs_in_order_with_mac_and_mtu),
 		T(uml_refuses_what_its_command_line_cannot_carry),
+		T(a_socket_that_the_guests_user_may_not_reach_is_an_error),
 		T(a_guest_that_cannot_boot_is_refused_before_anything_is_made),
 		T(qemu_listens_and_shares_its_memory),
-		T(qemu_takes_a_path_with_a_comma),
+		T(qemu_takes_a_ramdisk_with_a_comma),
 		T(a_monitor_that_never_answers_is_given_up),
 	};
 

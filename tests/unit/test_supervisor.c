@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -76,8 +77,9 @@ static void note_end(void *arg)
 static int start(struct run *run, const char *script, struct err *err)
 {
 	char *argv[] = {(char *)"/bin/sh", (char *)"-c", (char *)script, NULL};
+	const struct hv_command command = {.argv.v = argv};
 	struct hv_supervisor supervisor = {
-		.dir = run->dir, .argv = argv, .lock = run->lock, .ended = note_end, .arg = run};
+		.dir = run->dir, .command = &command, .lock = run->lock, .ended = note_end, .arg = run};
 
 	return hv_supervisor_start(&supervisor, err);
 }
@@ -170,12 +172,54 @@ static void a_guest_that_ends_at_once_is_a_failure_that_quotes_its_output(void *
 	assert_int_not_equal(access(run->ended, F_OK), 0);
 }
 
+static void a_guest_that_its_list_of_system_calls_ended_is_named_in_the_log(void **state)
+{
+	struct run *run = *state;
+	struct err err;
+	char log[256] = "";
+
+	/* As bubblewrap ends if SIGSYS ended what it ran. */
+	assert_int_equal(start(run, "echo up; sleep 1; exit 159", &err), 0);
+	struct hv_process supervisor = process_of(run, "supervisor.pid");
+	await_end(&supervisor);
+	int fd = open(in(run, "console.log"), O_RDONLY);
+	assert_true(fd >= 0 && read(fd, log, sizeof(log) - 1) > 0);
+	close(fd);
+	assert_non_null(strstr(log, "a system call that is not on its list"));
+}
+
+static void a_guest_is_not_running_before_its_directory_is_sealed(void **state)
+{
+	struct run *run = *state;
+	struct hv_command command = {0};
+	struct err err;
+	struct stat st;
+	char script[256];
+
+	if (geteuid())
+		skip();
+	snprintf(command.sealed_dir, sizeof(command.sealed_dir), "%s", in(run, "run"));
+	command.sealed_files = 1;
+	snprintf(script, sizeof(script), "echo up; sleep 1; touch %s; exec sleep 600", in(run, "run/socket"));
+	char *argv[] = {(char *)"/bin/sh", (char *)"-c", script, NULL};
+	command.argv.v = argv;
+	struct hv_supervisor supervisor = {
+		.dir = run->dir, .command = &command, .lock = run->lock, .ended = note_end, .arg = run};
+	assert_int_equal(mkdir(command.sealed_dir, 0711) | chown(command.sealed_dir, 1, -1), 0);
+	assert_int_equal(hv_supervisor_start(&supervisor, &err), 0);
+	assert_int_equal(stat(command.sealed_dir, &st), 0);
+	assert_int_equal(st.st_uid, 0);
+	end(run);
+	assert_int_equal(unlink(in(run, "run/socket")) | rmdir(command.sealed_dir), 0);
+}
+
 static void a_program_that_is_not_there_is_a_failure(void **state)
 {
 	struct run *run = *state;
 	char *argv[] = {(char *)"/nonexistent/guest", NULL};
+	const struct hv_command command = {.argv.v = argv};
 	struct hv_supervisor supervisor = {
-		.dir = run->dir, .argv = argv, .lock = run->lock, .ended = note_end, .arg = run};
+		.dir = run->dir, .command = &command, .lock = run->lock, .ended = note_end, .arg = run};
 	struct err err;
 
 	assert_int_equal(hv_supervisor_start(&supervisor, &err), -ECHILD);
@@ -276,6 +320,8 @@ int main(void)
 		T(a_guest_runs_until_its_supervisor_is_told_to_end_it),
 		T(what_a_guest_started_ends_with_it),
 		T(a_guest_that_ends_at_once_is_a_failure_that_quotes_its_output),
+		T(a_guest_that_its_list_of_system_calls_ended_is_named_in_the_log),
+		T(a_guest_is_not_running_before_its_directory_is_sealed),
 		T(a_program_that_is_not_there_is_a_failure),
 		T(the_console_takes_input_and_is_logged),
 		T(a_reader_that_does_not_read_does_not_stop_the_guest),

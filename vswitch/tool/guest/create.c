@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "hypervisor/launch/confine.h"
 #include "hypervisor/launch/launch.h"
 #include "hypervisor/launch/supervisor.h"
 #include "vswitch/base/mac.h"
@@ -27,8 +28,9 @@ struct creation {
 	struct hv_guest *guest;
 	struct guest_dir dir;
 	json_t *record;
+	struct hv_launch launch;
 	struct hv_launch_vif *vif; /* guest->nvif of them */
-	struct hv_argv argv;
+	struct hv_command command;
 };
 
 /* ---- the cfg file ------------------------------------------------------------------------------------------------ */
@@ -114,6 +116,10 @@ static json_t *vif_request(const struct creation *c, const struct hv_vif *vif)
 				 vif->devid, "bridge", vif->bridge ? vif->bridge : DEFAULT_BRIDGE, "queues",
 				 (int)queues_of(c), "server", (int)c->launcher->vif_server, "hotplug", 1);
 
+	/* A guest that is confined to a user of its own may not search xbard's directory of sockets. */
+	if (c->launch.confined && !geteuid())
+		json_object_set_new(args, "socket",
+				    json_sprintf("%s/" HV_LAUNCH_RUN "/vif%d.sock", c->dir.path, vif->devid));
 	if (vif->has_mac)
 		json_object_set_new(args, "mac", json_string(mac_format(vif->mac, mac)));
 	if (vif->ip)
@@ -173,12 +179,18 @@ static int check(struct creation *c, struct err *err)
 {
 	struct hv_argv notes = {0};
 
+	c->launch.guest = c->guest;
 	int r = hv_launch_check_name(c->guest->name, err);
+	/* For the checks, any user will do; its own is claimed with its directory. */
+	if (!r && c->launch.confined)
+		r = hv_confine_user(&c->launch.uid, err);
+	if (!r && c->launch.confined)
+		r = hv_confine_check(c->launch.uid, err);
 	if (!r && c->guest->nvif > HV_LAUNCH_VIFS_MAX)
 		r = err_set(err, -EINVAL, "%.200s: vif=: a guest can have %d vifs; this one has %zu", c->guest->path,
 			    HV_LAUNCH_VIFS_MAX, c->guest->nvif);
 	if (!r)
-		r = c->launcher->check(c->guest, &notes, err);
+		r = c->launcher->check(&c->launch, &notes, err);
 	for (size_t i = 0; i < notes.n && !r; i++)
 		fprintf(stderr, "%s: %s\n", c->guest->name, notes.v[i]);
 	hv_argv_fini(&notes);
@@ -191,10 +203,10 @@ static json_t *new_record(const struct creation *c)
 
 	for (size_t i = 0; i < c->guest->nvif; i++)
 		json_array_append_new(vifs, vif_request(c, &c->guest->vif[i]));
-	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:o}", "name", c->guest->name, "hypervisor",
+	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:o, s:b}", "name", c->guest->name, "hypervisor",
 			 c->launcher->name, "why", c->why.text, "cfg", c->guest->path, "memory_mb",
 			 (int)c->guest->memory_mb, "vcpus", (int)c->guest->vcpus, "created", (json_int_t)time(NULL),
-			 "vifs", vifs);
+			 "vifs", vifs, "confined", c->launch.confined);
 }
 
 /* In the supervisor. */
@@ -207,10 +219,9 @@ static void on_ended(void *arg)
 
 static int run(struct creation *c, struct err *err)
 {
-	struct hv_launch launch = {.guest = c->guest, .dir = c->dir.path, .vif = c->vif, .nvif = c->guest->nvif};
-
 	/* On disk before xbard is asked for anything, so that a crash leaves a trace of what must be undone. */
-	int r = guest_record_write(&c->dir, c->record, err);
+	int r = c->launch.confined ? guest_record_claim_user(&c->dir, c->record, &c->launch.uid, err)
+				   : guest_record_write(&c->dir, c->record, err);
 	for (size_t i = 0; i < c->guest->nvif && !r; i++) {
 		r = add_vif(c, i, err);
 		if (!r)
@@ -218,12 +229,15 @@ static int run(struct creation *c, struct err *err)
 	}
 	if (!r && c->guest->nvif)
 		r = guest_record_write(&c->dir, c->record, err);
+	c->launch.dir = c->dir.path;
+	c->launch.vif = c->vif;
+	c->launch.nvif = c->guest->nvif;
 	if (!r)
-		r = c->launcher->argv(&launch, &c->argv, err);
+		r = c->launcher->command(&c->launch, &c->command, err);
 	if (r)
 		return r;
 	struct hv_supervisor supervisor = {
-		.dir = c->dir.path, .argv = c->argv.v, .lock = c->dir.lock, .ended = on_ended, .arg = c};
+		.dir = c->dir.path, .command = &c->command, .lock = c->dir.lock, .ended = on_ended, .arg = c};
 	fflush(stdout);
 	return hv_supervisor_start(&supervisor, err);
 }
@@ -234,6 +248,9 @@ static int create(struct creation *c, struct err *err)
 	if (r)
 		return r;
 	printf("%s: %s (%s)\n", c->guest->name, c->launcher->title, c->why.text);
+	if (!c->launch.confined)
+		fprintf(stderr, "%s: warning: --unconfined: the guest's process has all rights of user %u on this host\n",
+			c->guest->name, geteuid());
 	r = guest_dir_claim(&c->dir, c->guest->name, err);
 	if (r)
 		return r;
@@ -270,7 +287,7 @@ int cmd_create(const json_t *args)
 	const char *file = cli_string(args, "file");
 	const json_t *settings = json_object_get(args, "settings");
 	bool console = cli_is_true(args, "console");
-	struct creation c = {.dir.lock = -1};
+	struct creation c = {.dir.lock = -1, .launch.confined = !cli_is_true(args, "unconfined")};
 	char name[HV_LAUNCH_NAME_MAX + 1] = "";
 	struct err err;
 
@@ -285,7 +302,7 @@ int cmd_create(const json_t *args)
 		name_copy(name, sizeof(name), c.guest->name);
 	json_decref(c.record);
 	free(c.vif);
-	hv_argv_fini(&c.argv);
+	hv_command_fini(&c.command);
 	hv_guest_free(c.guest);
 	if (r)
 		return cli_fail("%s", err.text);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -10,6 +11,8 @@
 #include <unistd.h>
 
 #include "dir.h"
+#include "hypervisor/launch/confine.h"
+#include "hypervisor/launch/launch.h"
 #include "hypervisor/launch/process.h"
 #include "vswitch/base/jsonfile.h"
 #include "vswitch/tool/client.h"
@@ -160,11 +163,15 @@ int guest_dir_take(struct guest_dir *dir, struct err *err)
 /* One attempt. *fresh: the directory is new; else a dead guest left it. */
 static int make_and_take(struct guest_dir *dir, bool *fresh, struct err *err)
 {
+	char path[PATH_MAX];
 	int root = lock_root(err);
 
 	if (root < 0)
 		return root;
-	*fresh = !mkdir(dir->path, 0700);
+	*fresh = !mkdir(dir->path, 0711);
+	/* Whatever the umask is: the guest's user must reach its sockets. */
+	if (*fresh && (chmod(dir->path, 0711) || mkdir(file_in(dir, HV_LAUNCH_RUN, path), 0711) || chmod(path, 0711)))
+		*fresh = false;
 	int r = !*fresh && errno != EEXIST
 			? err_set(err, -errno, "cannot create %.300s: %s", dir->path, strerror(errno))
 			: take(dir, err);
@@ -209,6 +216,45 @@ int guest_record_write(const struct guest_dir *dir, const json_t *record, struct
 	char path[PATH_MAX];
 
 	return jsonfile_save(record, file_in(dir, "guest.json", path), err);
+}
+
+/* Whether a guest's record has the user; lock_root() is held. */
+static bool is_claimed(uid_t uid)
+{
+	char root[PATH_MAX];
+	struct dirent *entry;
+	struct guest_dir dir;
+	struct err err;
+	bool found = false;
+
+	DIR *guests = guest_root(root, &err) ? NULL : opendir(root);
+	while (guests && !found && (entry = readdir(guests))) {
+		if (entry->d_name[0] == '.' || guest_dir_name(&dir, entry->d_name, &err))
+			continue;
+		json_t *record = guest_record_read(&dir);
+		found = json_integer_value(json_object_get(record, "uid")) == uid;
+		json_decref(record);
+	}
+	if (guests)
+		closedir(guests);
+	return found;
+}
+
+int guest_record_claim_user(const struct guest_dir *dir, json_t *record, uid_t *uid, struct err *err)
+{
+	int root = lock_root(err);
+	if (root < 0)
+		return root;
+	int r;
+	do
+		r = hv_confine_user(uid, err);
+	while (!r && !geteuid() && is_claimed(*uid));
+	if (!r) {
+		json_object_set_new(record, "uid", json_integer(*uid));
+		r = guest_record_write(dir, record, err);
+	}
+	close(root);
+	return r;
 }
 
 /* ---- clearing ---------------------------------------------------------------------------------------------------- */

@@ -9,9 +9,10 @@
  * directories are claimed or removed.
  *
  * The record: {"name", "hypervisor", "why", "cfg", "memory_mb", "vcpus", "created" (seconds since 1970), "vifs":
- * [{"name", "devid", "bridge", "ip", "mac", "socket"}]}. It is written twice: with all the vifs that will be asked for,
- * before xbard is asked for the first, and with their MACs and sockets before the guest starts. So a vif in it may not
- * exist, or may be another guest's of the same name.
+ * [{"name", "devid", "bridge", "ip", "mac", "socket"}], "confined", "uid" (if confined: the user that its
+ * process runs as)}. It is written twice: with all the vifs that will be asked for, before xbard is asked for the first, and
+ * with their MACs and sockets before the guest starts. So a vif in it may not exist, or may be another guest's of the same
+ * name.
  *
  * Threads: none. Errors: 0 or -errno with a struct err.
  */
@@ -20,6 +21,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include <jansson.h>
 
@@ -60,5 +62,10 @@ void guest_dir_clear(struct guest_dir *dir, const char *name);
 /* A new reference; NULL: there is no readable record. */
 json_t *guest_record_read(const struct guest_dir *dir);
 int guest_record_write(const struct guest_dir *dir, const json_t *record, struct err *err);
+/*
+ * Choose a user for the confined guest (hv_confine_user()) that no other guest's record has, and write the record with it.
+ * The user is the guest's until the directory is removed.
+ */
+int guest_record_claim_user(const struct guest_dir *dir, json_t *record, uid_t *uid, struct err *err);
 
 #endif

@@ -21,6 +21,7 @@ static const struct cli_arg create_args[] = {
 	{"KEY=VALUE", NULL, "settings", CLI_WORDS, true},
 	{"-c, --console", NULL, "console", CLI_TRUE, true},
 	{"--hypervisor", "xl|qemu|uml", "hypervisor", CLI_STRING, true},
+	{"--unconfined", NULL, "unconfined", CLI_TRUE, true},
 	{0},
 };
 
@@ -46,7 +47,8 @@ const struct cli_command guest_cli[] = {
 	 .args = create_args,
 	 .help = "  KEY=VALUE          settings, as if they were lines at the end of FILE\n"
 		 "  -c, --console      attach to its console afterwards\n"
-		 "  --hypervisor NAME  default: $XBAR_HYPERVISOR, else the best one available\n",
+		 "  --hypervisor NAME  default: $XBAR_HYPERVISOR, else the best one available\n"
+		 "  --unconfined       run the guest's process with all rights of the caller\n",
 	 .run = cmd_create},
 	{.name = "list",
 	 .summary = "guests started by `xbar create`, and on a Xen host those of xl",
