@@ -448,7 +448,7 @@ static void a_control_queue_that_breaks_the_rules_costs_the_port(void **state)
 	assert_int_equal(write(f->kick[4], &one, sizeof(one)), sizeof(one));
 	front_turn(f);
 	assert_non_null(t.port->quarantine);
-	assert_non_null(strstr(t.port->quarantine, "does not end"));
+	assert_non_null(strstr(t.port->quarantine, "longer than its table"));
 	assert_int_equal(send_from_guest(60), 0);
 }
 
@@ -738,17 +738,15 @@ static void what_is_not_as_the_table_says_is_refused(void **state)
 		{"SET_FEATURES of 4294967295 bytes", {.request = SET_FEATURES, .flags = 1, .size = UINT32_MAX}, 0},
 		{"GET_FEATURES of 8 bytes", {.request = GET_FEATURES, .flags = 1, .size = 8}, 0},
 		{"another number of descriptors", {.request = SET_FEATURES, .flags = 1, .size = 8}, 1},
-		{"were not offered", {.request = SET_FEATURES, .flags = 1, .size = 8, .u64 = 1ULL << 34}, 0},
+		{"were not offered", {.request = SET_FEATURES, .flags = 1, .size = 8, .u64 = 1ULL << 35}, 0},
 		{"were not offered", {.request = SET_PROTOCOL_FEATURES, .flags = 1, .size = 8, .u64 = 1 << 8}, 0},
 		{"was not negotiated", {.request = GET_MAX_MEM_SLOTS, .flags = 1}, 0},
 		{"was not negotiated", {.request = GET_QUEUE_NUM, .flags = 1}, 0},
 		{"was not negotiated", {.request = SET_BACKEND_REQ_FD, .flags = 1}, 1},
-		{"no power of two", {.request = SET_VRING_NUM, .flags = 1, .size = 8, .state = {0, 3}}, 0},
-		{"no power of two", {.request = SET_VRING_NUM, .flags = 1, .size = 8, .state = {0, 0}}, 0},
-		{"no power of two", {.request = SET_VRING_NUM, .flags = 1, .size = 8, .state = {0, 65536}}, 0},
+		{"1 to 32768", {.request = SET_VRING_NUM, .flags = 1, .size = 8, .state = {0, 0}}, 0},
+		{"1 to 32768", {.request = SET_VRING_NUM, .flags = 1, .size = 8, .state = {0, 65536}}, 0},
 		{"--queues", {.request = SET_VRING_NUM, .flags = 1, .size = 8, .state = {5, 16}}, 0},
 		{"--queues", {.request = GET_VRING_BASE, .flags = 1, .size = 8, .state = {UINT32_MAX, 0}}, 0},
-		{"more than 16 bits", {.request = SET_VRING_BASE, .flags = 1, .size = 8, .state = {0, 65536}}, 0},
 		{"flags 0x3", {.request = SET_VRING_ADDR, .flags = 1, .size = 40, .addr = {0, 3, 0, 0, 0, 0}}, 0},
 		{"names no ring", {.request = SET_VRING_KICK, .flags = 1, .size = 8, .u64 = 0x200}, 1},
 		{"it says one", {.request = SET_VRING_KICK, .flags = 1, .size = 8, .u64 = 0}, 0},

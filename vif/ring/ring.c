@@ -46,7 +46,7 @@ static void prefetch_next(const struct ring *ring)
 	}
 }
 
-void ring_release(struct ring *ring, const struct vif_burst *burst)
+static void split_release(struct ring *ring, const struct vif_burst *burst)
 {
 	uint16_t mask = ring->size - 1, idx = ring->used_idx;
 
@@ -60,6 +60,14 @@ void ring_release(struct ring *ring, const struct vif_burst *burst)
 		ring_log_completed(ring, ring->used_idx, burst->n);
 	ring->used_idx = idx;
 	prefetch_next(ring);
+}
+
+void ring_release(struct ring *ring, const struct vif_burst *burst)
+{
+	if (ring->packed)
+		packed_release(ring, burst);
+	else
+		split_release(ring, burst);
 }
 
 /* ---- notifications ----------------------------------------------------------------------------------------------- */
@@ -88,6 +96,8 @@ bool ring_notify(struct ring *ring)
 {
 	uint16_t new = ring->used_idx, old = ring->signalled;
 
+	if (ring->packed)
+		return packed_notify(ring);
 	if (new == old)
 		return false;
 	ring->signalled = new;
@@ -102,6 +112,8 @@ bool ring_notify(struct ring *ring)
 
 bool ring_arm(struct ring *ring)
 {
+	if (ring->packed)
+		return packed_arm(ring);
 	if (ring->event_idx)
 		__atomic_store_n(avail_event(ring), ring->last_avail, __ATOMIC_RELAXED);
 	else
@@ -114,10 +126,27 @@ bool ring_arm(struct ring *ring)
 
 void ring_disarm(struct ring *ring)
 {
+	if (ring->packed) {
+		packed_disarm(ring);
+		return;
+	}
 	/* with EVENT_IDX a stale avail_event is harmless: it matches once per 65536 entries */
 	if (ring->event_idx)
 		return;
 	__atomic_store_n(&ring->used->flags, VRING_USED_F_NO_NOTIFY, __ATOMIC_RELAXED);
 	if (__builtin_expect(ring->log != NULL, 0))
 		log_wish(ring);
+}
+
+/* ---- where the ring stands --------------------------------------------------------------------------------------- */
+
+void ring_resume(struct ring *ring)
+{
+	if (ring->packed) {
+		packed_resume(ring);
+		return;
+	}
+	ring->used_idx = __atomic_load_n(&ring->used->idx, __ATOMIC_ACQUIRE);
+	ring->last_avail = ring->avail_seen = ring->used_idx;
+	ring->signalled = ring->used_idx - 1; /* the guest may be waiting for what was told before a restart */
 }

@@ -3,16 +3,18 @@
  * Frames that lie in several descriptors, in indirect tables, or over the edges of memory regions; and receivers' buffers
  * that do. Every chain is translated as a whole before a byte of it is used.
  */
-#include "ring_impl.h"
+#include "ring_slot.h"
 #include "vif/copy.h"
 #include "vif/grant.h"
 #include "vif/vnet.h"
 
 struct chain { /* a descriptor chain, translated */
-	unsigned n;
+	unsigned n, nread; /* segments; with WANT_ANY: those that are read, in front of those that are written */
 	uint32_t len;
 	struct vif_seg seg[FRAME_SEGS];
 };
+
+#define WANT_ANY 0xffffu /* descriptors to read, then others to write, as in a control queue */
 
 static const struct ring_region *region_of(const struct ring_mem *mem, uint64_t gpa)
 {
@@ -66,29 +68,50 @@ static bool append(struct ring *ring, struct chain *chain, const struct vring_de
 	return true;
 }
 
-/*
- * Walk an indirect table or the rest of a direct chain from `desc` (already fetched) on. *frame_steps counts the
- * descriptors of the frame.
- */
+enum step {
+	STEP_ON,
+	STEP_ENOUGH,
+	STEP_NO
+}; /* NO: the chain cannot be used; ring->broken tells whether a rule was broken */
+
+/* Append the next descriptor of a chain. *frame_steps counts those of the frame. */
+static enum step step(struct ring *ring, const struct vring_desc *desc, uint16_t want, struct chain *chain,
+		      unsigned *frame_steps)
+{
+	enum step no = STEP_NO;
+
+	if (++*frame_steps > RING_STEPS_FRAME)
+		return broken(ring, "a frame lies in more descriptors than any driver would use"), no;
+	if (desc->flags & VRING_DESC_F_INDIRECT)
+		return broken(ring, "an indirect descriptor stands inside a chain"), no;
+	if (want == WANT_ANY && !(desc->flags & VRING_DESC_F_WRITE) && chain->nread != chain->n)
+		return broken(ring, "a request is to be read behind where it is to be written"), no;
+	if (want != WANT_ANY && (desc->flags & VRING_DESC_F_WRITE) != want)
+		return broken(ring, want ? "a read-only buffer stands in the receive ring"
+					 : "a write-only buffer stands in the transmit ring"),
+		       no;
+	if (desc->len > VIF_FRAME_MAX + RING_HDR_MAX && !want) {
+		chain->len = UINT32_MAX; /* longer than any frame: describe() drops it for that */
+		return STEP_ENOUGH;
+	}
+	if (chain->len > VIF_FRAME_MAX + RING_HDR_MAX)
+		return STEP_ENOUGH; /* likewise; and a receiver's buffers are enough */
+	if (!append(ring, chain, desc))
+		return STEP_NO;
+	if (!(desc->flags & VRING_DESC_F_WRITE))
+		chain->nread = chain->n;
+	return STEP_ON;
+}
+
+/* Walk an indirect table or the rest of a direct chain from `desc` (already fetched) on. */
 static bool walk(struct ring *ring, const struct vring_desc *table, uint32_t size, struct vring_desc desc,
 		 uint16_t want, struct chain *chain, unsigned *frame_steps)
 {
 	for (uint32_t steps = 1;; steps++) {
-		if (++*frame_steps > RING_STEPS_FRAME)
-			return broken(ring, "a frame lies in more descriptors than any driver would use");
-		if (desc.flags & VRING_DESC_F_INDIRECT)
-			return broken(ring, "an indirect descriptor stands inside a chain");
-		if ((desc.flags & VRING_DESC_F_WRITE) != want)
-			return broken(ring, want ? "a read-only buffer stands in the receive ring"
-						 : "a write-only buffer stands in the transmit ring");
-		if (desc.len > VIF_FRAME_MAX + RING_HDR_MAX && !want) {
-			chain->len = UINT32_MAX; /* longer than any frame: describe() drops it for that */
-			return true;
-		}
-		if (chain->len > VIF_FRAME_MAX + RING_HDR_MAX)
-			return true; /* likewise; and a receiver's buffers are enough */
-		if (!append(ring, chain, &desc))
-			return false;
+		enum step found = step(ring, &desc, want, chain, frame_steps);
+
+		if (found != STEP_ON)
+			return found == STEP_ENOUGH;
 		if (!(desc.flags & VRING_DESC_F_NEXT))
 			return true;
 		if (steps >= size)
@@ -99,26 +122,109 @@ static bool walk(struct ring *ring, const struct vring_desc *table, uint32_t siz
 	}
 }
 
-/* Translate the chain that begins at `head`. false: it cannot be used; ring->broken tells whether a rule was broken. */
-static bool translate_chain(struct ring *ring, uint16_t head, uint16_t want, struct chain *chain, unsigned *frame_steps)
+/* The indirect table that a descriptor points to, and its entries; NULL: the ring is broken. */
+static const struct vring_desc *indirect(struct ring *ring, const struct vring_desc *desc, uint32_t *count)
 {
-	struct vring_desc desc = fetch(&ring->desc[head]);
-	uint32_t len = desc.len, count;
 	const struct vring_desc *table;
 
-	chain->n = 0;
-	chain->len = 0;
+	*count = desc->len / sizeof(*table);
+	if (desc->flags & VRING_DESC_F_NEXT)
+		broken(ring, "an indirect descriptor has a successor");
+	else if (!desc->len || desc->len % sizeof(*table) || *count > ring->size)
+		broken(ring, "an indirect table's length cannot be");
+	else if (!(table = (const struct vring_desc *)ring_translate(ring, desc->addr, desc->len)))
+		broken(ring, "an indirect table lies outside the memory that the guest shares");
+	else
+		return table;
+	return NULL;
+}
+
+/* Translate the chain that begins at `head`. false: it cannot be used; ring->broken tells whether a rule was broken. */
+static bool translate_split(struct ring *ring, uint16_t head, uint16_t want, struct chain *chain, unsigned *frame_steps)
+{
+	struct vring_desc desc = fetch(&ring->desc[head]);
+	const struct vring_desc *table;
+	uint32_t count;
+
 	if (!(desc.flags & VRING_DESC_F_INDIRECT))
 		return walk(ring, ring->desc, ring->size, desc, want, chain, frame_steps);
-	if (desc.flags & VRING_DESC_F_NEXT)
-		return broken(ring, "an indirect descriptor has a successor");
-	count = len / sizeof(*table);
-	if (!len || len % sizeof(*table) || count > ring->size)
-		return broken(ring, "an indirect table's length cannot be");
-	table = (const struct vring_desc *)ring_translate(ring, desc.addr, len);
-	if (!table)
-		return broken(ring, "an indirect table lies outside the memory that the guest shares");
-	return walk(ring, table, count, fetch(table), want, chain, frame_steps);
+	table = indirect(ring, &desc, &count);
+	return table && walk(ring, table, count, fetch(table), want, chain, frame_steps);
+}
+
+/* A descriptor of a packed ring, or of its indirect tables, as one of a split ring. */
+static struct vring_desc fetch_unpacked(const struct vring_packed_desc *slot, uint16_t *id)
+{
+	struct vring_desc desc = fetch((const struct vring_desc *)slot);
+	const struct vring_packed_desc as = {.id = desc.flags, .flags = desc.next};
+
+	*id = as.id;
+	return (struct vring_desc){desc.addr, desc.len, as.flags, 0};
+}
+
+/* An indirect table of a packed ring is used from its first entry to its last. */
+static bool walk_packed_table(struct ring *ring, const struct vring_packed_desc *table, uint32_t count, uint16_t want,
+			      struct chain *chain, unsigned *frame_steps)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint16_t id;
+		struct vring_desc desc = fetch_unpacked(&table[i], &id);
+		enum step found;
+
+		if (!want) /* virtio-user marks a header that it sends as one to be written */
+			desc.flags &= ~VRING_DESC_F_WRITE;
+		found = step(ring, &desc, want, chain, frame_steps);
+		if (found != STEP_ON)
+			return found == STEP_ENOUGH;
+	}
+	return true;
+}
+
+/* The same of a packed ring, from position `at` on. *buffer is set unless the ring is broken. */
+static bool translate_packed(struct ring *ring, uint16_t at, uint16_t want, struct chain *chain, unsigned *frame_steps,
+			     uint32_t *buffer)
+{
+	enum step found = STEP_ON;
+
+	for (unsigned slots = 1;; slots++) {
+		uint16_t id;
+		struct vring_desc desc = fetch_unpacked(&ring->slot[packed_slot(at)], &id);
+
+		*buffer = packed_buffer(id, slots);
+		if (slots == 1 && desc.flags & VRING_DESC_F_INDIRECT) {
+			uint32_t count;
+			const struct vring_desc *table = indirect(ring, &desc, &count);
+
+			return table && walk_packed_table(ring, (const struct vring_packed_desc *)table, count, want,
+							  chain, frame_steps);
+		}
+		if (found == STEP_ON)
+			found = step(ring, &desc, want, chain, frame_steps);
+		else if (++*frame_steps > RING_STEPS_FRAME) /* its end has to be found nevertheless */
+			broken(ring, "a frame lies in more descriptors than any driver would use");
+		if (ring->broken)
+			return false;
+		if (!(desc.flags & VRING_DESC_F_NEXT))
+			return found != STEP_NO;
+		if (slots == ring->size)
+			return broken(ring, "a descriptor chain is longer than its ring");
+		at = packed_after(at, 1, ring->size);
+	}
+}
+
+/*
+ * Translate the buffer at `head`, which is a descriptor or a packed ring's position. false: it cannot be used; ring->broken
+ * tells whether a rule was broken. *buffer is what completes it.
+ */
+static bool translate_chain(struct ring *ring, uint16_t head, uint16_t want, struct chain *chain, unsigned *frame_steps,
+			    uint32_t *buffer)
+{
+	chain->n = chain->nread = 0;
+	chain->len = 0;
+	if (ring->packed)
+		return translate_packed(ring, head, want, chain, frame_steps, buffer);
+	*buffer = head;
+	return translate_split(ring, head, want, chain, frame_steps);
 }
 
 /* Move the first `n` bytes out of the chain from (*seg, *off) on; the chain holds them. */
@@ -196,8 +302,10 @@ bool ring_peek_chain(struct ring *ring, uint16_t head, struct vif_burst *burst, 
 	unsigned steps = 0;
 	struct chain chain;
 	int drop = -1;
-	bool usable = translate_chain(ring, head, 0, &chain, &steps);
+	uint32_t buffer = 0;
+	bool usable = translate_chain(ring, head, 0, &chain, &steps, &buffer);
 
+	frame->cookie = buffer;
 	count->ring_steps += steps;
 	if (!usable) {
 		if (ring->broken)
@@ -241,31 +349,47 @@ static void scatter(const struct vif_frame *frame, const uint8_t *hdr, unsigned 
 	}
 }
 
+/* Take the next buffer, which is for `want`. */
+static enum fit next_buffer(struct ring *ring, uint16_t want, struct chain *one, unsigned *steps, uint32_t *buffer)
+{
+	uint16_t head = ring->last_avail;
+
+	if (ring->packed ? !packed_waiting(ring, head) : !waiting(ring, head))
+		return ring->broken ? FIT_BROKEN : FIT_NOT_NOW;
+	if (!ring->packed) {
+		head = available(ring, head);
+		if (head >= ring->size) {
+			broken(ring, "the available ring names a descriptor that is not there");
+			return FIT_BROKEN;
+		}
+	}
+	if (!translate_chain(ring, head, want, one, steps, buffer) && ring->broken)
+		return FIT_BROKEN;
+	ring->last_avail = ring->packed ? packed_after(head, packed_buffer_slots(*buffer), ring->size)
+					: (uint16_t)(ring->last_avail + 1);
+	return FIT;
+}
+
 /* Take as many buffers as the frame needs. Nothing is consumed unless it fits. */
 static enum fit take(struct ring *ring, uint32_t need, struct chain *all, struct heads *heads, unsigned *buffers,
 		     unsigned *steps)
 {
-	uint16_t from = ring->last_avail;
+	const uint16_t from = ring->last_avail;
 	unsigned n = heads->n;
 
 	all->n = 0;
 	all->len = 0;
 	for (;;) {
 		struct chain one;
-		uint16_t head;
-		uint32_t room;
+		uint32_t buffer, room;
+		enum fit fit = next_buffer(ring, VRING_DESC_F_WRITE, &one, steps, &buffer);
 
-		if (!waiting(ring, ring->last_avail)) {
+		if (fit == FIT_BROKEN)
+			return fit;
+		if (fit == FIT_NOT_NOW) {
 			ring->last_avail = from;
-			return ring->broken ? FIT_BROKEN : FIT_NOT_NOW;
+			return fit;
 		}
-		head = available(ring, ring->last_avail);
-		if (head >= ring->size) {
-			broken(ring, "the available ring names a descriptor that is not there");
-			return FIT_BROKEN;
-		}
-		if (!translate_chain(ring, head, VRING_DESC_F_WRITE, &one, steps) && ring->broken)
-			return FIT_BROKEN;
 		if (n == HEADS_MAX || all->n + one.n > FRAME_SEGS) {
 			ring->last_avail = from;
 			return heads->n ? FIT_NOT_NOW : FIT_NEVER;
@@ -274,8 +398,9 @@ static enum fit take(struct ring *ring, uint32_t need, struct chain *all, struct
 		all->n += one.n;
 		room = need - all->len < one.len ? need - all->len : one.len;
 		all->len += one.len;
-		heads->elem[n++] = (struct vring_used_elem){head, room};
-		ring->last_avail++;
+		if (ring->packed && n > heads->n)
+			room |= HEAD_MORE;
+		heads->elem[n++] = (struct vring_used_elem){buffer, room};
 		if (all->len >= need)
 			break;
 		if (!ring->mergeable) {
@@ -284,6 +409,7 @@ static enum fit take(struct ring *ring, uint32_t need, struct chain *all, struct
 		}
 	}
 	*buffers = n - heads->n;
+	heads->grouped = true;
 	heads->n = n;
 	return FIT;
 }
@@ -320,4 +446,39 @@ enum fit ring_put_chained(struct ring *ring, struct vif_frame *const *frame, str
 			log_chain(ring, &chain, (*local)->len + ring->hdr_len);
 	}
 	return fit;
+}
+
+bool ring_next_request(struct ring *ring, struct ring_request *request)
+{
+	unsigned steps = 0;
+	struct chain chain;
+
+	*request = (struct ring_request){.len = 0};
+	if (next_buffer(ring, WANT_ANY, &chain, &steps, &request->buffer) != FIT)
+		return false;
+	for (unsigned i = 0; i < chain.nread; i++)
+		for (uint32_t k = 0; k < chain.seg[i].len && request->len < RING_REQUEST_MAX; k++)
+			request->byte[request->len++] = chain.seg[i].va[k];
+	if (chain.n > chain.nread)
+		request->ack = (uint8_t *)(uintptr_t)chain.seg[chain.nread].va;
+	return true;
+}
+
+void ring_answer(struct ring *ring, const struct ring_request *request, uint8_t answer)
+{
+	struct heads heads = {.n = 1, .grouped = true, .elem = {{request->buffer, request->ack != NULL}}};
+
+	if (request->ack) {
+		*request->ack = answer;
+		if (ring->log)
+			ring_log_memory(ring, request->ack, 1);
+	}
+	if (ring->packed) {
+		packed_publish(ring, &heads);
+		return;
+	}
+	ring->used->ring[ring->used_idx & (ring->size - 1)] = heads.elem[0];
+	__atomic_store_n(&ring->used->idx, ++ring->used_idx, __ATOMIC_RELEASE);
+	if (ring->log)
+		ring_log_completed(ring, ring->used_idx - 1, 1);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the two halves of the ring code share: ring_path.h, the fast path, and ring_chain.c, the slow one. Private to them.
+ * What the parts of the ring code share: ring_path.h, the fast path, ring_chain.c, the slow one, and what is one layout's own.
+ * Private to them.
  */
 #ifndef XBAR_RING_IMPL_H
 #define XBAR_RING_IMPL_H
@@ -12,9 +13,13 @@
 #define FRAME_SEGS 256 /* of one frame, header included: Linux sends at most 19 */
 #define HEADS_MAX 512 /* buffers that one burst may use of a receiver */
 
+/* In an element's length: the buffer goes on with the frame of the one before it. Only where struct heads is grouped. */
+#define HEAD_MORE (1u << 31)
+
 struct heads { /* what one deliver() has used of the receiver */
 	unsigned n;
-	struct vring_used_elem elem[HEADS_MAX];
+	bool grouped; /* packed: some frames lie in several buffers or slots */
+	struct vring_used_elem elem[HEADS_MAX]; /* packed: the id is a packed_buffer() */
 };
 
 enum fit { FIT, FIT_NOT_NOW, FIT_NEVER, FIT_BROKEN, FIT_UNREADABLE };
@@ -94,11 +99,23 @@ RING_VERSION(avx512);
 	(RING_CAN_AVX2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&                   \
 	 __builtin_cpu_supports("avx512vl"))
 
-/* The frame at `head`, by the slow path. false: it has to wait for the next burst, or the ring is broken. */
+/*
+ * The frame at `head` (packed: at that position; it sets the cookie), by the slow path. false: it has to wait for the next
+ * burst, or the ring is broken.
+ */
 bool ring_peek_chain(struct ring *ring, uint16_t head, struct vif_burst *burst, struct vif_frame *frame,
 		     struct vif_counters *count);
 /* Put a frame by the slow path: several buffers, or chained ones. What FIT has used is in `heads`. */
 enum fit ring_put_chained(struct ring *ring, struct vif_frame *const *frame, struct heads *heads,
 			  struct vif_counters *count);
+
+/* Show the guest of a packed ring what `heads` holds. */
+void packed_publish(struct ring *ring, const struct heads *heads);
+/* What ring.h says, for packed rings. */
+void packed_release(struct ring *ring, const struct vif_burst *burst);
+bool packed_notify(struct ring *ring);
+bool packed_arm(struct ring *ring);
+void packed_disarm(struct ring *ring);
+void packed_resume(struct ring *ring);
 
 #endif

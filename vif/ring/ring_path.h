@@ -9,12 +9,13 @@
  * This file is compiled once for each vector width, by ring.c, ring_avx2.c and ring_avx512.c: RING_WIDTH(name) is what
  * the functions are called there.
  */
-#include "ring_impl.h"
+#include "ring_slot.h"
 #include "vif/copy.h"
 #include "vif/grant.h"
 #include "vif/vnet.h"
 
 #define LINE 64 /* bytes of a cache line */
+#define PACKED_AHEAD 256 /* bytes of a packed ring that are asked for, to be written: each slot that is read will be */
 #define CHAINED (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE)
 
 /*
@@ -55,6 +56,7 @@ static inline uint8_t *translate_whole(struct ring_consts *consts, struct ring *
 /* What is offered on the transmit ring, up to a burst; the lines that it begins with are asked for. */
 struct offered {
 	unsigned n;
+	bool more; /* packed: behind the last, which is a chain, there may be others */
 	uint32_t len[VIF_BURST]; /* of the frame, without its header */
 	const uint8_t *va[VIF_BURST]; /* of the header; NULL: for the slow path */
 };
@@ -89,6 +91,45 @@ static __attribute__((noinline)) void find_offered(struct ring *ring, struct vif
 	offered->n = i;
 }
 
+/* The same of a packed ring, from frame `i` of the burst on. */
+static __attribute__((noinline)) void find_offered_packed(struct ring *ring, struct vif_burst *burst, unsigned i,
+							  struct offered *offered)
+{
+	const uint32_t hdr_len = ring->hdr_len, size = ring->size;
+	const unsigned last = VIF_BURST - i < size ? VIF_BURST : i + size;
+	const struct vring_packed_desc *slots = ring->slot;
+	struct ring_consts consts = ring_consts_of(ring);
+	uint16_t available = packed_available(ring->last_avail);
+	uint32_t slot = packed_slot(ring->last_avail);
+
+	offered->more = false;
+	while (i < last && !offered->more) {
+		struct vring_packed_desc desc;
+		const uint8_t *va;
+		uint32_t len;
+
+		if ((packed_flags(&slots[slot]) & PACKED_BOTH) != available)
+			break;
+		copy_prefetchw((const uint8_t *)&slots[slot] + PACKED_AHEAD);
+		desc = packed_fetch(&slots[slot]);
+		va = translate_whole(&consts, ring, desc.addr, desc.len);
+		len = desc.len - hdr_len;
+		__builtin_prefetch(va);
+		__builtin_prefetch((const void *)((uintptr_t)va + LINE)); /* va may be NULL */
+		burst->frame[i].cookie = packed_buffer(desc.id, 1);
+		if (__builtin_expect(desc.flags & CHAINED || len - 14 > VIF_FRAME_MAX - 14, 0))
+			va = NULL;
+		offered->len[i] = len;
+		offered->va[i++] = va;
+		offered->more = desc.flags & VRING_DESC_F_NEXT; /* how many slots it has, the slow path will tell */
+		if (++slot == size) {
+			slot = 0;
+			available ^= PACKED_BOTH;
+		}
+	}
+	offered->n = i;
+}
+
 /* The header asks for an offload. false: it is malformed. */
 static __attribute__((noinline)) bool peek_offload(struct vif_frame *frame, const uint8_t *va)
 {
@@ -99,10 +140,11 @@ static __attribute__((noinline)) bool peek_offload(struct vif_frame *frame, cons
 	return vnet_parse(&hdr, frame->len, hdr.gso_type && vnet_is_v6(frame->head, frame->head_len), &frame->off);
 }
 
-unsigned RING_WIDTH(ring_peek)(struct ring *ring, struct vif_burst *burst, struct vif_counters *count)
+static inline __attribute__((always_inline)) unsigned peek(struct ring *ring, struct vif_burst *burst,
+							   struct vif_counters *count, const bool packed)
 {
 	const unsigned hdr_len = ring->hdr_len;
-	unsigned i, n = waiting(ring, ring->last_avail), bad = 0, nseg = 0;
+	unsigned i = 0, n = packed ? VIF_BURST : waiting(ring, ring->last_avail), bad = 0, nseg = 0;
 	struct offered offered;
 	uint64_t bytes = 0;
 	uint32_t max = 0;
@@ -113,51 +155,65 @@ unsigned RING_WIDTH(ring_peek)(struct ring *ring, struct vif_burst *burst, struc
 	}
 	if (n > VIF_BURST)
 		n = VIF_BURST;
-	find_offered(ring, burst, n, &offered);
-	for (i = 0; i < offered.n; i++) {
-		struct vif_frame *frame = &burst->frame[i];
-		const uint8_t *va = offered.va[i];
-		uint32_t len = offered.len[i];
-		uint16_t flags_and_gso;
+	do {
+		const unsigned begin = i;
+		unsigned further = 0; /* slots, of a chain */
 
-		frame->head = burst->head[i];
-		if (__builtin_expect(!va || nseg == VIF_SEGS, 0)) {
-			bool taken;
+		if (packed)
+			find_offered_packed(ring, burst, i, &offered);
+		else
+			find_offered(ring, burst, n, &offered);
+		for (; i < offered.n; i++) {
+			struct vif_frame *frame = &burst->frame[i];
+			const uint8_t *va = offered.va[i];
+			uint32_t len = offered.len[i];
+			uint16_t flags_and_gso;
 
-			burst->nseg = nseg;
-			taken = steps_left(count) && ring_peek_chain(ring, frame->cookie, burst, frame, count);
-			nseg = burst->nseg;
-			if (!taken)
-				break;
-			count->rx_gso += frame->len && frame->off.gso_size;
-			bad += !frame->len;
-			offered.len[i] = frame->len;
-			continue;
+			frame->head = burst->head[i];
+			if (__builtin_expect(!va || nseg == VIF_SEGS, 0)) {
+				const uint16_t head = packed ? packed_after(ring->last_avail, i - begin, ring->size)
+							     : (uint16_t)frame->cookie;
+				bool taken;
+
+				burst->nseg = nseg;
+				taken = steps_left(count) && ring_peek_chain(ring, head, burst, frame, count);
+				nseg = burst->nseg;
+				if (!taken)
+					break;
+				if (packed)
+					further += packed_buffer_slots((uint32_t)frame->cookie) - 1;
+				count->rx_gso += frame->len && frame->off.gso_size;
+				bad += !frame->len;
+				offered.len[i] = frame->len;
+				continue;
+			}
+			memcpy(&flags_and_gso, va, sizeof(flags_and_gso));
+			va += hdr_len;
+			if (len <= VIF_HEAD_LEN) {
+				copy_head(frame->head, va, len);
+				vif_frame_plain(frame, len, len, 0);
+			} else {
+				copy_whole_head(frame->head, va);
+				vif_frame_plain(frame, len, VIF_HEAD_LEN, 1);
+				frame->seg = &burst->seg[nseg];
+				burst->seg[nseg++] =
+					(struct vif_seg){.va = va + VIF_HEAD_LEN, .len = len - VIF_HEAD_LEN};
+			}
+			if (__builtin_expect(!flags_and_gso, 1))
+				continue;
+			if (peek_offload(frame, va - hdr_len)) {
+				count->rx_gso += frame->off.gso_size != 0;
+				continue;
+			}
+			frame->len = frame->head_len = frame->nseg = 0;
+			offered.len[i] = 0;
+			count->drop[VIF_RX_MALFORMED]++;
+			bad++;
 		}
-		memcpy(&flags_and_gso, va, sizeof(flags_and_gso));
-		va += hdr_len;
-		if (len <= VIF_HEAD_LEN) {
-			copy_head(frame->head, va, len);
-			vif_frame_plain(frame, len, len, 0);
-		} else {
-			copy_whole_head(frame->head, va);
-			vif_frame_plain(frame, len, VIF_HEAD_LEN, 1);
-			frame->seg = &burst->seg[nseg];
-			burst->seg[nseg++] = (struct vif_seg){.va = va + VIF_HEAD_LEN, .len = len - VIF_HEAD_LEN};
-		}
-		if (__builtin_expect(!flags_and_gso, 1))
-			continue;
-		if (peek_offload(frame, va - hdr_len)) {
-			count->rx_gso += frame->off.gso_size != 0;
-			continue;
-		}
-		frame->len = frame->head_len = frame->nseg = 0;
-		offered.len[i] = 0;
-		count->drop[VIF_RX_MALFORMED]++;
-		bad++;
-	}
-	ring->last_avail += i;
-	if (i == offered.n && offered.n < n)
+		ring->last_avail = packed ? packed_after(ring->last_avail, i - begin + further, ring->size)
+					  : (uint16_t)(ring->last_avail + i);
+	} while (packed && offered.more && i == offered.n && i < VIF_BURST);
+	if (!packed && i == offered.n && offered.n < n)
 		broken(ring, "the available ring names a descriptor that is not there");
 	burst->n = i;
 	burst->nseg = nseg;
@@ -170,6 +226,17 @@ unsigned RING_WIDTH(ring_peek)(struct ring *ring, struct vif_burst *burst, struc
 	count->rx_frames += i - bad;
 	count->rx_bytes += bytes;
 	return i;
+}
+
+static __attribute__((noinline)) unsigned peek_packed(struct ring *ring, struct vif_burst *burst,
+						      struct vif_counters *count)
+{
+	return peek(ring, burst, count, true);
+}
+
+unsigned RING_WIDTH(ring_peek)(struct ring *ring, struct vif_burst *burst, struct vif_counters *count)
+{
+	return __builtin_expect(ring->packed, 0) ? peek_packed(ring, burst, count) : peek(ring, burst, count, false);
 }
 
 /* ---- deliver ----------------------------------------------------------------------------------------------------- */
@@ -285,6 +352,54 @@ static __attribute__((noinline)) void look_ahead(struct ring *ring, struct ring_
 	ahead->asked = asked;
 }
 
+/* The same of a packed ring. */
+static __attribute__((noinline)) void look_ahead_packed(struct ring *ring, struct ring_consts *consts,
+							struct vif_frame *const *frames, unsigned i, unsigned n,
+							struct heads *heads, struct ahead *ahead)
+{
+	const uint32_t hdr_len = ring->hdr_len, size = ring->size, enough = ahead->written + AHEAD;
+	const unsigned room = HEADS_MAX - heads->n - (ahead->n - i);
+	unsigned k = ahead->n, last = n;
+	struct vring_used_elem *elem = &heads->elem[heads->n + (k - i)];
+	const struct vring_packed_desc *slots = ring->slot;
+	const uint16_t at = packed_after(ring->last_avail, k - i, size);
+	uint16_t available = packed_available(at);
+	uint32_t asked = ahead->asked, slot = packed_slot(at);
+
+	if (n - k > room)
+		last = k + room;
+	for (; k < last && asked < enough; k++) {
+		uint32_t need = frames[k]->len + hdr_len;
+		struct vring_packed_desc desc;
+		uint8_t *dst;
+
+		if ((packed_flags(&slots[slot]) & PACKED_BOTH) != available)
+			break;
+		copy_prefetchw((const uint8_t *)&slots[slot] + PACKED_AHEAD);
+		desc = packed_fetch(&slots[slot]);
+		if (__builtin_expect((desc.flags & CHAINED) != VRING_DESC_F_WRITE || desc.len < need, 0))
+			break;
+		dst = translate_whole(consts, ring, desc.addr, desc.len);
+		if (__builtin_expect(!dst, 0))
+			break;
+		copy_prefetchw(dst);
+		copy_prefetchw(dst + LINE);
+		if (need > 2 * LINE)
+			prefetch_rest(frames[k], dst, need);
+		ahead->dst[k] = dst;
+		*elem++ = (struct vring_used_elem){packed_buffer(desc.id, 1), need};
+		asked += need + LINE;
+		ahead->until[k] = asked;
+		if (++slot == size) {
+			slot = 0;
+			available ^= PACKED_BOTH;
+		}
+	}
+	ahead->end = k < n && asked < enough;
+	ahead->n = k;
+	ahead->asked = asked;
+}
+
 /* Header and frame into a buffer that holds both: ascending, and not a byte more. Returns where the rest goes. */
 static inline uint8_t *put_head(uint8_t *dst, const struct vif_frame *frame, unsigned hdr_len)
 {
@@ -321,11 +436,10 @@ static __attribute__((noinline)) void log_frames(const struct ring *ring, struct
 			ring_log_memory(ring, ahead->dst[i], ring->hdr_len + frames[i]->len);
 }
 
-static inline void publish(struct ring *ring, const struct heads *heads, struct vif_counters *count)
+static inline void publish_split(struct ring *ring, const struct heads *heads)
 {
 	uint16_t idx = ring->used_idx & (ring->size - 1);
 	const unsigned room = ring->size - idx, first = room < heads->n ? room : heads->n;
-	uint32_t longest = 0;
 
 	memcpy(&ring->used->ring[idx], heads->elem, first * sizeof(heads->elem[0]));
 	if (first < heads->n)
@@ -334,8 +448,21 @@ static inline void publish(struct ring *ring, const struct heads *heads, struct 
 	__atomic_store_n(&ring->used->idx, ring->used_idx, __ATOMIC_RELEASE);
 	if (__builtin_expect(ring->log != NULL, 0))
 		ring_log_completed(ring, ring->used_idx - heads->n, heads->n);
-	for (unsigned h = 0; h < heads->n; h++)
-		longest = heads->elem[h].len > longest ? heads->elem[h].len : longest;
+}
+
+static inline void publish(struct ring *ring, const struct heads *heads, struct vif_counters *count, const bool packed)
+{
+	uint32_t longest = 0;
+
+	if (packed)
+		packed_publish(ring, heads);
+	else
+		publish_split(ring, heads);
+	for (unsigned h = 0; h < heads->n; h++) {
+		const uint32_t len = packed ? heads->elem[h].len & ~HEAD_MORE : heads->elem[h].len;
+
+		longest = len > longest ? len : longest;
+	}
 	if (longest > count->tx_max + ring->hdr_len)
 		count->tx_max = longest - ring->hdr_len;
 }
@@ -360,8 +487,8 @@ static __attribute__((noinline)) bool deliver_chained(struct ring *ring, struct 
 	return true;
 }
 
-unsigned RING_WIDTH(ring_deliver)(struct ring *ring, struct vif_frame *const *frames, unsigned n,
-				  struct vif_counters *count)
+static inline __attribute__((always_inline)) unsigned deliver(struct ring *ring, struct vif_frame *const *frames,
+							      unsigned n, struct vif_counters *count, const bool packed)
 {
 	const unsigned hdr_len = ring->hdr_len;
 	const uint64_t before = count->tx_bytes;
@@ -376,17 +503,22 @@ unsigned RING_WIDTH(ring_deliver)(struct ring *ring, struct vif_frame *const *fr
 		return 0;
 	start = copy_begin(frames[0]->len);
 	heads.n = 0;
+	heads.grouped = false;
 	un.set = 0;
 	ahead.n = ahead.asked = ahead.written = 0;
 	while (i < n) {
 		unsigned until, part;
 
-		look_ahead(ring, &consts, frames, i, n, &heads, &ahead);
+		if (packed)
+			look_ahead_packed(ring, &consts, frames, i, n, &heads, &ahead);
+		else
+			look_ahead(ring, &consts, frames, i, n, &heads, &ahead);
 		/* half of them, so that others are on their way meanwhile */
 		until = ahead.n == n || ahead.end ? ahead.n : i + (ahead.n - i + 1) / 2;
 		part = until - i;
 		heads.n += part;
-		ring->last_avail += part;
+		ring->last_avail =
+			packed ? packed_after(ring->last_avail, part, ring->size) : (uint16_t)(ring->last_avail + part);
 		common += part;
 		done += part;
 		for (; i < until; i++) {
@@ -419,8 +551,21 @@ unsigned RING_WIDTH(ring_deliver)(struct ring *ring, struct vif_frame *const *fr
 	if (__builtin_expect(ring->log != NULL, 0))
 		log_frames(ring, frames, &ahead, i);
 	if (heads.n)
-		publish(ring, &heads, count);
+		publish(ring, &heads, count, packed);
 	count->tx_frames += done;
 	count->tx_gso += gso;
 	return i;
+}
+
+static __attribute__((noinline)) unsigned deliver_packed(struct ring *ring, struct vif_frame *const *frames, unsigned n,
+							 struct vif_counters *count)
+{
+	return deliver(ring, frames, n, count, true);
+}
+
+unsigned RING_WIDTH(ring_deliver)(struct ring *ring, struct vif_frame *const *frames, unsigned n,
+				  struct vif_counters *count)
+{
+	return __builtin_expect(ring->packed, 0) ? deliver_packed(ring, frames, n, count)
+						 : deliver(ring, frames, n, count, false);
 }

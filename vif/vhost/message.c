@@ -2,6 +2,7 @@
 #include "message.h"
 
 #include <errno.h>
+#include <linux/virtio_config.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -308,6 +309,13 @@ static struct ring_setup *ring(struct device *d, uint64_t index, struct err *err
 	return &d->setup[index];
 }
 
+/* Whether rings are known to be split. Front ends may describe rings before they choose. */
+static bool rings_are_split(const struct device *d)
+{
+	return !(d->offered & VIRTIO_F(VIRTIO_F_RING_PACKED)) ||
+	       (d->negotiated && !(d->features & VIRTIO_F(VIRTIO_F_RING_PACKED)));
+}
+
 static int set_vring_num(struct device *d, struct message *m, struct message_fds *fds, struct err *err)
 {
 	const uint32_t n = m->state.num;
@@ -316,9 +324,10 @@ static int set_vring_num(struct device *d, struct message *m, struct message_fds
 	(void)fds;
 	if (!v)
 		return -EINVAL;
-	if (!n || n > VRING_SIZE_MAX || n & (n - 1))
-		return err_set(err, -EINVAL, "a ring of %u entries, which is no power of two up to %d", n,
-			       VRING_SIZE_MAX);
+	if (!n || n > VRING_SIZE_MAX)
+		return err_set(err, -EINVAL, "a ring of %u entries: there are 1 to %d", n, VRING_SIZE_MAX);
+	if (n & (n - 1) && rings_are_split(d))
+		return err_set(err, -EINVAL, "a split ring of %u entries, which is no power of two", n);
 	v->size = n;
 	return DONE;
 }
@@ -348,7 +357,8 @@ static int set_vring_base(struct device *d, struct message *m, struct message_fd
 	(void)fds;
 	if (!v)
 		return -EINVAL;
-	if (m->state.num > UINT16_MAX)
+	/* of a packed ring the upper half says what was used: the same, since buffers are completed in order */
+	if (m->state.num > UINT16_MAX && rings_are_split(d))
 		return err_set(err, -EINVAL, "a ring stands at entry 0x%x, which needs more than 16 bits",
 			       m->state.num);
 	v->base = (uint16_t)m->state.num;
@@ -367,7 +377,7 @@ static int get_vring_base(struct device *d, struct message *m, struct message_fd
 	if (v->kickfd >= 0)
 		close(v->kickfd);
 	v->kickfd = -1;
-	m->state.num = v->base;
+	m->state.num = d->features & VIRTIO_F(VIRTIO_F_RING_PACKED) ? v->base | (uint32_t)v->base << 16 : v->base;
 	m->size = sizeof(m->state);
 	return REPLY;
 }

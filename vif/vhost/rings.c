@@ -20,7 +20,7 @@ void ring_setup_reset(struct ring_setup *setup)
 	ring_setup_init(setup);
 }
 
-/* The part of a ring at `user`, if it lies in shared memory and is aligned as virtio 1.2, 2.7 wants it. */
+/* The part of a ring at `user`, if it lies in shared memory and is aligned as virtio 1.2, 2.7 and 2.8 want it. */
 static void *part(const struct memory *memory, uint64_t user, uint64_t len, uint64_t align, const char **why)
 {
 	void *va = memory_user(memory, user, len);
@@ -37,6 +37,7 @@ static void *part(const struct memory *memory, uint64_t user, uint64_t len, uint
 /* What keeps the ring from being served; NULL: *ring is filled in. */
 static const char *fill(struct ring *ring, struct ring_setup *setup, const struct memory *memory, uint64_t features)
 {
+	const bool packed = features & VIRTIO_F(VIRTIO_F_RING_PACKED);
 	const char *why = NULL;
 	const uint64_t n = setup->size;
 
@@ -44,17 +45,24 @@ static const char *fill(struct ring *ring, struct ring_setup *setup, const struc
 		return "is big-endian: give the guest a driver of virtio 1.0 or later";
 	if (!n)
 		return "has no size";
-	ring->desc = part(memory, setup->desc, n * sizeof(*ring->desc), 16, &why);
-	ring->avail = part(memory, setup->avail, sizeof(*ring->avail) + (n + 1) * sizeof(uint16_t), 2, &why);
-	ring->used = part(memory, setup->used,
-			  sizeof(*ring->used) + n * sizeof(struct vring_used_elem) + sizeof(uint16_t), 4, &why);
+	if (packed) {
+		ring->slot = part(memory, setup->desc, n * sizeof(*ring->slot), 16, &why);
+		ring->driver_event = part(memory, setup->avail, sizeof(*ring->driver_event), 4, &why);
+		ring->device_event = part(memory, setup->used, sizeof(*ring->device_event), 4, &why);
+	} else if (n & (n - 1)) {
+		return "is split and has a number of entries that is no power of two";
+	} else {
+		ring->desc = part(memory, setup->desc, n * sizeof(*ring->desc), 16, &why);
+		ring->avail = part(memory, setup->avail, sizeof(*ring->avail) + (n + 1) * sizeof(uint16_t), 2, &why);
+		ring->used = part(memory, setup->used,
+				  sizeof(*ring->used) + n * sizeof(struct vring_used_elem) + sizeof(uint16_t), 4, &why);
+	}
 	if (why)
 		return why;
-	/* all is completed in order: where the two disagree, a backend before us died between them */
-	setup->base = __atomic_load_n(&ring->used->idx, __ATOMIC_ACQUIRE);
+	ring->packed = packed;
 	ring->size = (uint16_t)n;
-	ring->last_avail = ring->avail_seen = ring->used_idx = setup->base;
-	ring->signalled = ring->used_idx - 1; /* the guest may be waiting for what was told before a restart */
+	ring_resume(ring);
+	setup->base = ring->used_idx;
 	ring->event_idx = features & VIRTIO_F(VIRTIO_RING_F_EVENT_IDX);
 	ring->mergeable = features & VIRTIO_F(VIRTIO_NET_F_MRG_RXBUF);
 	ring->hdr_len = features & (VIRTIO_F(VIRTIO_NET_F_MRG_RXBUF) | VIRTIO_F(VIRTIO_F_VERSION_1)) ? 12 : 10;

@@ -27,7 +27,7 @@
 
 struct ring_setup {
 	uint32_t size; /* entries; 0: not said */
-	uint16_t base; /* next entry to look at, in both of its rings */
+	uint16_t base; /* where it stands, as struct ring has it */
 	bool addressed; /* desc, avail and used have been said */
 	uint64_t desc, avail, used; /* in the front end's address space */
 	uint64_t log; /* by which writes to the used ring are marked, if logs_used */

@@ -204,6 +204,7 @@ static void features_text(const struct device *d, char *buf, size_t len)
 		{VIRTIO_NET_F_MTU, "mtu"},
 		{VIRTIO_NET_F_MQ, "multiqueue"},
 		{VIRTIO_F_VERSION_1, "version-1"},
+		{VIRTIO_F_RING_PACKED, "packed"},
 	};
 	size_t at = 0;
 

@@ -7,7 +7,7 @@
  * checked against the memory), ctrlq.h (the control queue), device.h (what workers see), message.h (the protocol),
  * connection.h (one connection). How rings are served is vif/ring/.
  *
- * Limits. Split rings; at most RING_REGIONS pieces of memory; no post-copy, no in-flight tracking, no rings of a big-endian
+ * Limits. At most RING_REGIONS pieces of memory; no post-copy, no in-flight tracking, no rings of a big-endian
  * legacy guest.
  *
  * Safety. A front end is taken to be hostile. It costs the loop CONNECTION_TURN messages a turn, the daemon the descriptors
