@@ -18,6 +18,7 @@
 #define F(bit) (1ULL << (bit))
 #define F_PROTOCOL_FEATURES 30
 #define VERSION 1
+#define FRESH_PACKED 0x80008000u /* both halves at slot 0, with their wrap counters at 1 */
 #define ANSWER_MS 20000 /* a switch may make room for a port's frames before it answers */
 
 enum {
@@ -111,6 +112,8 @@ static int negotiate(struct guest *g, bool event_idx)
 			F(VIRTIO_NET_F_HOST_TSO4) | F(VIRTIO_NET_F_GUEST_TSO4);
 	int err = message_send(g->sock, &m, SET_OWNER, 0, -1);
 
+	if (g->opts.packed)
+		want |= F(VIRTIO_F_RING_PACKED);
 	if (event_idx)
 		want |= F(VIRTIO_RING_F_EVENT_IDX);
 	if (!err)
@@ -119,6 +122,8 @@ static int negotiate(struct guest *g, bool event_idx)
 		return err;
 	g->features = m.u64 & want;
 	if (!(g->features & F(VIRTIO_NET_F_MRG_RXBUF))) /* which makes the header 12 bytes, with VERSION_1 or without */
+		return -ENOTSUP;
+	if (g->opts.packed && !(g->features & F(VIRTIO_F_RING_PACKED)))
 		return -ENOTSUP;
 	if (g->opts.gso_size && !(g->features & F(VIRTIO_NET_F_HOST_TSO4)))
 		return -ENOTSUP;
@@ -132,15 +137,16 @@ static int negotiate(struct guest *g, bool event_idx)
 
 static int hand_over_ring(int sock, const struct guest_queue *q, uint32_t index)
 {
+	/* a packed ring's event areas stand where a split ring's parts of these names do */
 	struct message m = {.addr = {.index = index,
-				     .desc = (uintptr_t)q->desc,
+				     .desc = q->slot ? (uintptr_t)q->slot : (uintptr_t)q->desc,
 				     .used = (uintptr_t)q->used,
 				     .avail = (uintptr_t)q->avail}};
 	const uint64_t one = 1;
 	int err = set_state(sock, SET_VRING_NUM, index, q->mask + 1);
 
 	if (!err)
-		err = set_state(sock, SET_VRING_BASE, index, 0);
+		err = set_state(sock, SET_VRING_BASE, index, q->slot ? FRESH_PACKED : 0);
 	if (!err)
 		err = message_send(sock, &m, SET_VRING_ADDR, sizeof(m.addr), -1);
 	if (!err)
@@ -223,7 +229,9 @@ int frontend_start(struct guest *g, const char *path, int listenfd, unsigned sec
 	g->sock = open_socket(path, listenfd, seconds);
 	if (g->sock < 0)
 		return g->sock;
-	*why = g->opts.gso_size ? "negotiating features, TCP segmentation offload among them" : "negotiating features";
+	*why = g->opts.gso_size ? "negotiating features, TCP segmentation offload among them"
+	       : g->opts.packed ? "negotiating features, packed rings among them"
+				: "negotiating features";
 	err = negotiate(g, event_idx);
 	if (err)
 		return err;

@@ -17,6 +17,7 @@ class Generator:
                    '--macs', str(case.macs), '--ring', str(setup.ring), '--cpu', str(setup.cpu),
                    '--switch-cpu', str(setup.switch_cpu), '--pid', str(pid)]
         command += ['--tso'] if case.tso else []
+        command += ['--packed'] if peer.packed else []
         command += ['--huge'] if setup.huge and case.guests <= 4 else []
         command += ['--listen'] if peer.guests == 'listen' else []
         self.log = open(f'{peer.dir}/generate.log', 'w+', encoding='utf-8')

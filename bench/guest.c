@@ -26,13 +26,23 @@ static size_t queue_size(unsigned n)
 	return align(n * sizeof(struct vring_desc), 4096) + align(6 + 2 * n, 4096) + align(6 + 8 * n, 4096);
 }
 
-static int queue_new(struct guest_queue *q, uint8_t *mem, unsigned n)
+static int queue_new(struct guest_queue *q, uint8_t *mem, unsigned n, bool packed)
 {
 	q->desc = (struct vring_desc *)mem;
 	q->avail = (struct vring_avail *)(mem + align(n * sizeof(struct vring_desc), 4096));
 	q->used = (struct vring_used *)((uint8_t *)q->avail + align(6 + 2 * n, 4096));
 	q->mask = n - 1;
-	q->avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
+	if (packed) {
+		q->slot = (struct vring_packed_desc *)q->desc;
+		q->driver_event = (struct vring_packed_desc_event *)q->avail;
+		q->device_event = (struct vring_packed_desc_event *)q->used;
+		q->driver_event->flags = VRING_PACKED_EVENT_FLAG_DISABLE;
+		q->desc = calloc(n, sizeof(*q->desc));
+		if (!q->desc)
+			return -ENOMEM;
+	} else {
+		q->avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
+	}
 	q->kickfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	q->callfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	return q->kickfd < 0 || q->callfd < 0 ? -errno : 0;
@@ -69,9 +79,9 @@ int guest_new(struct guest *g, const struct guest_opts *opts)
 	g->free_slot = calloc(n, sizeof(*g->free_slot));
 	err = g->free_slot ? memory_new(g) : -ENOMEM;
 	if (!err)
-		err = queue_new(&g->rx, g->mem, n);
+		err = queue_new(&g->rx, g->mem, n, opts->packed);
 	if (!err)
-		err = queue_new(&g->tx, g->mem + queue_size(n), n);
+		err = queue_new(&g->tx, g->mem + queue_size(n), n, opts->packed);
 	if (err) {
 		guest_free(g);
 		return err;
@@ -113,6 +123,9 @@ static void shape_slot(struct guest *g, unsigned i)
 		table[n] = (struct vring_desc){gpa(g, buf + at), len - at < PIECE ? len - at : PIECE, VRING_DESC_F_NEXT,
 					       n + 1};
 	table[n - 1].flags = table[n - 1].next = 0;
+	if (g->tx.slot) /* such a table has no links: identifiers, which are not looked at, and flags, of which there are none */
+		for (unsigned k = 0; k < n; k++)
+			table[k].flags = table[k].next = 0;
 	g->tx.desc[i] = (struct vring_desc){gpa(g, table), n * sizeof(*table), VRING_DESC_F_INDIRECT, 0};
 }
 
@@ -134,10 +147,14 @@ void guest_fill(struct guest *g)
 	for (unsigned i = 0; i <= g->rx.mask; i++) {
 		g->rx.desc[i] = (struct vring_desc){gpa(g, g->rx.buf + (size_t)i * g->rx.buf_size), g->rx.buf_size,
 						    VRING_DESC_F_WRITE, 0};
-		guest_offer(&g->rx.avail->ring[i], i);
+		if (g->rx.slot)
+			guest_offer_packed(&g->rx, (uint16_t)i, (uint16_t)i);
+		else
+			guest_offer(&g->rx.avail->ring[i], i);
 	}
 	g->rx.avail_idx = g->rx.mask + 1;
-	__atomic_store_n(&g->rx.avail->idx, g->rx.avail_idx, __ATOMIC_RELEASE);
+	if (!g->rx.slot)
+		__atomic_store_n(&g->rx.avail->idx, g->rx.avail_idx, __ATOMIC_RELEASE);
 	g->rx.told = g->rx.avail_idx;
 }
 
@@ -155,6 +172,10 @@ void guest_free(struct guest *g)
 	close_fd(g->rx.callfd);
 	close_fd(g->tx.kickfd);
 	close_fd(g->tx.callfd);
+	if (g->rx.slot)
+		free(g->rx.desc);
+	if (g->tx.slot)
+		free(g->tx.desc);
 	if (g->mem)
 		munmap(g->mem, g->size);
 	free(g->free_slot);
@@ -167,7 +188,18 @@ void guest_kick(struct guest *g, struct guest_queue *q)
 	const uint64_t one = 1;
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* our index before their wish */
-	if (event_idx) { /* theirs is behind the used ring, ours behind the available ring: never, for half a turn more */
+	if (q->slot) {
+		const uint16_t flags = __atomic_load_n(&q->device_event->flags, __ATOMIC_RELAXED);
+		const uint16_t at =
+			q->device_event->off_wrap; /* as an index near ours, in this lap or the one before */
+		uint16_t event = (q->avail_idx & ~q->mask) | (at & q->mask);
+
+		if (!(at & 0x8000) != !!(event & (q->mask + 1)))
+			event -= q->mask + 1;
+		wanted = flags == VRING_PACKED_EVENT_FLAG_DESC ? vring_need_event(event, q->avail_idx, q->told)
+							       : flags != VRING_PACKED_EVENT_FLAG_DISABLE;
+	} else if (
+		event_idx) { /* theirs is behind the used ring, ours behind the available ring: never, for half a turn more */
 		wanted = vring_need_event(*wish, q->avail_idx, q->told);
 		q->avail->ring[q->mask + 1] = q->used_idx - 0x8000;
 	} else {
@@ -180,9 +212,8 @@ void guest_kick(struct guest *g, struct guest_queue *q)
 
 unsigned guest_rx_pieces(struct guest *g, unsigned k, struct guest_piece *piece, unsigned max, uint32_t *len)
 {
-	const uint16_t first = g->rx.used_idx + k;
-	const struct vring_used_elem *e = &g->rx.used->ring[first & g->rx.mask];
-	unsigned n = *(const uint16_t *)(g->rx.buf + (size_t)e->id * g->rx.buf_size + 10);
+	struct vring_used_elem e = guest_rx_used(g, k);
+	unsigned n = *(const uint16_t *)(g->rx.buf + (size_t)e.id * g->rx.buf_size + 10);
 
 	*len = 0;
 	if (!n || n > max || k + n > guest_rx_waiting(g))
@@ -190,8 +221,8 @@ unsigned guest_rx_pieces(struct guest *g, unsigned k, struct guest_piece *piece,
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t skip = i ? 0 : GUEST_HDR;
 
-		e = &g->rx.used->ring[(first + i) & g->rx.mask];
-		piece[i] = (struct guest_piece){g->rx.buf + (size_t)e->id * g->rx.buf_size + skip, e->len - skip};
+		e = guest_rx_used(g, k + i);
+		piece[i] = (struct guest_piece){g->rx.buf + (size_t)e.id * g->rx.buf_size + skip, e.len - skip};
 		*len += piece[i].n;
 	}
 	return n;

@@ -25,6 +25,9 @@ bool load_option(struct load *load, int o, const char *arg)
 	case 'w':
 		load->window_ms = number;
 		return true;
+	case 'k':
+		load->packed = true;
+		return true;
 	case 'h':
 		load->huge = true;
 		return true;
@@ -45,6 +48,7 @@ struct guest_opts load_guest(const struct load *load)
 	return (struct guest_opts){.ring = load->ring,
 				   .frame = load->frame,
 				   .huge = load->huge,
+				   .packed = load->packed,
 				   .gso_size = load->tso ? 1448 : 0,
 				   .gso_hdr = load->tso ? FRAME_TCP_HDR : 0};
 }

@@ -9,7 +9,7 @@
 struct load {
 	uint32_t frame, macs;
 	unsigned ring, window_ms;
-	bool tso, huge;
+	bool tso, huge, packed;
 	enum traffic_pattern pattern;
 };
 
@@ -20,12 +20,13 @@ struct load {
 /* For getopt_long(3), and for who asks. */
 #define LOAD_OPTIONS                                                                                                   \
 	{"frame", 1, NULL, 'f'}, {"tso", 0, NULL, 't'}, {"pattern", 1, NULL, 'p'}, {"macs", 1, NULL, 'm'},             \
-		{"ring", 1, NULL, 'r'}, {"window", 1, NULL, 'w'},                                                      \
+		{"ring", 1, NULL, 'r'}, {"window", 1, NULL, 'w'}, {"packed", 0, NULL, 'k'},                            \
 	{                                                                                                              \
 		"huge", 0, NULL, 'h'                                                                                   \
 	}
 #define LOAD_USAGE                                                                                                     \
-	"[--frame N] [--tso] [--pattern one|both|mesh|hot|flood] [--macs N] [--ring N] [--window MS] [--huge]"
+	"[--frame N] [--tso] [--pattern one|both|mesh|hot|flood] [--macs N] [--ring N] [--window MS] [--huge] "        \
+	"[--packed]"
 
 /* Take option `o` of LOAD_OPTIONS. false: it is none of them, or there is no such pattern. */
 bool load_option(struct load *load, int o, const char *arg);

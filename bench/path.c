@@ -77,16 +77,25 @@ static const struct vif_ops path_ops = {
 
 static struct ring ring_of(const struct guest_queue *q, const struct ring_mem *mem)
 {
-	return (struct ring){.desc = q->desc,
-			     .avail = q->avail,
-			     .used = q->used,
-			     .mem = mem,
-			     .size = q->mask + 1,
-			     .hdr_len = GUEST_HDR,
-			     .mergeable = true,
-			     .enabled = true,
-			     .callfd = -1,
-			     .kickfd = -1};
+	struct ring ring = {.desc = q->desc,
+			    .avail = q->avail,
+			    .used = q->used,
+			    .mem = mem,
+			    .size = q->mask + 1,
+			    .packed = q->slot,
+			    .hdr_len = GUEST_HDR,
+			    .mergeable = true,
+			    .enabled = true,
+			    .callfd = -1,
+			    .kickfd = -1};
+
+	if (ring.packed) {
+		ring.slot = q->slot;
+		ring.driver_event = q->driver_event;
+		ring.device_event = q->device_event;
+	}
+	ring_resume(&ring);
+	return ring;
 }
 
 /* ---- a thread: a worker, and its guests -------------------------------------------------------------------------- */

@@ -50,6 +50,7 @@ class Peer:
     """One switch. `guests` says what the guests do: 'connect' if the switch listens, 'listen' if it connects."""
 
     name = ''
+    packed = False  # the rings; a peer with packed ones is measured only if it is asked for
     guests = 'connect'
     adds = True  # ports can be added while it runs
     switches = True  # forwards by address, so that it can serve more than two guests
@@ -176,6 +177,14 @@ class Xbar(Peer):
 
     def own_cycles(self, frames):
         return (self.busy() - self.before) / frames
+
+
+class XbarPacked(Xbar):
+    """The same with packed rings: the guests ask for them."""
+
+    name = 'xbar-packed'
+    packed = True
+    real = False  # real guests have the rings that their kernel chooses
 
 
 class Pairs(Peer):
@@ -376,4 +385,4 @@ class Snabb(Peer):
                                   *self.sockets)
 
 
-ALL = {peer.name: peer for peer in (Xbar, Floor, TwoCopy, Ovs, OvsSmc, Vpp, Snabb)}
+ALL = {peer.name: peer for peer in (Xbar, XbarPacked, Floor, TwoCopy, Ovs, OvsSmc, Vpp, Snabb)}

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "vif/ring/ring_impl.h"
+#include "vif/ring/ring_slot.h"
 
 /* The slow path of the rings, compiled here so that each of its fetches is counted. */
 static uint64_t fetched;
@@ -48,7 +48,7 @@ struct record {
 	uint8_t page, len, flags, next;
 };
 
-static void write_descriptors(const uint8_t *data, size_t size, unsigned ring)
+static void write_descriptors(const uint8_t *data, size_t size, unsigned ring, bool packed)
 {
 	struct vring_desc *desc = (struct vring_desc *)guest.mem;
 	size_t records = size / sizeof(struct record);
@@ -63,6 +63,12 @@ static void write_descriptors(const uint8_t *data, size_t size, unsigned ring)
 			.len = r.flags & VRING_DESC_F_INDIRECT ? 16u * (r.len & 128 ? ring : r.len) : r.len * 16u,
 			.flags = r.flags & 7,
 			.next = r.next == 255 ? 0 : (i + 1 + r.next) % ring};
+		if (packed) { /* the same fields, but for these: all slots are available in the first lap */
+			struct vring_packed_desc *slot = (struct vring_packed_desc *)&desc[i];
+
+			slot->id = (uint16_t)(i * 3);
+			slot->flags = (r.flags & 7) | packed_available(PACKED_WRAP);
+		}
 	}
 }
 
@@ -77,6 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct vif_frame *frames[VIF_BURST];
 	struct vif_counters count = {0};
 	struct ring ring;
+	bool packed;
 
 	if (size < 8)
 		return 0;
@@ -90,12 +97,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			     .enabled = true,
 			     .callfd = -1,
 			     .kickfd = -1};
+	packed = data[1] & 16;
+	if (packed) {
+		ring.packed = true;
+		ring.slot = (struct vring_packed_desc *)guest.mem;
+		ring.driver_event = (struct vring_packed_desc_event *)guest.avail;
+		ring.device_event = (struct vring_packed_desc_event *)guest.used;
+		ring.last_avail = ring.used_idx = PACKED_WRAP;
+	}
 	memset(&guest, 0, sizeof(guest));
-	write_descriptors(data + 4, size - 4, ring.size);
+	write_descriptors(data + 4, size - 4, ring.size, packed);
 	tile(guest.avail + 4, 2u * ring.size, data + 2, data[1] & 4 ? 2 : size - 2);
-	for (unsigned i = 0; i < ring.size; i++)
+	for (unsigned i = 0; !packed && i < ring.size; i++)
 		ring.avail->ring[i] &= ring.size - 1;
-	ring.avail->idx = ring.size;
+	if (!packed)
+		ring.avail->idx = ring.size;
 	for (unsigned i = 0; i < VIF_BURST; i++)
 		frames[i] = &frame;
 	for (unsigned pass = 0; pass < PASSES && !ring.broken; pass++) {

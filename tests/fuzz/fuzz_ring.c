@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A guest that writes what it likes into its rings. The input is the guest's memory: descriptors, available ring,
- * buffers; its first byte chooses features. Both directions are served; the sanitizers, and the checks here, say whether
+ * buffers; its first byte chooses features and layout. Both directions are served; the sanitizers, and the checks here, say whether
  * anything outside the guest's memory was touched or anything was said that cannot be.
  */
 #include <stdint.h>
@@ -22,17 +22,39 @@ static void check(bool ok)
 
 static struct ring ring_of(uint8_t *mem, const struct ring_mem *table, uint8_t features)
 {
-	return (struct ring){.desc = (struct vring_desc *)mem,
-			     .avail = (struct vring_avail *)(mem + 256),
-			     .used = (struct vring_used *)(mem + 512),
-			     .mem = table,
-			     .size = SIZE,
-			     .hdr_len = features & 1 ? 12 : 10,
-			     .event_idx = features & 2,
-			     .mergeable = features & 1,
-			     .enabled = true,
-			     .callfd = -1,
-			     .kickfd = -1};
+	struct ring ring = {.desc = (struct vring_desc *)mem,
+			    .avail = (struct vring_avail *)(mem + 256),
+			    .used = (struct vring_used *)(mem + 512),
+			    .mem = table,
+			    .size = SIZE,
+			    .packed = features & 64,
+			    .hdr_len = features & 1 ? 12 : 10,
+			    .event_idx = features & 2,
+			    .mergeable = features & 1,
+			    .enabled = true,
+			    .callfd = -1,
+			    .kickfd = -1};
+
+	if (ring.packed) {
+		ring.slot = (struct vring_packed_desc *)mem;
+		ring.driver_event = (struct vring_packed_desc_event *)(mem + 256);
+		ring.device_event = (struct vring_packed_desc_event *)(mem + 512);
+		ring.size -= features & 2; /* no power of two */
+		ring_resume(&ring);
+	}
+	return ring;
+}
+
+/* The control queue's way of reading a ring. */
+static void serve_requests(struct ring *ring, const uint8_t *mem)
+{
+	struct ring_request request;
+
+	for (unsigned i = 0; i < SIZE && ring_next_request(ring, &request); i++) {
+		check(request.len <= RING_REQUEST_MAX);
+		check(!request.ack || (request.ack >= mem && request.ack < mem + MEM));
+		ring_answer(ring, &request, 0);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -67,7 +89,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	table.region[1] = (struct ring_region){0x1000 + MEM / 2, MEM / 2, mem + MEM / 2};
 	ring = ring_of(mem, &table, features);
 	for (int i = 0; i < 4 && !ring.broken; i++) {
-		if (features & 4) {
+		if (features & 128) {
+			serve_requests(&ring, mem);
+		} else if (features & 4) {
 			unsigned n = features & 16 ? VIF_BURST : 3, done = ring_deliver(&ring, ptr, n, &count);
 
 			check(done <= n);

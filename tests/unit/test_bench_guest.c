@@ -18,6 +18,7 @@
 #include "bench/traffic.h"
 #include "vif/ring/ring.h"
 
+#define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define RING 128
 
 static struct pair { /* two guests, and the device's view of their rings */
@@ -29,24 +30,38 @@ static struct pair { /* two guests, and the device's view of their rings */
 	struct vif_burst burst;
 } pair;
 
+static bool packed; /* the layout that is tested */
+
 static struct ring device_ring(const struct guest_queue *q, const struct ring_mem *mem)
 {
-	return (struct ring){.desc = q->desc,
-			     .avail = q->avail,
-			     .used = q->used,
-			     .mem = mem,
-			     .size = RING,
-			     .hdr_len = GUEST_HDR,
-			     .mergeable = true,
-			     .enabled = true,
-			     .callfd = -1,
-			     .kickfd = -1};
+	struct ring ring = {.desc = q->desc,
+			    .avail = q->avail,
+			    .used = q->used,
+			    .mem = mem,
+			    .size = RING,
+			    .packed = packed,
+			    .hdr_len = GUEST_HDR,
+			    .mergeable = true,
+			    .enabled = true,
+			    .callfd = -1,
+			    .kickfd = -1};
+
+	if (packed) {
+		ring.slot = q->slot;
+		ring.driver_event = q->driver_event;
+		ring.device_event = q->device_event;
+	}
+	ring_resume(&ring);
+	return ring;
 }
 
 static void begin(uint32_t len, bool tso, uint32_t macs)
 {
-	struct guest_opts opts = {
-		.ring = RING, .frame = len, .gso_size = tso ? 1448 : 0, .gso_hdr = tso ? FRAME_TCP_HDR : 0};
+	struct guest_opts opts = {.ring = RING,
+				  .frame = len,
+				  .packed = packed,
+				  .gso_size = tso ? 1448 : 0,
+				  .gso_hdr = tso ? FRAME_TCP_HDR : 0};
 	struct frame_kind kind = frame_kind(len, tso);
 
 	memset(&pair, 0, sizeof(pair));
@@ -268,6 +283,20 @@ static void latency_classes_are_a_sixteenth_wide(void **state)
 	assert_int_equal(traffic_latency(latency, 0.999), 1664);
 }
 
+static int split_rings(void **state)
+{
+	(void)state;
+	packed = false;
+	return 0;
+}
+
+static int packed_rings(void **state)
+{
+	(void)state;
+	packed = true;
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,5 +311,12 @@ int main(void)
 		cmocka_unit_test(latency_classes_are_a_sixteenth_wide),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	struct CMUnitTest all[2 * LEN(tests)];
+
+	for (unsigned i = 0; i < LEN(tests); i++) {
+		all[i] = all[LEN(tests) + i] = tests[i];
+		all[i].setup_func = split_rings;
+		all[LEN(tests) + i].setup_func = packed_rings;
+	}
+	return _cmocka_run_group_tests("guests", all, LEN(all), NULL, NULL);
 }

@@ -64,23 +64,36 @@ static void moved(struct ring *ring, uint16_t to)
 	ring->used_idx = to;
 }
 
+/* Frames some of which lie in several buffers or slots. */
+static uint16_t complete_groups(struct ring *ring, uint16_t at, const struct heads *heads)
+{
+	for (unsigned i = 0, n; i < heads->n; i += n) {
+		for (n = 1; i + n < heads->n && heads->elem[i + n].len & HEAD_MORE;)
+			n++;
+		at = complete_group(ring, at, &heads->elem[i], n, VRING_DESC_F_WRITE);
+	}
+	return at;
+}
+
 void packed_publish(struct ring *ring, const struct heads *heads)
 {
+	const uint16_t begin = ring->used_idx;
+	uint16_t used = packed_used(begin) | VRING_DESC_F_WRITE;
+	unsigned slot = packed_slot(begin);
 	const unsigned size = ring->size;
-	uint16_t at = ring->used_idx;
 
-	for (unsigned i = 0, n; i < heads->n; i += n) {
-		for (n = 1; heads->grouped && i + n < heads->n && heads->elem[i + n].len & HEAD_MORE;)
-			n++;
-		if (__builtin_expect(heads->grouped, 0)) {
-			at = complete_group(ring, at, &heads->elem[i], n, VRING_DESC_F_WRITE);
-			continue;
-		}
-		packed_complete(&ring->slot[packed_slot(at)], (uint16_t)heads->elem[i].id, heads->elem[i].len,
-				VRING_DESC_F_WRITE | packed_used(at));
-		at = packed_after(at, 1, size);
+	if (heads->grouped) {
+		moved(ring, complete_groups(ring, begin, heads));
+		return;
 	}
-	moved(ring, at);
+	for (unsigned i = 0; i < heads->n; i++) {
+		packed_complete(&ring->slot[slot], (uint16_t)heads->elem[i].id, heads->elem[i].len, used);
+		if (++slot == size) {
+			slot = 0;
+			used ^= PACKED_BOTH;
+		}
+	}
+	moved(ring, packed_after(begin, heads->n, size));
 }
 
 void packed_release(struct ring *ring, const struct vif_burst *burst)
