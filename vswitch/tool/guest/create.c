@@ -249,7 +249,8 @@ static int create(struct creation *c, struct err *err)
 		return r;
 	printf("%s: %s (%s)\n", c->guest->name, c->launcher->title, c->why.text);
 	if (!c->launch.confined)
-		fprintf(stderr, "%s: warning: --unconfined: the guest's process has all rights of user %u on this host\n",
+		fprintf(stderr,
+			"%s: warning: --unconfined: the guest's process has all rights of user %u on this host\n",
 			c->guest->name, geteuid());
 	r = guest_dir_claim(&c->dir, c->guest->name, err);
 	if (r)
