@@ -203,7 +203,7 @@ static void list_fixed(const struct conf *a, const struct conf *b, char *text, s
 		 a->first_cpu != b->first_cpu ? " first_cpu" : "", a->poll_us != b->poll_us ? " poll_us" : "",
 		 a->hugepages != b->hugepages ? " hugepages" : "", a->ageing != b->ageing ? " ageing" : "",
 		 strcmp(a->vhost_dir, b->vhost_dir) ? " vhost_dir" : "", strcmp(a->xen, b->xen) ? " xen" : "",
-		 strcmp(a->script_capabilities, b->script_capabilities) ? " script_capabilities" : "");
+		 strcmp(a->capabilities, b->capabilities) ? " capabilities" : "");
 }
 
 /* An empty vhost_dir stands for RUNDIR/vhost. false: no memory. */
@@ -453,7 +453,7 @@ static int run_daemon(const struct xbard_opts *opts, struct conf *conf, struct h
 	else
 		r = make_parts(&xbard, xend, &err);
 	if (!r)
-		r = privileges_drop(conf->script_capabilities, hooks_are_own(xbard.hooks), &err);
+		r = privileges_drop(conf->capabilities, hooks_are_own(xbard.hooks), &err);
 	if (!r)
 		r = run(&xbard, &err);
 	if (r)

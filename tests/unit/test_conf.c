@@ -49,7 +49,7 @@ static void every_key_is_taken(void **state)
 		      "vif_script_timeout = 1\nnetwork_script_timeout = 2\nlog_level = \"debug\"\n"
 		      "socket_group = \"\"\nxend_config = '/x'\nscript_dir = \"/a:/b\"\nvhost_dir = \"/v\"\n"
 		      "vhost_owner = \"guest\"\nvhost_group = \"kvm\"\nvhost_mode = \"0660\"\n"
-		      "script_capabilities = \"sys_module CAP_SYS_ADMIN\"\n",
+		      "capabilities = \"sys_module CAP_SYS_ADMIN\"\n",
 		      &err);
 
 	(void)state;
@@ -70,7 +70,7 @@ static void every_key_is_taken(void **state)
 	assert_string_equal(conf->vhost_owner, "guest");
 	assert_string_equal(conf->vhost_group, "kvm");
 	assert_string_equal(conf->vhost_mode, "0660");
-	assert_string_equal(conf->script_capabilities, "sys_module CAP_SYS_ADMIN");
+	assert_string_equal(conf->capabilities, "sys_module CAP_SYS_ADMIN");
 	conf_free(conf);
 }
 
@@ -88,8 +88,8 @@ static void what_is_wrong_is_named_by_place(void **state)
 		{"script_dir = ''\n", "xbar.conf:1:14: script_dir: must not be empty"},
 		{"script_dir = '/a:b'\n", "xbar.conf:1:14: script_dir: \"/a:b\" must be absolute"},
 		{"vhost_dir = '/a:/b'\n", "xbar.conf:1:13: vhost_dir: must be one directory"},
-		{"script_capabilities = 'sys_module sys_modul'\n",
-		 "xbar.conf:1:23: script_capabilities: \"sys_modul\" is not a capability"},
+		{"capabilities = 'sys_module sys_modul'\n",
+		 "xbar.conf:1:16: capabilities: \"sys_modul\" is not a capability"},
 		{"vhost_mode = '0668'\n", "xbar.conf:1:14: vhost_mode: \"0668\" is not a file mode"},
 		{"vhost_mode = '1777'\n", "xbar.conf:1:14: vhost_mode: "},
 		{"vhost_mode = '0'\n", "xbar.conf:1:14: vhost_mode: "},

@@ -72,13 +72,13 @@ static void a_thread_makes_the_calls_on_its_list_alone(void **state)
 
 static int drop_all_but_two(void)
 {
-	const uint64_t keep = CAP(NET_ADMIN) | CAP(CHOWN), had = confine_kept();
+	const uint64_t keep = CAPABILITY(NET_ADMIN) | CAPABILITY(CHOWN), had = confine_kept();
 	struct err err;
 
 	CHECK(!confine_process(keep, &err));
 	CHECK(confine_kept() == (had & keep));
 	CHECK(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
-	if (had & CAP(SETPCAP)) {
+	if (had & CAPABILITY(SETPCAP)) {
 		CHECK(prctl(PR_CAPBSET_READ, CAP_NET_ADMIN) == 1);
 		CHECK(prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) == 0);
 	}
@@ -108,7 +108,7 @@ static void names_of_capabilities_are_read(void **state)
 	assert_int_equal(privileges_parse("all", &mask, &err), 0);
 	assert_int_equal(mask, ~0ULL);
 	assert_int_equal(privileges_parse(" CAP_SYS_ADMIN, sys_module\tcap_Bpf", &mask, &err), 0);
-	assert_int_equal(mask, CAP(SYS_ADMIN) | CAP(SYS_MODULE) | CAP(BPF));
+	assert_int_equal(mask, CAPABILITY(SYS_ADMIN) | CAPABILITY(SYS_MODULE) | CAPABILITY(BPF));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(privileges_parse(bad[i], &mask, &err), -EINVAL);
 }

@@ -17,7 +17,7 @@
 
 #include "err.h"
 
-#define CAP(name) (1ULL << CAP_##name) /* with <linux/capability.h> */
+#define CAPABILITY(name) (1ULL << CAP_##name) /* with <linux/capability.h> */
 
 /*
  * Keep the capabilities in `keep` alone, in this thread and those that it will start, whatever programs they start: a

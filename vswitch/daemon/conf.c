@@ -42,7 +42,7 @@ static const struct key keys[] = {
 	{"xend_config", TEXT, AT(xend_config), 0, 0, 0, "", 0},
 	{"script_dir", DIRS, AT(script_dir), 0, 0, 0,
 	 XBAR_PREFIX "/lib/xbar/scripts:" XBAR_SYSCONFDIR "/xbar/scripts:" XBAR_SYSCONFDIR "/xen/scripts", 0},
-	{"script_capabilities", TEXT, AT(script_capabilities), 0, 0, 0, "auto", 0},
+	{"capabilities", TEXT, AT(capabilities), 0, 0, 0, "auto", 0},
 	{"xen", TEXT, AT(xen), 0, 0, 0, "auto", 0},
 	{"vhost_dir", DIRS, AT(vhost_dir), 0, 0, 0, "", 0},
 	{"vhost_owner", TEXT, AT(vhost_owner), 0, 0, 0, "", 0},
@@ -137,8 +137,8 @@ static int take_text(struct conf *conf, const struct key *key, const struct hv_t
 				 "script_dir: must not be empty; leave the line out for the default, %s", key->text);
 	if (key->offset == AT(vhost_dir) && strchr(value, ':'))
 		return hv_err_at(err, text, setting->value.at, "vhost_dir: must be one directory, without a ':'");
-	if (key->offset == AT(script_capabilities) && privileges_parse(value, &kept, &why))
-		return hv_err_at(err, text, setting->value.at, "script_capabilities: %s", why.text);
+	if (key->offset == AT(capabilities) && privileges_parse(value, &kept, &why))
+		return hv_err_at(err, text, setting->value.at, "capabilities: %s", why.text);
 	if (key->offset == AT(vhost_mode) && mode_parse(value, &mode, &why))
 		return hv_err_at(err, text, setting->value.at, "vhost_mode: %s", why.text);
 	if ((key->offset == AT(vhost_owner) || key->offset == AT(vhost_group)) && strlen(value) > ID_TEXT_MAX)

@@ -34,7 +34,7 @@ struct conf {
 	bool socket_group_set; /* false: the default, which need not exist */
 	char *xend_config; /* path; "": the first of CONF_DEFAULT_XEND and CONF_DEFAULT_XEND_2 that exists, if any */
 	char *script_dir; /* directories, separated by colons */
-	char *script_capabilities; /* "auto", "all" or names, separated by blanks: privileges.h */
+	char *capabilities; /* "auto", "all" or names, separated by blanks: privileges.h */
 	char *xen; /* "auto", "yes" or "no": whether to be the backend of Xen guests' vifs */
 	char *vhost_dir; /* for vhost-user sockets; "": RUNDIR/vhost */
 	char *vhost_owner, *vhost_group, *vhost_mode; /* of the sockets that xbard listens on: base/ids.h */

@@ -16,13 +16,13 @@
 #define DESCRIPTORS_WANTED (1 << 18) /* for 4,096 vifs with some queues each */
 #define DESCRIPTORS_OWN 256
 
-#define CAP_COUNT (sizeof(capabilities) / sizeof(capabilities[0]))
+#define CAP_COUNT (sizeof(table) / sizeof(table[0]))
 #define CAP_LETTERS 24
 
 static const struct {
 	const char *name;
 	bool daemon; /* the daemon itself needs it, all the time */
-} capabilities[] = {
+} table[] = {
 	[CAP_CHOWN] = {"chown", true}, /* sockets' owners */
 	[CAP_DAC_OVERRIDE] = {"dac_override", true}, /* sockets of hypervisors that run as other users */
 	[CAP_DAC_READ_SEARCH] = {"dac_read_search", false},
@@ -36,8 +36,8 @@ static const struct {
 	[CAP_NET_BIND_SERVICE] = {"net_bind_service", false},
 	[CAP_NET_BROADCAST] = {"net_broadcast", false},
 	[CAP_NET_ADMIN] = {"net_admin", true}, /* TAPs, rtnetlink, sysctls of netdevs */
-	[CAP_NET_RAW] = {"net_raw", true}, /* AF_PACKET and AF_XDP uplinks, probes of gateways */
-	[CAP_IPC_LOCK] = {"ipc_lock", false}, /* the limit is raised instead */
+	[CAP_NET_RAW] = {"net_raw", true}, /* AF_PACKET uplinks, probes of gateways */
+	[CAP_IPC_LOCK] = {"ipc_lock", false}, /* unless the limit on locked memory could be lifted: needed() */
 	[CAP_IPC_OWNER] = {"ipc_owner", false},
 	[CAP_SYS_MODULE] = {"sys_module", false},
 	[CAP_SYS_RAWIO] = {"sys_rawio", false},
@@ -62,7 +62,7 @@ static const struct {
 	[CAP_BLOCK_SUSPEND] = {"block_suspend", false},
 	[CAP_AUDIT_READ] = {"audit_read", false},
 	[CAP_PERFMON] = {"perfmon", false},
-	[CAP_BPF] = {"bpf", true}, /* AF_XDP uplinks' program */
+	[CAP_BPF] = {"bpf", false},
 	[CAP_CHECKPOINT_RESTORE] = {"checkpoint_restore", false},
 };
 
@@ -73,7 +73,7 @@ static uint64_t find(const char *name, size_t len)
 		len -= 4;
 	}
 	for (size_t i = 0; i < CAP_COUNT; i++)
-		if (strlen(capabilities[i].name) == len && !strncasecmp(capabilities[i].name, name, len))
+		if (strlen(table[i].name) == len && !strncasecmp(table[i].name, name, len))
 			return 1ULL << i;
 	return 0;
 }
@@ -104,10 +104,14 @@ int privileges_parse(const char *text, uint64_t *mask, struct err *err)
 
 static uint64_t needed(void)
 {
+	struct rlimit memory;
 	uint64_t mask = 0;
 
+	/* What vfio and AF_XDP lock. */
+	if (getrlimit(RLIMIT_MEMLOCK, &memory) || memory.rlim_cur != RLIM_INFINITY)
+		mask = CAPABILITY(IPC_LOCK);
 	for (size_t i = 0; i < CAP_COUNT; i++)
-		mask |= (uint64_t)capabilities[i].daemon << i;
+		mask |= (uint64_t)table[i].daemon << i;
 	return mask;
 }
 
@@ -129,8 +133,7 @@ void privileges_raise_limits(void)
 	}
 	if (files.rlim_cur < DESCRIPTORS_WANTED)
 		log_info("at most %llu descriptors may be open, enough for about %llu vifs: LimitNOFILE= (ulimit -n) "
-			 "and "
-			 "sysctl fs.nr_open set that",
+			 "and sysctl fs.nr_open set that",
 			 (unsigned long long)files.rlim_cur,
 			 (unsigned long long)(files.rlim_cur > DESCRIPTORS_OWN
 						      ? (files.rlim_cur - DESCRIPTORS_OWN) / DESCRIPTORS_PER_VIF
@@ -145,17 +148,17 @@ static const char *words(uint64_t mask, char *text, size_t size)
 	text[0] = '\0';
 	for (size_t i = 0; i < CAP_COUNT && at < size; i++)
 		if (mask >> i & 1)
-			at += snprintf(text + at, size - at, "%s%s", at ? " " : "", capabilities[i].name);
+			at += snprintf(text + at, size - at, "%s%s", at ? " " : "", table[i].name);
 	return text;
 }
 
-int privileges_drop(const char *script_capabilities, bool own_scripts, struct err *err)
+int privileges_drop(const char *asked, bool own_scripts, struct err *err)
 {
-	const bool automatic = !strcmp(script_capabilities, "auto");
+	const bool automatic = !strcmp(asked, "auto");
 	uint64_t scripts;
 	char text[600];
 
-	int r = privileges_parse(script_capabilities, &scripts, err);
+	int r = privileges_parse(asked, &scripts, err);
 	if (r)
 		return r;
 	if (automatic && !own_scripts)
@@ -165,7 +168,7 @@ int privileges_drop(const char *script_capabilities, bool own_scripts, struct er
 		return r;
 	if (automatic && !own_scripts)
 		log_info("a script is configured that is not xbar's own: it, and so xbard, keeps all capabilities "
-			 "(script_capabilities in xbar.conf)");
+			 "(capabilities in xbar.conf)");
 	else
 		log_info("capabilities kept: %s", words(confine_kept(), text, sizeof(text)));
 	return 0;

@@ -12,7 +12,7 @@
  *
  * Scripts run as root with the daemon's capabilities, which is enough for xbar's own. An administrator's own script may load
  * modules, make namespaces, start a daemon that changes its user: if one is configured, nothing is taken from it unless
- * script_capabilities in xbar.conf says what it needs.
+ * "capabilities" in xbar.conf says what it needs. That is also for AF_XDP uplinks, which load a program into the kernel.
  *
  * Errors. 0 or -errno with *err. Threads: the first one, at start.
  */
@@ -24,12 +24,12 @@
 
 #include "vswitch/base/err.h"
 
-/* The value of script_capabilities, as a mask: 0 for "auto". -EINVAL if a name is not one of a capability. */
+/* The value of capabilities, as a mask: 0 for "auto". -EINVAL if a name is not one of a capability. */
 int privileges_parse(const char *text, uint64_t *mask, struct err *err);
 
 /* Stage "limits". What cannot be raised is logged, with what it is enough for. */
 void privileges_raise_limits(void);
-/* Stage "capabilities". `own_scripts`: all scripts that are configured are xbar's own. */
-int privileges_drop(const char *script_capabilities, bool own_scripts, struct err *err);
+/* Stage "capabilities". `asked` is the value of capabilities, `own_scripts`: all scripts that are configured are xbar's own. */
+int privileges_drop(const char *asked, bool own_scripts, struct err *err);
 
 #endif

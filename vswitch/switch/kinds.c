@@ -2,6 +2,7 @@
 #include "kinds.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,11 +10,13 @@
 #include "vif/netif/netif.h"
 #include "vif/tap.h"
 #include "vif/vhost/vhost.h"
+#include "vswitch/base/confine.h"
 #include "vswitch/base/ethtool.h"
 #include "vswitch/base/log.h"
 #include "vswitch/base/mac.h"
 
 #define MTU_DEFAULT 1500
+#define XDP_NEEDS (1ULL << CAP_BPF | 1ULL << CAP_PERFMON | 1ULL << CAP_SYS_ADMIN)
 
 static uint32_t mtu_of(const struct port_conf *conf)
 {
@@ -84,6 +87,12 @@ static int open_uplink(struct port_conf *conf, const struct vif_port *base, stru
 	struct err why;
 	int r;
 
+	if (!strcmp(conf->driver, "af_xdp") && (confine_kept() & XDP_NEEDS) != XDP_NEEDS)
+		return err_set(
+			err, -EPERM,
+			"uplink %s: the af_xdp driver loads a program into the kernel, and xbard has given up the "
+			"right to: set capabilities = \"bpf perfmon sys_admin\" in xbar.conf and restart it",
+			conf->name);
 	conf->coalescing |= ethtool_rx_coalescing(conf->name);
 	r = ethdev_open(base, &opts, out, &why);
 	if (r)

@@ -90,8 +90,12 @@ json_t *state_read_file(const char *path, long max, struct err *err)
 		errno = EINVAL;
 		return NULL;
 	}
-	json_t *json = json_loadfd(fd, JSON_REJECT_DUPLICATES, &where);
+	/* In one piece: json_loadfd() reads byte by byte. */
+	char *text = malloc(st.st_size + 1);
+	ssize_t len = text ? read(fd, text, st.st_size) : 0;
 	close(fd);
+	json_t *json = json_loadb(text ? text : "", len > 0 ? len : 0, JSON_REJECT_DUPLICATES, &where);
+	free(text);
 	if (!json)
 		err_set(err, -EINVAL, "%s:%d:%d: %s", path, where.line, where.column, where.text);
 	else if (!json_is_object(json))

@@ -51,15 +51,19 @@ static void view_add(struct dp_conf *view, const struct port *port, unsigned wor
 int publish(struct br_conf *conf, const struct port *without, struct err *err)
 {
 	struct dp_conf *view = calloc(1, sizeof(*view));
-	unsigned workers = workers_count();
+	unsigned workers = workers_count(), queues = 0;
 	const struct port *port;
 
 	if (!view)
 		return err_nomem(err);
+	TAILQ_FOREACH(port, &sw.ports, link)
+	{
+		queues += port->nrxq;
+	}
 	view->conf = conf;
 	view->fdb = sw.fdb;
 	for (unsigned w = 0; w < workers; w++) {
-		view->worker[w].rxq = calloc((size_t)BR_PORT_MAX, sizeof(struct rxq *));
+		view->worker[w].rxq = calloc((size_t)queues + 1, sizeof(struct rxq *));
 		if (!view->worker[w].rxq) {
 			view_free(view);
 			return err_nomem(err);
