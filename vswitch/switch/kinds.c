@@ -52,6 +52,7 @@ static int open_vhost(struct port_conf *conf, const struct vif_port *base, struc
 		       r == -EEXIST   ? "another program listens on it, or it is not a socket: choose another path"
 		       : r == -ENOENT ? "its directory does not exist"
 		       : r == -ELOOP  ? "a symbolic link on the way to it is not root's"
+		       : r == -EMFILE ? "no descriptors are left: raise LimitNOFILE= (ulimit -n)"
 				      : strerror(-r));
 }
 
