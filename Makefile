@@ -14,7 +14,7 @@ PKGS_BUILD := gcc make pkg-config libc6-dev libdpdk-dev libnl-3-dev libmnl-dev l
 IFQUERY    := $(if $(shell command -v ifquery),,ifupdown)
 PKGS_RUN   := iproute2 procps kmod ethtool iputils-ping user-mode-linux bubblewrap busybox-static iperf3 cpio \
 	$(IFQUERY)
-PKGS_TEST  := python3-scapy python3-pytest qemu-system-x86 ipxe-qemu dpdk linux-image-amd64 bridge-utils shellcheck \
+PKGS_TEST  := python3-scapy python3-pytest qemu-system-x86 ipxe-qemu dpdk-dev linux-image-amd64 bridge-utils shellcheck \
 	cppcheck clang-format strace ifupdown clang libclang-rt-dev
 PKGS_XEN   := xen-utils-4.17 xenstore-utils qemu-system-xen qemu-system-x86 linux-image-amd64 busybox-static \
 	dropbear-bin openssh-client xz-utils cpio bridge-utils ifupdown tcpdump strace iperf3 ethtool python3-pytest

@@ -45,7 +45,7 @@ def start(daemon):
 # ---- virtio-user
 
 
-@pytest.mark.skipif(not shutil.which("dpdk-testpmd"), reason="dpdk-testpmd is not installed: apt-get install dpdk")
+@pytest.mark.skipif(not shutil.which("dpdk-testpmd"), reason="dpdk-testpmd is not installed: apt-get install dpdk-dev")
 @pytest.mark.parametrize(
     ("options", "queues", "server"),
     [
@@ -55,9 +55,11 @@ def start(daemon):
         ("mrg_rxbuf=1,queues=2", 2, False),
         ("mrg_rxbuf=1,in_order=1", 1, False),
         ("mrg_rxbuf=1,packed_vq=1", 1, False),
+        ("mrg_rxbuf=0,packed_vq=1,vectorized=1", 1, False),
+        ("mrg_rxbuf=1,packed_vq=1,queue_size=300", 1, False),
         ("mrg_rxbuf=1,server=1", 1, True),
     ],
-    ids=["mergeable", "not-mergeable", "vectorized", "two-queues", "in-order", "packed", "front-end-listens"],
+    ids=["mergeable", "not-mergeable", "vectorized", "two-queues", "in-order", "packed", "packed-vectorized", "packed-300-slots", "front-end-listens"],
 )
 def test_virtio_user_answers(bridge, start, options, queues, server):
     if server:
@@ -70,13 +72,17 @@ def test_virtio_user_answers(bridge, start, options, queues, server):
         f"--vdev=net_virtio_user0,path={path},mac=02:00:00:00:00:51,{options}",
         *f"-- --forward-mode=icmpecho --auto-start --interactive --total-num-mbufs=4096 --rxq={queues}".split(),
         f"--txq={queues}",
+        *("--txd=300 --rxd=300".split() if "queue_size=300" in options else ()),
     )
     ping = ("ping", "-c1", "-W1", "192.0.2.51")
     until(lambda: not bridge.netns.run(*ping, check=False).returncode or process.poll() is not None, 30)
     for size in (18, 1000, 1472):
         bridge.netns.run("ping", "-c20", "-i0.01", "-W2", f"-s{size}", "192.0.2.51")
+    if "packed_vq=1" in options:  # several times around
+        bridge.netns.run("ping", "-c700", "-i0.001", "-W2", "-q", "192.0.2.51")
     port = bridge.port("user.0")
     assert port["connected"] and not port["quarantine"]
+    assert ("packed" in port["features"].split()) == ("packed_vq=1" in options)
     assert ("mergeable" in port["features"]) == ("mrg_rxbuf=1" in options)
 
 
