@@ -17,13 +17,13 @@ NAMES = {
     "VRING_KICK": 35, "GET_MAX_MEM_SLOTS": 36, "ADD_MEM_REG": 37, "REM_MEM_REG": 38, "SET_STATUS": 39,
     "GET_STATUS": 40, "GET_SHARED_OBJECT": 41, "SET_DEVICE_STATE_FD": 42, "CHECK_DEVICE_STATE": 43,
 }  # fmt: skip
-REPLIES = {"GET_FEATURES", "GET_PROTOCOL_FEATURES", "GET_QUEUE_NUM", "GET_VRING_BASE", "GET_CONFIG",
+REPLIES = {"SET_LOG_BASE", "GET_FEATURES", "GET_PROTOCOL_FEATURES", "GET_QUEUE_NUM", "GET_VRING_BASE", "GET_CONFIG",
            "GET_MAX_MEM_SLOTS", "GET_STATUS"}  # fmt: skip
 
 GPA, USER, SIZE = 0x40000000, 0x7F0000000000, 1 << 20
 RING, ENTRIES, BUFFERS = 0x8000, 256, 0x80000  # bytes from ring to ring, entries of each, where buffers begin
 AVAIL, USED = 0x2000, 0x4000  # from the ring's beginning
-PROTOCOL = 1 << 0 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 9 | 1 << 13 | 1 << 15 | 1 << 16
+PROTOCOL = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 9 | 1 << 13 | 1 << 15 | 1 << 16
 FEATURES = 1 << 32 | 1 << 30 | 1 << 29 | 1 << 28 | 1 << 15
 WRITE, NEXT, INDIRECT = 2, 1, 4
 
