@@ -199,9 +199,10 @@ static inline uint16_t guest_rx_waiting(struct guest *g)
 static inline struct vring_used_elem guest_rx_used(const struct guest *g, unsigned k)
 {
 	const uint16_t idx = g->rx.used_idx + k;
-	const struct vring_packed_desc *slot = guest_slot(&g->rx, idx);
 
-	return g->rx.slot ? (struct vring_used_elem){slot->id, slot->len} : g->rx.used->ring[idx & g->rx.mask];
+	if (!g->rx.slot)
+		return g->rx.used->ring[idx & g->rx.mask];
+	return (struct vring_used_elem){guest_slot(&g->rx, idx)->id, guest_slot(&g->rx, idx)->len};
 }
 
 /*

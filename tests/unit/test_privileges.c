@@ -45,8 +45,8 @@ static int in_process(int (*test)(void))
 static int make_calls(void)
 {
 	const struct confine_call calls[] = {
-		{SYS_getpid, -1, 0},       {SYS_ioctl, 1, FIONREAD}, {SYS_tgkill, 0, getpid()},
-		{SYS_rt_sigreturn, -1, 0}, {SYS_exit_group, -1, 0},
+		{SYS_getpid, -1, 0},     {SYS_ioctl, 1, FIONREAD}, {SYS_tgkill, 0, getpid()}, {SYS_rt_sigreturn, -1, 0},
+		{SYS_exit_group, -1, 0}, {SYS_sigaltstack, -1, 0}, /* the last: address sanitizer */
 	};
 	const pid_t self = getpid(), parent = getppid();
 	int n, fds[2];
