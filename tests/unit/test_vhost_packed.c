@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vhost-user ports with packed rings: what front ends say of them, how it is checked, and what they are told. */
+#include <linux/vhost.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -276,6 +277,51 @@ static void rings_may_be_described_before_the_features_are_chosen(void **state)
 	assert_told("more than 16 bits");
 }
 
+/* Whether the page at `offset` of the guest's memory has been marked since the last time. */
+static bool was_marked(uint8_t *bits, uint64_t offset)
+{
+	const uint64_t page = (FRONT_GPA + offset) / 4096;
+	const bool set = bits[page / 8] & 1 << page % 8;
+
+	bits[page / 8] &= ~(1 << page % 8);
+	return set;
+}
+
+static void what_is_written_is_marked_in_the_log(void **state)
+{
+	const size_t size = (FRONT_GPA + FRONT_MEM) / 4096 / 8;
+	struct message m = {.log = {.size = size}};
+	int fd = memfd_create("log", MFD_CLOEXEC);
+	uint8_t *bits;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	bits = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	t.front.features |= 1ULL << VHOST_F_LOG_ALL;
+	front_connect(&t.front, t.path);
+	front_negotiate(&t.front, PROTOCOL | 1 << 1);
+	front_memory(&t.front);
+	assert_true(front_message(&t.front, SET_LOG_BASE, &m, 16, fd));
+	assert_true(front_reply(&t.front, &m));
+	set_up(0, FRESH);
+	set_up(1, FRESH);
+	assert_true(was_marked(bits, 0)); /* that no kicks are wanted for what is received */
+	assert_true(send_to_guest());
+	assert_true(was_marked(bits, 0)); /* the slot */
+	assert_true(was_marked(bits, FRONT_BUFS + 4096)); /* the buffer */
+	assert_true(send_from_guest());
+	assert_true(was_marked(bits, FRONT_RING));
+	assert_false(was_marked(bits, FRONT_BUFS)); /* nothing is written there */
+	t.port->ops->arm(t.port, 0);
+	assert_true(was_marked(bits, FRONT_RING));
+	t.port->ops->disarm(t.port, 0);
+	assert_true(was_marked(bits, FRONT_RING));
+	for (size_t i = 0; i < size; i++)
+		assert_int_equal(bits[i], 0);
+	munmap(bits, size);
+	close(fd);
+}
+
 static void a_ring_that_breaks_the_rules_costs_the_port(void **state)
 {
 	(void)state;
@@ -339,6 +385,7 @@ int main(void)
 		T(after_a_crash_the_slots_are_what_counts),
 		T(areas_have_to_be_aligned_and_in_memory),
 		T(rings_may_be_described_before_the_features_are_chosen),
+		T(what_is_written_is_marked_in_the_log),
 		T(a_ring_that_breaks_the_rules_costs_the_port),
 		T(the_control_queue_is_served_too),
 	};

@@ -29,7 +29,8 @@ struct ring_setup {
 	uint32_t size; /* entries; 0: not said */
 	uint16_t base; /* where it stands, as struct ring has it */
 	bool addressed; /* desc, avail and used have been said */
-	uint64_t desc, avail, used; /* in the front end's address space */
+	uint64_t desc, avail,
+		used; /* in the front end's address space; packed: slots, the driver's and the device's event area */
 	uint64_t log; /* by which writes to the used ring are marked, if logs_used */
 	bool logs_used;
 	bool started; /* between SET_VRING_KICK and GET_VRING_BASE */
