@@ -13,8 +13,7 @@
 #include "argv.h"
 #include "vswitch/base/err.h"
 
-#define HV_COMMAND_PROCESSES                                                                                           \
-	4096 /* that a confined guest of root may have; User-Mode Linux has one per guest process */
+#define HV_COMMAND_PROCESSES 4096 /* of a confined guest that root starts: User-Mode Linux has one per process */
 
 struct hv_command { /* all zeroes: empty */
 	struct hv_argv argv;

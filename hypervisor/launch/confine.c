@@ -19,7 +19,6 @@
 
 #define PROGRAM "bwrap"
 #define TRIES 64
-#define LINE_SIZE 4096
 
 /* ---- the user ---------------------------------------------------------------------------------------------------- */
 
@@ -111,7 +110,7 @@ static int try_it(const char *path, uid_t uid, char why[200], struct err *err)
 	if (r)
 		return r;
 	if (!fgets(why, 200, running.out))
-		why[0] = '\0';
+		snprintf(why, 200, "%.160s fails and does not say why", path);
 	why[strcspn(why, "\n")] = '\0';
 	return hv_program_wait(&running);
 }
@@ -251,8 +250,13 @@ int hv_confine_open(const struct hv_process *guest, const char *path)
 	if (dir < 0)
 		return -errno;
 	/* The guest may put anything there: a symbolic link must not lead out to the host. */
-	int fd = hv_process_alive(&inner) ? (int)syscall(SYS_openat2, dir, path, &how, sizeof(how)) : -1;
+	/* `root` was this process's only if it still is. */
+	int fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
 	r = fd < 0 ? -errno : fd;
 	close(dir);
+	if (r >= 0 && !hv_process_alive(&inner)) {
+		close(r);
+		return -ESRCH;
+	}
 	return r;
 }

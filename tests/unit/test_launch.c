@@ -69,7 +69,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const made[] = {"image", "linux.uml", "qemu-system-x86_64", "a,b"};
+	static const char *const made[] = {"image", "linux.uml", "qemu-system-x86_64", "a,b", "bwrap"};
 	struct place *p = *state;
 	char path[160];
 
@@ -194,6 +194,25 @@ static void uml_refuses_what_its_command_line_cannot_carry(void **state)
 	p->guest.cmdline = words;
 	assert_int_equal(hv_launch_uml.command(&launch, &command, &err), -E2BIG);
 	hv_command_fini(&command);
+}
+
+static void a_host_on_which_guests_cannot_be_confined_is_told_the_way_out(void **state)
+{
+	struct place *p = *state;
+	struct err err;
+	uid_t uid;
+	char path[160];
+
+	assert_int_equal(hv_confine_user(&uid, &err), 0);
+	assert_int_equal(hv_confine_check(uid, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "install the package bubblewrap, or start the guest with --unconfined"));
+	/* A bubblewrap that may not do what it is asked to */
+	assert_int_equal(chmod(p->dir, 0755), 0);
+	snprintf(path, sizeof(path), "%s/bwrap", p->dir);
+	assert_int_equal(symlink("/bin/false", path), 0);
+	assert_int_equal(hv_confine_check(uid, &err), -EPERM);
+	assert_non_null(strstr(err.text, "fails and does not say why; allow bwrap"));
+	assert_non_null(strstr(err.text, "or start the guest with --unconfined"));
 }
 
 /* It would boot without its NIC. */
@@ -353,6 +372,7 @@ int main(void)
 		T(names_that_could_leave_the_directory_are_refused),
 		T(uml_gets_its_vifs_in_order_with_mac_and_mtu),
 		T(uml_refuses_what_its_command_line_cannot_carry),
+		T(a_host_on_which_guests_cannot_be_confined_is_told_the_way_out),
 		T(a_socket_that_the_guests_user_may_not_reach_is_an_error),
 		T(a_guest_that_cannot_boot_is_refused_before_anything_is_made),
 		T(qemu_listens_and_shares_its_memory),
