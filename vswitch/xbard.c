@@ -389,15 +389,44 @@ static int make_parts(struct xbard *xbard, struct hv_xend *xend, struct err *err
 	return r;
 }
 
-static int run_loop(struct xbard *xbard, struct err *err)
+#define FRONT_ENDS_MS 100 /* until front ends that are there have come back */
+#define FRONT_ENDS_LOOK_MS 2
+
+/* Clients are not served yet, and what a stop signal begins goes on later. */
+static void await_front_ends(void *arg)
 {
-	sw_restore();
+	static const struct timeval look = {.tv_usec = FRONT_ENDS_LOOK_MS * 1000};
+	const struct xbard *xbard = arg;
+	const uint64_t end = clock_ms() + FRONT_ENDS_MS;
+
+	while (sw_awaits_front_ends() && clock_ms() < end && !xbard->daemon.stopping) {
+		event_base_loopexit(xbard->daemon.base, &look);
+		event_base_dispatch(xbard->daemon.base);
+	}
+}
+
+static int begin(struct xbard *xbard, struct err *err)
+{
+	sw_restore(await_front_ends, xbard);
+	if (xbard->daemon.stopping)
+		return 0;
 	int r = xen_open(&xbard->daemon, xbard->hooks, &xbard->xen, err);
+	if (!r)
+		r = ctl_begin(xbard->ctl, err);
 	if (r)
 		return r;
 	hostnet_begin(xbard->hostnet);
 	hooks_network(xbard->hooks, "start", on_network_started, xbard);
-	event_base_dispatch(xbard->daemon.base);
+	return 0;
+}
+
+static int run_loop(struct xbard *xbard, struct err *err)
+{
+	int r = begin(xbard, err);
+	if (r)
+		return r;
+	if (!xbard->daemon.stopping || !event_base_got_break(xbard->daemon.base))
+		event_base_dispatch(xbard->daemon.base);
 
 	/* Kill the scripts that still run. Clients that wait for one get an error, which one turn of the loop sends. */
 	hooks_free(xbard->hooks);

@@ -272,12 +272,17 @@ int ctl_open(const struct parts *parts, struct ctl **out, struct err *err)
 	}
 	ctl->fd = fd;
 	ctl->accepting = event_new(parts->daemon->base, fd, EV_READ | EV_PERSIST, on_accept, ctl);
-	if (!ctl->accepting || event_priority_set(ctl->accepting, PRIORITY_WRITER) || event_add(ctl->accepting, NULL)) {
+	if (!ctl->accepting || event_priority_set(ctl->accepting, PRIORITY_WRITER)) {
 		ctl_close(ctl);
 		return err_set(err, -ENOMEM, "no memory for the control socket");
 	}
 	*out = ctl;
 	return 0;
+}
+
+int ctl_begin(struct ctl *ctl, struct err *err)
+{
+	return event_add(ctl->accepting, NULL) ? err_nomem(err) : 0;
 }
 
 void ctl_close(struct ctl *ctl)

@@ -31,10 +31,11 @@ struct ctl;
 
 /*
  * Listen on parts->daemon->socket_path; a socket that is left there is replaced: the caller holds the daemon's
- * lock. `parts` must outlive it. 0 or -errno
- * with *err.
+ * lock. `parts` must outlive it. Clients can connect, and wait until ctl_begin(). 0 or -errno with *err.
  */
 int ctl_open(const struct parts *parts, struct ctl **out, struct err *err);
+/* Serve clients from now on. */
+int ctl_begin(struct ctl *ctl, struct err *err);
 /* Cut all clients off and remove the socket. Requests that were not answered are dropped. */
 void ctl_close(struct ctl *ctl);
 /*

@@ -44,9 +44,13 @@ struct sw_opts {
 int sw_init(const struct sw_opts *opts, struct err *err);
 /*
  * Make again what the state's files name. What cannot be made again (a netdev that is gone) is logged and forgotten, so
- * that one loss does not keep the daemon from serving the rest; a port whose bridge is lost is restored on none.
+ * that one loss does not keep the daemon from serving the rest; a port whose bridge is lost is restored on none. Host ports
+ * come last, after a call of `before_hosts`: the kernel asks for neighbours as soon as it has one, and if a guest is not back
+ * by then, it asks again a second later.
  */
-void sw_restore(void);
+void sw_restore(void (*before_hosts)(void *arg), void *arg);
+/* Is a front end that xbard connects to still to come back? One whose guest is off never does. */
+bool sw_awaits_front_ends(void);
 /* Stop the workers and delete all ports; host ports vanish with their addresses. The state's files stay. */
 void sw_fini(void);
 /* A clean end: there is nothing to restore any longer; remove the files. After sw_fini(). */

@@ -107,6 +107,11 @@ static int host_up(struct bridge *bridge, const uint8_t *mac, uint32_t mtu, cons
 	return r;
 }
 
+int bridge_host_up(struct bridge *bridge, const struct bridge_conf *conf, struct err *err)
+{
+	return host_up(bridge, conf->host_mac, conf->host_mtu, &conf->host_fixed, err);
+}
+
 static int host_down(struct bridge *bridge, struct err *err)
 {
 	int r = bridge->host ? port_unmake(sw.port[bridge->host->id], err) : 0;
@@ -244,7 +249,7 @@ int sw_bridge_add(const struct bridge_conf *conf, struct err *err)
 	if (r)
 		return r;
 	if (conf->host)
-		r = host_up(bridge, conf->host_mac, conf->host_mtu, &conf->host_fixed, err);
+		r = bridge_host_up(bridge, conf, err);
 	if (!r)
 		r = bridge_save(bridge, err);
 	if (r) {

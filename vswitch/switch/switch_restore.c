@@ -31,13 +31,27 @@ static void convert(void)
 
 static bool restore_bridge(const struct bridge_conf *conf)
 {
+	struct bridge_conf without_host = *conf;
 	struct err err;
 
-	if (!sw_bridge_add(conf, &err))
+	without_host.host = false;
+	if (!sw_bridge_add(&without_host, &err))
 		return true;
 	log_error("cannot restore bridge %s: %s", conf->name, err.text);
 	file_remove(conf->name);
 	return false;
+}
+
+/* The bridge stays if its host port cannot be had: ports are on it. */
+static void restore_host(const struct bridge_conf *conf)
+{
+	struct bridge *bridge = bridge_get(conf->name);
+	struct err err, save_err;
+
+	if (!conf->host || !bridge || !bridge_host_up(bridge, conf, &err))
+		return;
+	log_error("cannot restore host port %s: %s", conf->name, err.text);
+	log_unsaved(bridge_save(bridge, &save_err), &save_err);
 }
 
 static bool restore_port(struct port_conf *conf)
@@ -62,7 +76,19 @@ static bool restore_port(struct port_conf *conf)
 	return true;
 }
 
-void sw_restore(void)
+bool sw_awaits_front_ends(void)
+{
+	const struct port *port;
+
+	TAILQ_FOREACH(port, &sw.ports, link)
+	{
+		if (port->conf.kind == PORT_VHOST && !port->conf.server && !port->vif->up)
+			return true;
+	}
+	return false;
+}
+
+void sw_restore(void (*before_hosts)(void *arg), void *arg)
 {
 	struct state state;
 	struct err err;
@@ -81,6 +107,9 @@ void sw_restore(void)
 	for (unsigned i = 0; i < state.ports; i++)
 		made += restore_port(&state.port[i]);
 	sw.restoring = false;
+	before_hosts(arg);
+	for (unsigned i = 0; i < state.bridges; i++)
+		restore_host(&state.bridge[i]);
 	if (state.bridges + state.ports + state.bad)
 		log_info("restored %u of %u bridges and ports from %s", made, state.bridges + state.ports + state.bad,
 			 sw.state_dir);
