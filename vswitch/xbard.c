@@ -196,25 +196,6 @@ static void on_stop_signal(evutil_socket_t number, short what, void *arg)
 
 /* ---- reload ------------------------------------------------------------------------------------------------------ */
 
-/* List the settings that differ but cannot change while the daemon runs; "" if there are none. */
-static void list_fixed(const struct conf *a, const struct conf *b, char *text, size_t size)
-{
-	snprintf(text, size, "%s%s%s%s%s%s%s%s", a->workers != b->workers ? " workers" : "",
-		 a->first_cpu != b->first_cpu ? " first_cpu" : "", a->poll_us != b->poll_us ? " poll_us" : "",
-		 a->hugepages != b->hugepages ? " hugepages" : "", a->ageing != b->ageing ? " ageing" : "",
-		 strcmp(a->vhost_dir, b->vhost_dir) ? " vhost_dir" : "", strcmp(a->xen, b->xen) ? " xen" : "",
-		 strcmp(a->capabilities, b->capabilities) ? " capabilities" : "");
-}
-
-/* An empty vhost_dir stands for RUNDIR/vhost. false: no memory. */
-static bool settle_vhost_dir(struct conf *conf, const char *rundir)
-{
-	if (*conf->vhost_dir)
-		return true;
-	free(conf->vhost_dir);
-	return asprintf(&conf->vhost_dir, "%s/vhost", rundir) >= 0 || (conf->vhost_dir = NULL);
-}
-
 /* Whose the sockets are: the control socket's group, and *group, that of the directory of vifs' sockets; -1: none. */
 static int set_groups(struct ctl *ctl, const struct conf *conf, gid_t *group, struct err *err)
 {
@@ -247,13 +228,13 @@ static void reload(evutil_socket_t number, short what, void *arg)
 		log_error("%s; keeping the previous configuration", err.text);
 		return;
 	}
-	if (!settle_vhost_dir(conf, xbard->daemon.rundir) || set_groups(xbard->ctl, conf, &group, &why)) {
+	if (!conf_settle_vhost_dir(conf, xbard->daemon.rundir) || set_groups(xbard->ctl, conf, &group, &why)) {
 		log_error("%s; keeping the previous configuration", *why.text ? why.text : "no memory");
 		conf_free(conf);
 		hv_xend_free(xend);
 		return;
 	}
-	list_fixed(xbard->conf, conf, fixed, sizeof(fixed));
+	conf_list_fixed(xbard->conf, conf, fixed, sizeof(fixed));
 	if (*fixed)
 		log_warn("changes to these settings take effect at the next start:%s", fixed);
 	free(conf->vhost_dir);
@@ -370,7 +351,7 @@ static int make_parts(struct xbard *xbard, struct hv_xend *xend, struct err *err
 	xbard->daemon.rundir = xbard->dir.path;
 	xbard->daemon.socket_path = xbard->socket_path = make_socket_path(xbard);
 	xbard->own_vhost_dir = !*xbard->conf->vhost_dir;
-	if (!settle_vhost_dir(xbard->conf, xbard->daemon.rundir) || !xbard->daemon.socket_path) {
+	if (!conf_settle_vhost_dir(xbard->conf, xbard->daemon.rundir) || !xbard->daemon.socket_path) {
 		hv_xend_free(xend);
 		return err_nomem(err);
 	}

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -220,4 +221,21 @@ int conf_load(const char *path, struct conf **out, struct err *err)
 	r = conf_parse(&text, out, err);
 	hv_text_fini(&text);
 	return r;
+}
+
+void conf_list_fixed(const struct conf *a, const struct conf *b, char *text, size_t size)
+{
+	snprintf(text, size, "%s%s%s%s%s%s%s%s", a->workers != b->workers ? " workers" : "",
+		 a->first_cpu != b->first_cpu ? " first_cpu" : "", a->poll_us != b->poll_us ? " poll_us" : "",
+		 a->hugepages != b->hugepages ? " hugepages" : "", a->ageing != b->ageing ? " ageing" : "",
+		 strcmp(a->vhost_dir, b->vhost_dir) ? " vhost_dir" : "", strcmp(a->xen, b->xen) ? " xen" : "",
+		 strcmp(a->capabilities, b->capabilities) ? " capabilities" : "");
+}
+
+bool conf_settle_vhost_dir(struct conf *conf, const char *rundir)
+{
+	if (*conf->vhost_dir)
+		return true;
+	free(conf->vhost_dir);
+	return asprintf(&conf->vhost_dir, "%s/vhost", rundir) >= 0 || (conf->vhost_dir = NULL);
 }

@@ -48,4 +48,9 @@ int conf_load(const char *path, struct conf **out, struct err *err);
 int conf_parse(const struct hv_text *text, struct conf **out, struct err *err);
 void conf_free(struct conf *conf); /* NULL: nothing */
 
+/* Make an empty vhost_dir `rundir`/vhost. false: no memory. */
+bool conf_settle_vhost_dir(struct conf *conf, const char *rundir);
+/* The settings in which `a` and `b` differ and that cannot change while the daemon runs, each behind a blank; "": none. */
+void conf_list_fixed(const struct conf *a, const struct conf *b, char *text, size_t size);
+
 #endif
