@@ -93,7 +93,7 @@ void log_unsaved(int r, const struct err *err)
 static int host_up(struct bridge *bridge, const uint8_t *mac, uint32_t mtu, const struct port_macs *fixed,
 		   struct err *err)
 {
-	struct port_conf conf = {.kind = PORT_HOST, .devid = -1, .mtu = mtu};
+	struct port_conf conf = {.kind = PORT_HOST, .devid = -1, .mtu = mtu, .order = bridge->order};
 	struct port *port = NULL;
 
 	name_copy(conf.name, sizeof(conf.name), bridge->name);

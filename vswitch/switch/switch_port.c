@@ -208,6 +208,22 @@ static int show(const struct port *port, const struct bridge *bridge, const stru
 	return r;
 }
 
+/* In the order in which ports were made: a restored host port, which comes last, has its bridge's. */
+static void list(struct port *port)
+{
+	struct port *before = TAILQ_LAST(&sw.ports, ports);
+
+	while (before && before->conf.order > port->conf.order)
+		before = TAILQ_PREV(before, ports, link);
+	if (before)
+		TAILQ_INSERT_AFTER(&sw.ports, before, port, link);
+	else
+		TAILQ_INSERT_HEAD(&sw.ports, port, link);
+	names_add(&sw.port_names, &port->named, port->conf.name);
+	sw.port[port->id] = port;
+	sw.nports++;
+}
+
 static void unlist(struct port *port)
 {
 	names_del(&port->named);
@@ -241,10 +257,7 @@ int port_make(const struct port_conf *conf, const struct bridge *on, struct port
 		port->own.n = 1;
 		memcpy(port->own.mac[0], port->conf.mac, 6);
 	}
-	sw.port[port->id] = port;
-	sw.nports++;
-	TAILQ_INSERT_TAIL(&sw.ports, port, link);
-	names_add(&sw.port_names, &port->named, port->conf.name);
+	list(port);
 	r = show(port, on, NULL, err);
 	if (r) {
 		unlist(port);
