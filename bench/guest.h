@@ -127,7 +127,7 @@ static inline unsigned guest_tx_reap(struct guest *g)
 	const struct vring_used_elem *ring = g->tx.used->ring;
 	uint16_t *slot = g->free_slot, to = g->free_at + g->nfree, idx;
 
-	if (g->tx.slot) {
+	if (__builtin_expect(g->tx.slot != NULL, 0)) {
 		for (; g->nfree < g->slots && guest_slot_is_used(&g->tx, g->tx.used_idx); g->nfree++, to++)
 			slot[to & mask] = guest_slot(&g->tx, g->tx.used_idx++)->id;
 		return g->nfree;
@@ -164,7 +164,7 @@ static inline void guest_offer(uint16_t *entry, uint16_t head)
 /* Publish what was offered. */
 static inline void guest_publish(struct guest *g, struct guest_queue *q)
 {
-	if (!q->slot)
+	if (__builtin_expect(!q->slot, 1))
 		__atomic_store_n(&q->avail->idx, q->avail_idx, __ATOMIC_RELEASE);
 	guest_kick(g, q);
 }
@@ -175,7 +175,7 @@ static inline void guest_tx_send(struct guest *g, unsigned n)
 	const uint16_t mask = g->tx.mask, *slot = g->free_slot;
 	uint16_t *ring = g->tx.avail->ring, at = g->tx.avail_idx, from = g->free_at;
 
-	if (g->tx.slot)
+	if (__builtin_expect(g->tx.slot != NULL, 0))
 		for (unsigned i = 0; i < n; i++, at++, from++)
 			guest_offer_packed(&g->tx, at, slot[from & mask]);
 	else
@@ -190,7 +190,7 @@ static inline void guest_tx_send(struct guest *g, unsigned n)
 /* Used entries waiting. */
 static inline uint16_t guest_rx_waiting(struct guest *g)
 {
-	if (g->rx.slot)
+	if (__builtin_expect(g->rx.slot != NULL, 0))
 		return guest_look(&g->rx, g->rx.mask + 1);
 	return __atomic_load_n(&g->rx.used->idx, __ATOMIC_ACQUIRE) - g->rx.used_idx;
 }
@@ -200,7 +200,7 @@ static inline struct vring_used_elem guest_rx_used(const struct guest *g, unsign
 {
 	const uint16_t idx = g->rx.used_idx + k;
 
-	if (!g->rx.slot)
+	if (__builtin_expect(!g->rx.slot, 1))
 		return g->rx.used->ring[idx & g->rx.mask];
 	return (struct vring_used_elem){guest_slot(&g->rx, idx)->id, guest_slot(&g->rx, idx)->len};
 }
@@ -236,7 +236,7 @@ static inline void guest_rx_done(struct guest *g, unsigned n)
 	const struct vring_used_elem *used = g->rx.used->ring;
 	uint16_t *ring = g->rx.avail->ring, at = g->rx.avail_idx, from = g->rx.used_idx;
 
-	if (g->rx.slot)
+	if (__builtin_expect(g->rx.slot != NULL, 0))
 		for (; n--; at++, from++)
 			guest_offer_packed(&g->rx, at, guest_slot(&g->rx, from)->id);
 	else
