@@ -250,10 +250,10 @@ int hv_confine_open(const struct hv_process *guest, const char *path)
 	if (dir < 0)
 		return -errno;
 	/* The guest may put anything there: a symbolic link must not lead out to the host. */
-	/* `root` was this process's only if it still is. */
 	int fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
 	r = fd < 0 ? -errno : fd;
 	close(dir);
+	/* `root` was this process's only if it still is. */
 	if (r >= 0 && !hv_process_alive(&inner)) {
 		close(r);
 		return -ESRCH;

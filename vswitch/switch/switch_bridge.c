@@ -89,27 +89,21 @@ void log_unsaved(int r, const struct err *err)
 
 /* ---- host ports -------------------------------------------------------------------------------------------------- */
 
-/* `mac` NULL or all zeroes: random. `fixed` NULL: none. */
-static int host_up(struct bridge *bridge, const uint8_t *mac, uint32_t mtu, const struct port_macs *fixed,
-		   struct err *err)
+int bridge_host_up(struct bridge *bridge, const struct bridge_conf *want, struct err *err)
 {
-	struct port_conf conf = {.kind = PORT_HOST, .devid = -1, .mtu = mtu, .order = bridge->order};
+	struct port_conf conf = {.kind = PORT_HOST,
+				 .devid = -1,
+				 .mtu = want->host_mtu,
+				 .order = bridge->order,
+				 .fixed = want->host_fixed};
 	struct port *port = NULL;
 
 	name_copy(conf.name, sizeof(conf.name), bridge->name);
-	if (mac)
-		memcpy(conf.mac, mac, sizeof(conf.mac));
-	if (fixed)
-		conf.fixed = *fixed;
+	memcpy(conf.mac, want->host_mac, sizeof(conf.mac));
 	int r = port_make(&conf, bridge, &port, err);
 	if (!r)
 		bridge->host = port;
 	return r;
-}
-
-int bridge_host_up(struct bridge *bridge, const struct bridge_conf *conf, struct err *err)
-{
-	return host_up(bridge, conf->host_mac, conf->host_mtu, &conf->host_fixed, err);
 }
 
 static int host_down(struct bridge *bridge, struct err *err)
@@ -135,13 +129,16 @@ static struct port *host_find(const char *name, struct err *err)
 int sw_host_add(const char *name, const uint8_t *mac, uint32_t mtu, struct err *err)
 {
 	struct bridge *bridge = bridge_find(name, err);
+	struct bridge_conf want = {.host_mtu = mtu};
 	struct err ignored;
 
 	if (!bridge)
 		return -ENOENT;
 	if (bridge->host)
 		return err_set(err, -EEXIST, "bridge %s has its host port already", name);
-	int r = host_up(bridge, mac, mtu, NULL, err);
+	if (mac)
+		memcpy(want.host_mac, mac, sizeof(want.host_mac));
+	int r = bridge_host_up(bridge, &want, err);
 	if (r)
 		return r;
 	r = bridge_save(bridge, err);

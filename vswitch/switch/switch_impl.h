@@ -39,8 +39,8 @@ extern struct sw sw; /* switch.c */
  */
 int publish(struct br_conf *conf, const struct port *without, struct err *err);
 
-/* Give `bridge` the host port that `conf` asks for; no file is written. */
-int bridge_host_up(struct bridge *bridge, const struct bridge_conf *conf, struct err *err);
+/* Give `bridge` the host port that `want` asks for; no file is written. */
+int bridge_host_up(struct bridge *bridge, const struct bridge_conf *want, struct err *err);
 
 /* The port called `name`; else NULL, and *err says so. */
 struct port *port_find(const char *name, struct err *err);
