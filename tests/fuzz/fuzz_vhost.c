@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "tests/unit/vhost_front.h"
 #include "vif/vhost/connection.h"
 
 #define MEM 65536
@@ -73,7 +74,13 @@ static void check_ring(const struct ring *ring)
 
 	if (!ring->enabled)
 		return;
-	check(n && n <= VRING_SIZE_MAX && !(n & (n - 1)));
+	check(n && n <= VRING_SIZE_MAX);
+	if (ring->packed) {
+		check(is_mapped(ring->slot, 16 * n) && is_mapped(ring->driver_event, 4) &&
+		      is_mapped(ring->device_event, 4));
+		return;
+	}
+	check(!(n & (n - 1)));
 	check(is_mapped(ring->desc, 16 * n) && is_mapped(ring->avail, 6 + 2 * n) && is_mapped(ring->used, 6 + 8 * n));
 }
 
@@ -116,21 +123,9 @@ static void turn(void)
 
 static void send_bytes(const void *bytes, size_t len, int fd)
 {
-	char control[CMSG_SPACE(sizeof(int))] = {0};
-	struct iovec iov = {(void *)(uintptr_t)bytes, len};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	const struct front front = {.sock = z.front};
 
-	if (fd >= 0) {
-		msg.msg_control = control;
-		msg.msg_controllen = sizeof(control);
-		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	if (sendmsg(z.front, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		return; /* it has been hung up on */
+	front_send(&front, bytes, len, &fd, fd >= 0); /* fails if it has been hung up on */
 	turn();
 }
 

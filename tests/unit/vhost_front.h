@@ -129,7 +129,7 @@ static inline void front_fini(struct front *f)
 }
 
 /* Send bytes with descriptors; whether all were taken. */
-static inline bool front_send(struct front *f, const void *bytes, size_t len, const int *fd, unsigned nfd)
+static inline bool front_send(const struct front *f, const void *bytes, size_t len, const int *fd, unsigned nfd)
 {
 	char control[CMSG_SPACE(64 * sizeof(int))] = {0};
 	struct iovec iov = {(void *)(uintptr_t)bytes, len};
